@@ -1,0 +1,1 @@
+"""What is watched, kept and shown while a model is learned."""

@@ -1,0 +1,1 @@
+"""Where data comes from, and the form in which it travels."""

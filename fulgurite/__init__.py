@@ -1,0 +1,1 @@
+"""Fulgurite: train, judge and ship generative models for video, images and sound."""

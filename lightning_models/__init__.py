@@ -1,0 +1,1 @@
+"""What is learned: one folder per system, and the parts that they share."""

@@ -1,0 +1,1 @@
+"""VTA-GAN: video anomaly detection with temporal attention and optical flow."""
