@@ -1,0 +1,307 @@
+"""Reading and writing of moving pictures: video files through PyAV, folders of images through OpenCV.
+
+A *video* is a file that PyAV decodes or a folder of images in natural order of their names. Both are read as
+uint8 RGB frames ``(H, W, 3)``, one at a time, so that memory does not grow with the length.
+"""
+
+import re
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.errors import InputError
+
+Frame = NDArray[np.uint8]
+
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .mts .m2ts .ts .wmv .flv .ogv .3gp".split()
+)
+IMAGE_SUFFIXES = frozenset(".jpg .jpeg .png .bmp .tif .tiff .webp .pgm .ppm".split())
+FOLDER_FPS = 25.0
+"""Rate assumed for a folder of images, which has no clock of its own."""
+
+_IRREGULAR_SHARE = 0.02  # of the running time; a lone dropped frame does not make a rate variable
+_JPEG_END, _PNG_END, _TAIL = b"\xff\xd9", b"IEND\xaeB`\x82", 4096
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known of a video before it is decoded.
+
+    Attributes:
+        fps: frames per second of what ``read_frames`` yields; ``FOLDER_FPS`` for a folder of images.
+        height: of the upright picture, in pixels.
+        width: of the upright picture, in pixels.
+        frames: how many frames ``read_frames`` will yield; None where the container has no usable index.
+    """
+
+    fps: float
+    height: int
+    width: int
+    frames: int | None
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Return a sort key under which ``"frame10"`` follows ``"frame9"``."""
+    parts = re.split(r"([0-9]+)", name)
+    return [(int(part), "") if part.isdigit() else (-1, part.casefold()) for part in parts]
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Return the images directly in ``folder`` in natural order, hidden files left out."""
+    return _children(folder, lambda path: path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+
+
+def find_videos(path: Path) -> list[Path]:
+    """Return the videos that ``path`` stands for, in natural order.
+
+    Args:
+        path: a video file, a folder of images (one video), or a folder of video files and folders of images.
+
+    Raises:
+        InputError: if ``path`` does not exist or holds no video.
+    """
+    if path.is_file():
+        if path.suffix.lower() not in VIDEO_SUFFIXES:
+            raise InputError(
+                f"{path}: not a video file; known endings are {' '.join(sorted(VIDEO_SUFFIXES))}"
+            )
+        return [path]
+    if not path.is_dir():
+        raise InputError(f"{path}: no such file or folder")
+    if list_images(path):
+        return [path]
+    found = _children(
+        path, lambda child: bool(list_images(child)) if child.is_dir() else _is_video_file(child)
+    )
+    if not found:
+        raise InputError(
+            f"{path}: holds no video; looked for files ending in {' '.join(sorted(VIDEO_SUFFIXES))}, "
+            f"images ending in {' '.join(sorted(IMAGE_SUFFIXES))}, and folders of such images"
+        )
+    return found
+
+
+def probe(path: Path) -> VideoInfo:
+    """Describe a video without decoding more than its first frame.
+
+    Raises:
+        InputError: if it cannot be read, or its index promises more than the file holds.
+    """
+    if path.is_dir():
+        images = _images_of(path)
+        height, width = read_image(images[0]).shape[:2]
+        return VideoInfo(FOLDER_FPS, height, width, len(images))
+    timing = _read_timing(path)
+    first = next(read_frames(path), None)
+    if first is None:
+        raise InputError(f"{path}: no frame could be decoded; the file is damaged or empty")
+    return VideoInfo(timing.fps, first.shape[0], first.shape[1], timing.frames)
+
+
+def read_frames(path: Path) -> Iterator[Frame]:
+    """Yield every frame of a video as uint8 RGB ``(H, W, 3)``, upright, all of one size.
+
+    The rotation noted in a file is applied. A file of constant rate yields each of its frames once. Where more
+    than 2 % of the running time lies between frames that are not one regular interval apart, the rate is
+    variable: the frames are put on a grid of their mean rate by time, each instant showing the last frame begun
+    (to half an interval), so that a movement keeps its speed; their number stays the same.
+
+    Raises:
+        InputError: if the video is unreadable, truncated, or changes its size on the way.
+    """
+    frames = map(read_image, _images_of(path)) if path.is_dir() else _decode(path)
+    size: tuple[int, ...] | None = None
+    for number, frame in enumerate(frames):
+        size = size or frame.shape
+        if frame.shape != size:
+            raise InputError(
+                f"{path}: frame {number} measures {frame.shape[1]}x{frame.shape[0]}, the first one "
+                f"{size[1]}x{size[0]}; the frames of one video must have one size"
+            )
+        yield frame
+
+
+def read_image(path: Path, *, grey: bool = False) -> Frame:
+    """Read one image as uint8 RGB ``(H, W, 3)``, or ``(H, W)`` if ``grey``.
+
+    16-bit values keep their upper 8 bits, palettes and CMYK become RGB, transparency is dropped.
+
+    Raises:
+        InputError: if the file is missing, damaged or truncated.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    tail = data[-_TAIL:].tobytes()
+    end = {b"\xff\xd8": _JPEG_END, b"\x89P": _PNG_END}.get(data[:2].tobytes())
+    if end is not None and end not in tail:  # OpenCV fills what is missing with grey and reports nothing
+        raise InputError(f"{path}: truncated image; restore the file or remove its clip")
+    try:
+        mode = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR_RGB
+        image = cv2.imdecode(data, mode) if data.size else None
+    except cv2.error as error:
+        raise InputError(f"{path}: unreadable image ({error.err})") from error
+    if image is None:
+        raise InputError(
+            f"{path}: unreadable image; it is empty, damaged or of another kind than its name says"
+        )
+    return image.astype(np.uint8, copy=False)
+
+
+class VideoWriter:
+    """Writes RGB frames to an H.264 MP4 that browsers play while it loads.
+
+    The file appears under its name when the block is left without an error; until then it has the suffix
+    ``.part``. Odd sizes are padded by one pixel, as the 4:2:0 format demands.
+
+    >>> with VideoWriter(path, fps=25, size=(240, 360)) as video:  # doctest: +SKIP
+    ...     video.write(frame)
+
+    Args:
+        path: where to write; ends in ``.mp4``.
+        fps: frames per second.
+        size: (height, width) of the frames in pixels.
+        crf: H.264's quality, 0 lossless to 51 worst.
+    """
+
+    def __init__(self, path: Path, fps: float, size: tuple[int, int], crf: int = 20) -> None:
+        self._path, self._part = path, path.with_name(path.name + ".part")
+        self._size = size
+        self._container: Any = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
+        rate = Fraction(fps).limit_denominator(1001)
+        self._stream = self._container.add_stream("libx264", rate=rate)
+        self._stream.height, self._stream.width = (side + side % 2 for side in size)
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.options = {"crf": str(crf), "preset": "veryfast"}
+
+    def write(self, frame: Frame) -> None:
+        """Append one uint8 RGB frame ``(height, width, 3)``."""
+        if frame.shape != (*self._size, 3) or frame.dtype != np.uint8:
+            raise ValueError(f"expected uint8 {(*self._size, 3)}, got {frame.dtype} {frame.shape}")
+        height, width = self._size
+        if height % 2 or width % 2:
+            frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        self._container.mux(self._stream.encode(picture))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
+            if kind is None:
+                self._part.replace(self._path)
+        finally:
+            self._part.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Timing:
+    """When the frames of a file are shown: ``start`` and ``fps``, and whether a grid of time is needed."""
+
+    fps: float
+    frames: int | None
+    start: float
+    variable: bool
+
+
+def _is_video_file(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _children(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
+    names = (child for child in folder.iterdir() if not child.name.startswith("."))
+    return sorted(filter(wanted, names), key=lambda child: natural_key(child.name))
+
+
+def _images_of(folder: Path) -> list[Path]:
+    images = list_images(folder)
+    if not images:
+        raise InputError(f"{folder}: holds no image ending in {' '.join(sorted(IMAGE_SUFFIXES))}")
+    return images
+
+
+@contextmanager
+def _open_video(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Open the first video stream of a file; FFmpeg's errors inside the block name the file."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        # A file may be a play list in disguise: never follow it to another protocol.
+        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+            if not container.streams.video:
+                raise InputError(f"{path}: has no video stream")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            yield container, stream
+    except av.FFmpegError as error:
+        raise InputError(
+            f"{path}: unreadable video ({error.strerror}); it is damaged or not a video"
+        ) from error
+
+
+def _read_timing(path: Path) -> _Timing:
+    """Read the time stamps of a file's packets (nothing is decoded) and compare their number to its index."""
+    times, packets = array("d"), 0
+    with _open_video(path) as (container, stream):
+        promised, nominal = stream.frames, stream.average_rate or stream.guessed_rate
+        is_mp4 = "mp4" in container.format.name
+        for packet in container.demux(stream):
+            packets += packet.size > 0
+            if packet.size > 0 and packet.pts is not None and not packet.is_discard:
+                times.append(float(packet.pts * stream.time_base))
+    # Only MP4 counts every stored frame in its index; others also count frames that were dropped on recording.
+    missing = promised - packets
+    if missing > (0 if is_mp4 else 0.02 * promised):
+        raise InputError(f"{path}: truncated, its index lists {promised} frames and {packets} are there")
+    moments = np.sort(np.asarray(times))
+    start = float(moments[0]) if len(moments) else 0.0
+    steps = np.diff(moments)
+    regular = float(np.median(steps)) if len(steps) else 0.0
+    if regular <= 0:
+        return _Timing(float(nominal or FOLDER_FPS), packets or None, start, variable=False)
+    length = float(steps.sum())
+    odd = steps[np.abs(steps - regular) > 0.5 * regular]
+    if odd.sum() > _IRREGULAR_SHARE * length:
+        return _Timing(len(steps) / length, len(moments), start, variable=True)
+    return _Timing(float(nominal or 1 / regular), len(moments), start, variable=False)
+
+
+def _decode(path: Path) -> Iterator[Frame]:
+    timing = _read_timing(path)
+    with _open_video(path) as (container, stream):
+        frames = container.decode(stream)
+        for frame in _on_grid(frames, timing) if timing.variable else frames:
+            quarter_turns = round(frame.rotation / 90)
+            picture = frame.to_ndarray(format="rgb24")
+            yield np.ascontiguousarray(np.rot90(picture, quarter_turns)) if quarter_turns % 4 else picture
+
+
+def _on_grid(frames: Iterator[Any], timing: _Timing) -> Iterator[Any]:
+    """Repeat or leave out frames so that they follow each other at ``timing.fps``."""
+    shown, slot = None, 0
+    for frame in frames:
+        position = (frame.time - timing.start) * timing.fps
+        while shown is not None and slot + 0.5 < position:
+            yield shown
+            slot += 1
+        shown = frame
+    if shown is not None:
+        yield shown
