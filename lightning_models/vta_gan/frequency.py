@@ -1,8 +1,8 @@
 """Frequency decomposition: an image as the sum of its detail and of its 5x5 Gaussian pyramid's low band.
 
-``low = pyrUp(pyrDown(x))`` is linear and separable, hence ``low = A_h x A_w^T`` with one small band matrix per
-image side. Two matrix products cost about as much as OpenCV's loop and a sixth of a depthwise convolution, and
-they are differentiable. The matrices hold OpenCV's border rules, for even and odd sizes.
+``low = pyrUp(pyrDown(x))`` is linear and separable, hence ``low = A_h x A_w^T`` with one small band matrix
+per image side. Two matrix products cost about as much as OpenCV's loop and a sixth of a depthwise
+convolution, and they are differentiable. The matrices hold OpenCV's border rules, for even and odd sizes.
 """
 
 from functools import lru_cache
@@ -24,8 +24,8 @@ def split(x: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         ``(lap, res)``, each of x's shape. ``lap`` is the detail ("Laplacian"), ``res`` the low band, which
         OCR-GAN calls the residual. ``lap + res`` equals x but for the rounding of one addition. For x in
-        [-1, 1], res is in [-1, 1] too and lap in (-2, 2); lap leaves [-1, 1] only around lone pixels and lines
-        of high contrast.
+        [-1, 1], res is in [-1, 1] too and lap in (-2, 2); lap leaves [-1, 1] only around lone pixels and
+        lines of high contrast.
     """
     with torch.autocast(device_type=x.device.type, enabled=False):
         exact = x if x.dtype == torch.float64 else x.float()
