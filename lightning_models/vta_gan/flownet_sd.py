@@ -149,8 +149,8 @@ def load_flownet_sd(path: str | Path, network: FlowNetSD) -> None:
     wrong += [f"{name}: unknown" for name in state.keys() - own.keys()]
     if wrong:
         raise InputError(
-            f"{str(path)!r} does not fit FlowNetSD ({len(wrong)} differences, e.g. {sorted(wrong)[0]});
-            published " "weights are without BatchNorm and need width 1"
+            f"{str(path)!r} does not fit FlowNetSD ({len(wrong)} differences, e.g. {sorted(wrong)[0]}); "
+            "published weights are without BatchNorm and need width 1"
         )
     network.load_state_dict(state)
 

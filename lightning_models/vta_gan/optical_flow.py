@@ -50,8 +50,7 @@ class OpticalFlow(nn.Module):
         if backend != "flownet_sd" and (weights is not None or frozen):
             raise InputError(f"weights and frozen belong to the flow backend flownet_sd, not to {backend}")
         if frozen and weights is None:
-            raise InputError("a frozen FlowNetSD with random weights would be noise: give weights or
-            unfreeze it")
+            raise InputError("a frozen FlowNetSD with random weights is noise: give weights or unfreeze it")
         self.backend = backend
         self.network: FlowNetSD | None = None
         if backend == "flownet_sd":
@@ -110,8 +109,9 @@ class OpticalFlow(nn.Module):
         pairs = (pairs - pairs.mean(dim=(2, 4, 5), keepdim=True)) / 2
         flows = network(pairs.flatten(2, 3).flatten(0, 1))
         return [
-            F.interpolate(FLOW_SCALE * flow.float(), size=(height, width), mode="bilinear",
-            align_corners=False) .unflatten(0, (batch, length - 1))
+            F.interpolate(
+                FLOW_SCALE * flow.float(), size=(height, width), mode="bilinear", align_corners=False
+            ).unflatten(0, (batch, length - 1))
             for flow in flows[: 1 if finest_only else None]
         ]
 
@@ -128,8 +128,16 @@ def _farneback(frames: Tensor) -> Tensor:
     flows = [
         [
             cv2.calcOpticalFlowFarneback(
-                first, second, None, pyr_scale=0.5, levels=3, winsize=15, iterations=3, poly_n=5,
-                poly_sigma=1.2, flags=0,
+                first,
+                second,
+                None,
+                pyr_scale=0.5,
+                levels=3,
+                winsize=15,
+                iterations=3,
+                poly_n=5,
+                poly_sigma=1.2,
+                flags=0,
             )
             for first, second in zip(clip[:-1], clip[1:], strict=True)
         ]

@@ -58,8 +58,7 @@ class TemporalFeatureFusion(nn.Module):
         pooled_width = channels[-1] * pool * pool
         width = pooled_width if token_width is None else token_width
         if width % heads:
-            raise InputError(f"{heads} heads cannot share tokens of width {width}: choose a divisor of
-            {width}")
+            raise InputError(f"{heads} heads cannot share tokens of width {width}: choose a divisor of it")
         if positional == "sinusoidal" and width % 2:
             raise InputError(f"sinusoidal positions need tokens of even width, not {width}")
         self.num_frames = num_frames
@@ -94,8 +93,8 @@ class TemporalFeatureFusion(nn.Module):
         batch, length, _, height, width = frames.shape
         if length > self.num_frames:
             raise InputError(
-                f"temporal attention was built for {self.num_frames} frames and got {length}: raise
-                num_frames " "or shorten the windows"
+                f"temporal attention was built for {self.num_frames} frames and got {length}: "
+                "raise num_frames or shorten the windows"
             )
         tokens = self.project(self.encoder(frames.flatten(0, 1))).unflatten(0, (batch, length))
         tokens = tokens + self.positions[:length]
