@@ -91,7 +91,7 @@ class OpticalFlowFeatureFusion(nn.Module):
         if motion.shape[-2:] != lap.shape[-2:]:
             size = (int(lap.shape[-2]), int(lap.shape[-1]))
             resized = F.interpolate(motion.flatten(0, 1), size=size, mode="bilinear", align_corners=False)
-            motion = resized.unflatten(0, motion.shape[:2])
+            motion = resized.reshape(lap.shape)
         motion = self.motion_weight * motion
         return lap + motion, res + motion
 
@@ -105,7 +105,8 @@ class OpticalFlowFeatureFusion(nn.Module):
         weights = self.attention(over_time.mean(dim=(2, 3)))
         marks = self.to_map(over_time * weights[..., None, None])
         speed = self.magnitude(features[:, :, 2:3].flatten(0, 1))
-        return (marks * (1 + self.magnitude_weight * speed)).unflatten(0, (batch, length))
+        motion = marks * (1 + self.magnitude_weight * speed)
+        return motion.reshape(batch, length, *motion.shape[1:])
 
 
 def motion_features(flow: Tensor) -> Tensor:

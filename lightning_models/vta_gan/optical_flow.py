@@ -4,6 +4,7 @@ A flow ``(u, v)`` at (x, y) of frame t says that what is seen there is at (x + u
 to the right and v down, in pixels of the full frame.
 """
 
+from itertools import pairwise
 from typing import Literal
 
 import cv2
@@ -107,13 +108,13 @@ class OpticalFlow(nn.Module):
         pairs = torch.stack((frames[:, :-1], frames[:, 1:]), dim=2)
         # NVIDIA's normalisation, of 0..255: minus the mean colour of the pair, over 255. Here the range is 2.
         pairs = (pairs - pairs.mean(dim=(2, 4, 5), keepdim=True)) / 2
-        flows = network(pairs.flatten(2, 3).flatten(0, 1))
-        return [
-            F.interpolate(
-                FLOW_SCALE * flow.float(), size=(height, width), mode="bilinear", align_corners=False
-            ).unflatten(0, (batch, length - 1))
-            for flow in flows[: 1 if finest_only else None]
-        ]
+        flows = network(pairs.reshape(batch * (length - 1), 6, height, width))
+        full = []
+        for flow in flows[:1] if finest_only else flows:
+            pixels = FLOW_SCALE * flow.float()
+            pixels = F.interpolate(pixels, size=(height, width), mode="bilinear", align_corners=False)
+            full.append(pixels.reshape(batch, length - 1, 2, height, width))
+        return full
 
 
 def _grey(frames: Tensor) -> Tensor:
@@ -125,25 +126,14 @@ def _grey(frames: Tensor) -> Tensor:
 @torch.no_grad()
 def _farneback(frames: Tensor) -> Tensor:
     grey = ((_grey(frames.float()) + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()
-    flows = [
-        [
-            cv2.calcOpticalFlowFarneback(
-                first,
-                second,
-                None,
-                pyr_scale=0.5,
-                levels=3,
-                winsize=15,
-                iterations=3,
-                poly_n=5,
-                poly_sigma=1.2,
-                flags=0,
-            )
-            for first, second in zip(clip[:-1], clip[1:], strict=True)
-        ]
-        for clip in grey
-    ]
+    flows = [[_farneback_pair(first, second) for first, second in pairwise(clip)] for clip in grey]
     return torch.from_numpy(np.array(flows)).movedim(-1, 2).contiguous().to(frames.device)
+
+
+def _farneback_pair(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Flow ``(H, W, 2)`` between two grey uint8 frames ``(H, W)``."""
+    start = np.zeros((*first.shape, 2), np.float32)
+    return np.asarray(cv2.calcOpticalFlowFarneback(first, second, start, 0.5, 3, 15, 3, 5, 1.2, 0))
 
 
 def _frame_difference(frames: Tensor) -> Tensor:
@@ -163,15 +153,15 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
         ``(..., C, H, W)`` float32: frame t as the flow explains it, by bilinear interpolation; what comes
         from outside the picture is 0.
     """
-    leading = image.shape[:-3]
-    image, flow = image.flatten(0, -4), flow.flatten(0, -4)
-    height, width = image.shape[-2:]
+    shape = image.shape
+    height, width = shape[-2:]
+    image, flow = image.reshape(-1, *shape[-3:]), flow.reshape(-1, 2, height, width)
     with torch.autocast(device_type=image.device.type, enabled=False):
         x, y = _target(flow)
         # grid_sample measures from -1, the centre of the first pixel, to 1, the centre of the last.
         grid = torch.stack((2 * x / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1), dim=-1)
         warped = F.grid_sample(image.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=True)
-    return warped.unflatten(0, leading)
+    return warped.reshape(shape)
 
 
 def inside(flow: Tensor) -> Tensor:
@@ -182,8 +172,7 @@ def inside(flow: Tensor) -> Tensor:
 
 
 def consistent(forward: Tensor, backward: Tensor) -> Tensor:
-    """Where a flow and the one back lead to the same place; elsewhere something is hidden in one of the
-    frames.
+    """Where a flow and the one back lead to the same place; elsewhere something is hidden from one frame.
 
     The test of Sundaram et al. (ECCV 2010): ``|f + b'|^2 < 0.01 (|f|^2 + |b'|^2) + 0.5`` with b' fetched
     along f.
@@ -215,7 +204,7 @@ def photometric_loss(frames: Tensor, flow: Tensor, visible: Tensor | None = None
     """How badly the flow explains each frame by the next: mean Charbonnier error of the warped frame.
 
     ``sqrt(d^2 + eps^2)`` of the difference of colours, eps 0.001, over the pixels whose flow ends within the
-    picture (Jason et al., "Back to basics", 2016).
+    picture (Yu et al., "Back to basics", 2016).
 
     Args:
         frames: ``(B, T, 3, H, W)`` in [-1, 1].

@@ -96,8 +96,8 @@ class TemporalFeatureFusion(nn.Module):
                 f"temporal attention was built for {self.num_frames} frames and got {length}: "
                 "raise num_frames or shorten the windows"
             )
-        tokens = self.project(self.encoder(frames.flatten(0, 1))).unflatten(0, (batch, length))
-        tokens = tokens + self.positions[:length]
+        tokens = self.project(self.encoder(frames.flatten(0, 1)))
+        tokens = tokens.reshape(batch, length, -1) + self.positions[:length]
         attended, _ = self.attention(tokens, tokens, tokens, need_weights=False)
         tokens = self.norm(tokens + self.dropout(attended))
         base = self.to_map(tokens.mean(dim=1)).view(batch, 3, self.base_size, self.base_size)
@@ -107,7 +107,7 @@ class TemporalFeatureFusion(nn.Module):
 
 
 def sinusoidal_positions(length: int, width: int) -> Tensor:
-    """Sines (even channels) and cosines (odd ones) of positions 0..length-1, ``(length, width)``; width even."""
+    """Sines (even channels) and cosines (odd ones) of the positions, ``(length, width)``; width even."""
     frequency = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
     angle = torch.arange(length)[:, None] * frequency
     return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(1)
