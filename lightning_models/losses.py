@@ -1,0 +1,143 @@
+"""One formula per function: what the systems' ``*_loss`` methods are made of.
+
+Every function takes half precision as it comes from autocast, computes in float32 (float64 stays float64) and
+returns a scalar, the mean over all elements, so that weights do not depend on the batch or picture size.
+Clips are ``(B, T, C, H, W)``.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Objective = Literal["bce", "hinge", "wgan"]
+Distance = Literal["l1", "l2"]
+
+
+def real_objective(kind: Objective, logits: Tensor) -> Tensor:
+    """Return what the discriminator minimises on real samples.
+
+    With score ``s``: bce ``-log sigmoid(s)`` (Goodfellow et al. 2014), hinge ``max(0, 1 - s)`` (Lim and Ye
+    2017), wgan ``-s`` (Arjovsky et al. 2017).
+
+    Args:
+        kind: the objective.
+        logits: scores of any shape, without a final sigmoid.
+    """
+    logits = _at_least_float32(logits)
+    if kind == "bce":
+        return -functional.logsigmoid(logits).mean()
+    if kind == "hinge":
+        return functional.relu(1 - logits).mean()
+    return -logits.mean()
+
+
+def fake_objective(kind: Objective, logits: Tensor) -> Tensor:
+    """Return what the discriminator minimises on generated samples: the real one of the negated score."""
+    return real_objective(kind, -logits)
+
+
+def discriminator_objective(kind: Objective, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Return the discriminator's whole objective; wgan: minus the estimated Wasserstein distance."""
+    return real_objective(kind, real_logits) + fake_objective(kind, fake_logits)
+
+
+def generator_objective(kind: Objective, fake_logits: Tensor) -> Tensor:
+    """Return what the generator minimises: bce in its non-saturating form, hinge and wgan ``-s``."""
+    return real_objective("bce" if kind == "bce" else "wgan", fake_logits)
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, target: float = 1.0
+) -> Tensor:
+    """Return WGAN-GP's penalty ``mean((|grad_x critic(x)| - target)^2)`` (Gulrajani et al. 2017, eq. 3).
+
+    ``x`` lies on the line between a real and a generated sample, at a place drawn uniformly for each pair.
+    The critic runs in float32 even under autocast: half precision loses the second derivative. It must treat
+    samples apart (no BatchNorm) and stay uncompiled (double backward).
+
+    Args:
+        critic: maps ``(N, ...)`` to scores ``(N, ...)``; a map of scores is summed for each sample.
+        real: ``(N, ...)`` real samples.
+        fake: generated samples of the same shape; gradients do not reach their generator.
+        target: the gradient norm to pull towards.
+    """
+    real, fake = _at_least_float32(real.detach()), _at_least_float32(fake.detach())
+    with torch.autocast(real.device.type, enabled=False):
+        place = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
+        between = torch.lerp(real, fake, place).requires_grad_()
+        (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+        # the square root has no derivative at 0, where a dead critic would turn every weight into NaN
+        norm = (slope.flatten(1).square().sum(1) + 1e-12).sqrt()
+        return (norm - target).square().mean()
+
+
+def reconstruction(kind: Distance, fake: Tensor, real: Tensor) -> Tensor:
+    """Return the mean absolute (l1) or squared (l2) difference of two tensors of the same shape."""
+    difference = _at_least_float32(fake) - _at_least_float32(real)
+    return difference.abs().mean() if kind == "l1" else difference.square().mean()
+
+
+def feature_matching(fake_features: Tensor, real_features: Tensor) -> Tensor:
+    """Return the mean squared difference of a discriminator's features (Salimans et al. 2016, section 3.1).
+
+    Only the generated side is pulled: the real features are a target.
+    """
+    return reconstruction("l2", fake_features, real_features.detach())
+
+
+def temporal_consistency(fake: Tensor, real: Tensor) -> Tensor:
+    """Return ``mean |(f[t+1] - f[t]) - (x[t+1] - x[t])|``: the clip must change as the real one changes.
+
+    Penalising the generated change alone would reward a frozen picture.
+
+    Args:
+        fake: ``(B, T, ...)`` with T >= 2.
+        real: the same shape.
+    """
+    return _change_difference(fake, real, order=1)
+
+
+def temporal_smoothness(fake: Tensor, real: Tensor) -> Tensor:
+    """Return the mean absolute difference of second differences in time: flicker the real clip has not.
+
+    The second difference of the real clip is the target for the same reason as in
+    :func:`temporal_consistency`.
+
+    Args:
+        fake: ``(B, T, ...)`` with T >= 3.
+        real: the same shape.
+    """
+    return _change_difference(fake, real, order=2)
+
+
+def flow_consistency(frame: Tensor, warped_next: Tensor, valid: Tensor) -> Tensor:
+    """Return ``mean |f[t] - warp(f[t+1], flow[t -> t+1])|`` where the motion stays in the picture.
+
+    Args:
+        frame: ``(N, C, H, W)`` generated frames t (any leading dimensions).
+        warped_next: the generated frames t+1, warped back to t by the real clip's flow, same shape.
+        valid: ``(N, 1, H, W)``, 1 where the warp read from inside the picture, else 0.
+
+    Returns:
+        A scalar; 0 where no place is valid.
+    """
+    frame, warped_next, valid = (_at_least_float32(tensor) for tensor in (frame, warped_next, valid))
+    error = ((frame - warped_next).abs() * valid).sum()
+    return error / valid.expand_as(frame).sum().clamp(min=1)
+
+
+def _change_difference(fake: Tensor, real: Tensor, order: int) -> Tensor:
+    if fake.shape != real.shape or fake.shape[1] <= order:
+        raise ValueError(
+            f"clips of equal shape and more than {order} frames are needed, "
+            f"got {tuple(fake.shape)} and {tuple(real.shape)}"
+        )
+    # differences are linear: one difference of the error instead of one of each clip
+    return torch.diff(_at_least_float32(fake) - _at_least_float32(real), n=order, dim=1).abs().mean()
+
+
+def _at_least_float32(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

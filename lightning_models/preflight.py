@@ -1,0 +1,102 @@
+"""What must hold before an adversarial system trains; each check names what to change."""
+
+from collections.abc import Mapping
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy
+from torch.nn import Module, Parameter
+from torch.optim import Optimizer
+
+from datamodules.errors import InputError
+
+RESERVED = ("saved_models", "layer")
+"""While it saves, Lightning's ModelCheckpoint loads a state into ``layer`` of a module that has both."""
+
+
+def check_trainer(trainer: Trainer) -> None:
+    """Refuse the trainer's arguments that cannot serve several optimizers.
+
+    Raises:
+        InputError: naming the argument to use instead.
+    """
+    if trainer.gradient_clip_val:
+        raise InputError(
+            f"--trainer.gradient_clip_val is {trainer.gradient_clip_val}, which would clip all phases as "
+            f"one: remove it and use --model.gradient_clip {trainer.gradient_clip_val}"
+        )
+    if trainer.accumulate_grad_batches != 1:
+        raise InputError(
+            f"--trainer.accumulate_grad_batches is {trainer.accumulate_grad_batches}, which knows one "
+            f"optimizer: remove it and use --model.accumulate {trainer.accumulate_grad_batches}"
+        )
+    if isinstance(trainer.strategy, FSDPStrategy):
+        raise InputError(
+            "--trainer.strategy is fsdp, which cannot run backward inside a step: "
+            "use ddp_find_unused_parameters_true"
+        )
+    if isinstance(trainer.strategy, DDPStrategy):
+        options = trainer.strategy._ddp_kwargs
+        if not options.get("find_unused_parameters") or options.get("static_graph"):
+            raise InputError(
+                "--trainer.strategy is a ddp that expects a gradient of every parameter from every backward; "
+                "each phase has its own: use ddp_find_unused_parameters_true"
+            )
+
+
+def phase_parameters(system: LightningModule, names: tuple[str, ...]) -> dict[str, Parameter]:
+    """Return the parameters of the named modules as the system's ``state_dict`` names them.
+
+    A module that is None is switched off and has none.
+    """
+    found: dict[str, Parameter] = {}
+    for name in names:
+        module = getattr(system, name, name)
+        if module is None:
+            continue
+        if not isinstance(module, Module):
+            raise TypeError(
+                f"phase_modules of {type(system).__name__} names {name!r}, which is not a module of it"
+            )
+        found.update({f"{name}.{inner}": weight for inner, weight in module.named_parameters()})
+    return found
+
+
+def check_system(system: LightningModule, optimizers: Mapping[str, Optimizer], n_critic: int) -> None:
+    """Refuse a system in which something would silently go untrained or be changed behind its back.
+
+    Raises:
+        TypeError: where the system's class is at fault.
+        InputError: where its arguments are.
+    """
+    kind = type(system).__name__
+    if reserved := [name for name in RESERVED if hasattr(system, name)]:
+        raise TypeError(
+            f"{kind} has attributes {reserved}, which Lightning's ModelCheckpoint takes for its own"
+        )
+    trained = {
+        id(weight) for own in optimizers.values() for group in own.param_groups for weight in group["params"]
+    }
+    if idle := [
+        n for n, weight in system.named_parameters() if weight.requires_grad and id(weight) not in trained
+    ]:
+        raise TypeError(
+            f"no phase of {kind} trains {', '.join(idle[:3])} ({len(idle)} parameters): "
+            "name its module in phase_modules, or freeze it with requires_grad_(False)"
+        )
+    if n_critic > 1 and "discriminator" not in optimizers:
+        raise InputError(f"n_critic is {n_critic}, but the discriminator is switched off: set n_critic to 1")
+
+
+def check_clipping(optimizers: Mapping[str, Optimizer], clips: Mapping[str, float]) -> None:
+    """Refuse to clip gradients that a fused optimizer unscales too late for it, under 16-mixed.
+
+    Raises:
+        InputError: naming the three keys and the remedy.
+    """
+    for phase, optimizer in optimizers.items():
+        if clips.get(phase) and optimizer.defaults.get("fused"):
+            raise InputError(
+                f"--model.gradient_clip is {clips[phase]} and --trainer.precision 16-mixed, under which a "
+                f"fused optimizer hides its gradients from clipping: set "
+                f"--model.{phase}_optimizer.init_args.fused false"
+            )
