@@ -1,1 +1,7 @@
 """What is watched, kept and shown while a model is learned."""
+
+from callbacks.anomaly_metrics import AnomalyMetrics
+from callbacks.checkpoint_io import AtomicCheckpointIO
+from callbacks.checkpoints import Checkpoints, resolve_checkpoint
+
+__all__ = ["AnomalyMetrics", "AtomicCheckpointIO", "Checkpoints", "resolve_checkpoint"]

@@ -1,0 +1,89 @@
+"""Files that are either the old one or the new one, whatever happens in between."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from datamodules.errors import InputError
+
+_PREFIX = ".tmp-"
+_USERS_DISK = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENOENT),
+}
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path, check: Callable[[Path], None] = lambda _: None) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path`` that takes its place, durably, when the block ends without error.
+
+    A process killed at any moment leaves the old file as it was, and at most a ``.tmp-<process>-<name>``
+    beside it, which the next write into the folder removes. The temporary file is never in another folder:
+    only within a file system is a rename one step.
+
+    Args:
+        path: the file; its folder is made where missing.
+        check: called with the temporary file before it takes the place of the old one; an error of it keeps
+            the old.
+
+    Raises:
+        InputError: if the disk is full or cannot be written.
+    """
+    temporary = path.with_name(f"{_PREFIX}{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_stale(path.parent)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        check(temporary)
+        os.replace(temporary, path)  # noqa: PTH105
+        _sync_folder(path.parent)
+    except OSError as error:
+        if error.errno not in _USERS_DISK:
+            raise
+        raise InputError(
+            f"{path} cannot be written: {error.strerror}. What was there before is intact. "
+            "Free some space or choose another folder with --trainer.default_root_dir."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file in one step."""
+    with atomic_file(path) as file:
+        file.write(text.encode())
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove the temporary files of processes that are gone."""
+    for file in folder.glob(f"{_PREFIX}*-*"):
+        process = file.name.removeprefix(_PREFIX).split("-", 1)[0]
+        if process.isdecimal() and not _alive(int(process)):
+            file.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    if process == os.getpid():
+        return False  # a predecessor with our number, as is common in containers: our own are not open yet
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
