@@ -1,0 +1,256 @@
+"""What is wrong with a command line or a configuration, in one sentence: the key, the value, the remedy.
+
+jsonargparse reports a mistake as a tree of every type it tried. The functions here pick the leaf that says what
+happened, find out where the value was written, and look for the name that was meant.
+"""
+
+import ast
+import inspect
+import re
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch import Callback, LightningDataModule, LightningModule
+from lightning.pytorch.loggers import Logger
+
+from datamodules.errors import InputError
+
+BASES: dict[str, type] = {
+    "model": LightningModule,
+    "data": LightningDataModule,
+    "trainer.callbacks": Callback,
+    "trainer.logger": Logger,
+}
+"""Keys whose value is a class, with what the class has to be."""
+
+OUR_PACKAGES = ("lightning_models", "datamodules", "callbacks")
+
+TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a text",
+    "NoneType": "null",
+    "list": "a list, e.g. [1, 2]",
+    "tuple": "a list, e.g. [1, 2]",
+    "dict": "a mapping, e.g. {a: 1}",
+}
+
+
+class Given:
+    """What the user wrote: the words of the command line and the configurations they name, in order.
+
+    Args:
+        words: Arguments after the verb.
+
+    Raises:
+        InputError: If a configuration is not there or cannot be read.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+        self.configs = {Path(path): _read(path) for path in self._config_paths()}
+
+    def _config_paths(self) -> Iterator[str]:
+        for index, word in enumerate(self.words):
+            option, equals, value = word.partition("=")
+            if option in ("-c", "--config"):
+                following = self.words[index + 1 : index + 2]
+                if not equals and (not following or following[0].startswith("--")):
+                    raise InputError("--config: a value is missing; write --config PATH")
+                yield value if equals else following[0]
+
+    def place(self, key: str) -> str:
+        """Return `` = value (in file)`` for the last part of a dotted key, empty where it is not found."""
+        leaf = key.rpartition(".")[2]
+        for index, word in enumerate(self.words):
+            option, equals, value = word.partition("=")
+            if option.startswith("--") and option.rpartition(".")[2].removeprefix("--") == leaf:
+                return f" = {value if equals else ' '.join(self.words[index + 1 : index + 2])}"
+        for path, config in reversed(self.configs.items()):
+            for value in _values(config, leaf):
+                return (f" = {value}" if not isinstance(value, dict) else "") + f" (in {path})"
+        return ""
+
+
+def _read(name: str) -> dict[str, Any]:
+    if "://" in name:
+        raise InputError(f"--config {name}: configurations are read from files only; download it, name the file")
+    path = Path(name)
+    if not path.is_file():
+        near = get_close_matches(path.name, (p.name for p in path.parent.glob("*.y*ml")), n=1)
+        hint = f" Did you mean {path.parent / near[0]}?" if near else ""
+        raise InputError(f"--config {path}: there is no such file.{hint} Give the path of a YAML file")
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        mark = getattr(problem, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        why = getattr(problem, "problem", None) or "not a text file"
+        raise InputError(f"--config {path}{line}: this is not YAML ({why}). Correct the line") from None
+    if not isinstance(config, dict):
+        raise InputError(f"--config {path}: expected lines of 'key: value', e.g. 'trainer:', got: {config}")
+    return config
+
+
+def _values(config: Any, leaf: str) -> Iterator[Any]:
+    if isinstance(config, dict):
+        if leaf in config:
+            yield config[leaf]
+        for value in config.values():
+            yield from _values(value, leaf)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _values(value, leaf)
+
+
+def explain(message: str, options: Collection[str], given: Given, verb: str) -> str:
+    """Return one sentence for what jsonargparse says.
+
+    Args:
+        message: Its message.
+        options: Every dotted key that the verb accepts.
+        given: What the user wrote.
+        verb: The verb that runs, for the hint at its help.
+    """
+    if found := re.match(r"unrecognized arguments: (\S+)", message):
+        word = found[1]
+        if not word.startswith("-"):
+            return f"'{word}' is not an option of lightning {verb}: options begin with --, e.g. --trainer.max_epochs 3"
+        return _unknown_option(word.lstrip("-").partition("=")[0], options, given, verb)
+    if found := re.search(r"does not accept option '([^']+)'", message):
+        return _unknown_option(found[1], options, given, verb)
+    if found := re.match(r"argument (\S+): expected .*argument", message):
+        return f"{found[1].split('/')[-1]}: a value is missing behind it"
+    if found := re.match(r"the following arguments are required: (.*)", message):
+        keys = [key.strip().removeprefix(f"{verb}.") for key in found[1].split(",")]
+        return f"{' and '.join(keys)}: not given. Name an experiment, e.g. --config experiments/vta_gan.yaml"
+    return _nested(message, given)
+
+
+def _unknown_option(key: str, options: Collection[str], given: Given, verb: str) -> str:
+    parts = key.split(".")
+    for depth, part in enumerate(parts):
+        prefix = "".join(f"{p}." for p in parts[:depth])
+        siblings = {option[len(prefix) :].partition(".")[0] for option in options if option.startswith(prefix)}
+        if part not in siblings:
+            near = get_close_matches(part, siblings, n=1)
+            meant = ".".join([*parts[:depth], *near, *parts[depth + 1 :]])
+            hint = f" Did you mean '{meant}'?" if near else ""
+            return f"{key}{given.place(key)}: there is no such option.{hint} lightning {verb} --help lists all"
+    return f"{key}{given.place(key)}: this option cannot be given here. lightning {verb} --help lists all"
+
+
+def _nested(message: str, given: Given) -> str:
+    key = ".".join(re.findall(r'Parser key "([^"]+)"', message)) or "configuration"
+    owners = re.findall(r"(?:given class_path '|class_path=')([^']+)'", message)
+    start = max(message.rfind("Problem with given class_path"), message.rfind('Parser key "'), 0)
+    leaf = re.split(r"- Not a valid subclass", message[start:])[0]
+    if found := re.search(r"Option '([^']+)' is not accepted", leaf):
+        return _unknown_argument(f"{key}.{found[1]}", owners, given)
+    if found := re.search(r"arguments are required: (\S+)", leaf):
+        return f"{key}.{found[1]}: not given, and {_short(owners)} needs it. Write it below init_args"
+    if name := _class_name(leaf):
+        return _unknown_class(key, name)
+    if found := re.search(r"Import path (\S+) does not", leaf):
+        return f"{key} = {found[1]}: this class is of another kind. {_choices(key)}"
+    value = re.search(r"(?:Got|Given) value: (.*)", leaf)
+    if value is None:
+        said = re.sub(r'^Parser key "[^"]+":', "", leaf)
+        return f"{key}: {' '.join(said.split())}"
+    shown = re.sub(r"^NestedArg\(key='[^']*', val=(.*)\)$", r"\1", value[1].partition(". Got value: ")[0])
+    file = re.search(r" \(in .*\)$", given.place(key))
+    expected = _expected(leaf[: value.start()])
+    return f"{key} = {shown}{file[0] if file else ''}: expected {expected}.{_meant(shown, leaf)}"
+
+
+def _unknown_argument(key: str, owners: Sequence[str], given: Given) -> str:
+    names = _arguments(owners[-1]) if owners else []
+    name = key.rpartition(".")[2]
+    near = get_close_matches(name, names, n=1)
+    hint = f"Did you mean '{near[0]}'?" if near else f"It has: {', '.join(names)}"
+    return f"{key}{given.place(key)}: {_short(owners)} has no such option. {hint}"
+
+
+def _arguments(path: str) -> list[str]:
+    module, _, name = path.rpartition(".")
+    found = getattr(sys.modules.get(module), name, None)
+    if not isinstance(found, type):
+        return []
+    names: dict[str, None] = {}
+    for base in found.__mro__[:-1]:
+        if "__init__" in vars(base):
+            names |= dict.fromkeys(inspect.signature(vars(base)["__init__"]).parameters)
+    return [name for name in names if name not in ("self", "args", "kwargs")]
+
+
+def _class_name(leaf: str) -> str | None:
+    if found := re.search(r"Importing '([^']+)' is not allowed", leaf):
+        return found[1]
+    if found := re.search(r"module '([^']+)' has no attribute '([^']+)'", leaf):
+        return f"{found[1]}.{found[2]}"
+    others = set(re.findall(r"Expected a <class '([^']+)'>", leaf)) - {"NoneType"}
+    if (found := re.search(r"Expected a dot import path string: (\S+)", leaf)) and not others:
+        return found[1]
+    return None
+
+
+def _unknown_class(key: str, name: str) -> str:
+    module, _, stem = name.rpartition(".")
+    public = inspect.getmembers(sys.modules.get(module), inspect.isclass)
+    beside = {member: f"{module}.{member}" for member, _ in public if not member.startswith("_")}
+    names = {c.__name__: c.__name__ for c in _subclasses(BASES[key])} if key in BASES else {}
+    near = get_close_matches(stem, {**beside, **names}, n=1)
+    if near:
+        return f"{key} = {name}: there is no such class here. Did you mean '{ {**beside, **names}[near[0]] }'?"
+    return f"{key} = {name}: there is no such class here. {_choices(key)}"
+
+
+def _choices(key: str) -> str:
+    if key not in BASES:
+        return "A configuration may name the classes of this project, of torch.optim and of Lightning only"
+    leaves = {c for c in _subclasses(BASES[key]) if not c.__subclasses__()}
+    ours = sorted(c.__name__ for c in leaves if c.__module__.partition(".")[0] in OUR_PACKAGES)
+    lightnings = " or a class of Lightning" if key.startswith("trainer.") else ""
+    return f"Choose one of: {', '.join(ours)}{lightnings}"
+
+
+def _subclasses(base: type) -> Iterator[type]:
+    children: list[type] = base.__subclasses__()
+    for child in children:
+        if not child.__name__.startswith("_") and not inspect.isabstract(child):
+            yield child
+        yield from _subclasses(child)
+
+
+def _short(owners: Sequence[str]) -> str:
+    return owners[-1].rpartition(".")[2] if owners else "the class"
+
+
+def _expected(text: str) -> str:
+    words: list[str] = []
+    for found in re.findall(r"Expected an? (?!path but|dot import)(.+?)(?:\. *$|\n|$)", text):
+        literal = re.match(r"typing\.Literal(\[.*\])", found)
+        name = re.match(r"<class '(?:.*\.)?([^'.]+)'>", found)
+        if literal:
+            words += [str(option) for option in ast.literal_eval(literal[1])]
+        elif name:
+            words.append(TYPES.get(name[1], name[1]))
+        else:
+            words.append(f"a {found}")
+    unique = list(dict.fromkeys(words))
+    return " or ".join([", ".join(unique[:-1]), unique[-1]] if len(unique) > 1 else unique) or "another value"
+
+
+def _meant(value: str, leaf: str) -> str:
+    options = [str(o) for text in re.findall(r"Literal(\[.*?\])", leaf) for o in _literal(text)]
+    near = get_close_matches(value, options, n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def _literal(text: str) -> Iterable[object]:
+    return list(ast.literal_eval(text))

@@ -1,0 +1,78 @@
+"""``metrics.csv``: every logged number of a run, one row per logging, on the disk at once."""
+
+import csv
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+from lightning_utilities.core.rank_zero import rank_zero_only
+
+
+class MetricsCsv(Logger):
+    """Append what is logged to ``metrics.csv`` in the run folder, on rank 0 only.
+
+    Lightning's CSVLogger deletes the file of the run it continues; this one keeps its rows, except those that the
+    continued run repeats: the rows of the first repeated batch and later.
+
+    Args:
+        folder: The run folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.path = folder / "metrics.csv"
+        self._columns: list[str] = []
+        self._opened = False
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder."""
+        return self.path.parent.name
+
+    @property
+    def version(self) -> str:
+        """Empty: a run folder holds one version of the file."""
+        return ""
+
+    @property
+    def save_dir(self) -> str:
+        """The run folder."""
+        return str(self.path.parent)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: ``config.yaml`` beside the file holds them."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Append one row; ``step`` counts batches."""
+        row: dict[str, Any] = {"step": step, **metrics}
+        kept = [] if self._opened else self._rows_before(step)
+        new = [column for column in row if column not in self._columns]
+        if new or not self._opened:
+            kept = kept if not self._opened else self._rows_before(None)
+            self._columns += new
+            self._rewrite([*kept, row])
+        else:
+            with self.path.open("a", newline="") as file:
+                csv.DictWriter(file, self._columns).writerow(row)
+        self._opened = True
+
+    def _rows_before(self, step: int | None) -> list[dict[str, str]]:
+        if not self.path.exists():
+            return []
+        with self.path.open(newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            self._columns = list(reader.fieldnames or [])
+        return rows if step is None else [row for row in rows if int(row["step"]) < step]
+
+    def _rewrite(self, rows: list[dict[str, Any]]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".csv.tmp")
+        with temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self._columns)
+            writer.writeheader()
+            writer.writerows(rows)
+        temporary.replace(self.path)

@@ -1,0 +1,46 @@
+"""What the command itself writes into the run folder, and what it says about it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from fulgurite.runs import CONFIG, point_latest
+
+
+class RunFolder(Callback):
+    """Save the configuration when training begins, point ``latest`` at the run, name the folder at the end.
+
+    All of it happens on rank 0.
+
+    Args:
+        run: The run folder.
+        save_config: Writes the resolved configuration to a path.
+    """
+
+    def __init__(self, run: Path, save_config: Callable[[str], None]) -> None:
+        self.run = run
+        self._save_config = save_config
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write ``config.yaml``; data and model have been set up, so that the run is worth a folder."""
+        if trainer.is_global_zero:
+            self._save_config(str(self.run / CONFIG))
+            point_latest(self.run)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Name the folder."""
+        self._name(trainer)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Name the folder."""
+        self._name(trainer)
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Name the folder."""
+        self._name(trainer)
+
+    def _name(self, trainer: Trainer) -> None:
+        if trainer.is_global_zero:
+            print(f"Run folder: {os.path.relpath(self.run)}", flush=True)

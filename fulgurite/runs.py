@@ -1,0 +1,117 @@
+"""Run folders: ``<root>/<experiment>/<name>/`` holds everything that one training leaves behind.
+
+Nothing here imports torch, so that verbs which only read results start at once.
+"""
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from datamodules.errors import InputError
+
+LATEST = "latest"
+CONFIG = "config.yaml"
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass
+class RunSettings:
+    """Where a run leaves its files: root/experiment/name/.
+
+    Args:
+        experiment: folder of the runs that belong together; the stem of the first --config file when not given.
+        name: folder of this run; the date and time when not given.
+        root: folder of all experiments.
+    """
+
+    experiment: str | None = None
+    name: str | None = None
+    root: str = "runs"
+
+    def __post_init__(self) -> None:
+        for key in ("experiment", "name"):
+            value = getattr(self, key)
+            if value is not None and (not re.fullmatch(r"[\w][\w.+=-]*", value) or value == LATEST):
+                raise InputError(
+                    f"run.{key} = {value}: this cannot name a folder; use letters, digits and . _ + = -, "
+                    f"begin with a letter or digit, and do not use '{LATEST}'"
+                )
+
+
+def timestamp() -> str:
+    """Return the local date and time as a name that sorts, e.g. ``2026-11-21_20-55-03``."""
+    return datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+
+
+def create_run(folder: Path, name: str | None) -> Path:
+    """Create and return a new run folder in ``folder``, the folder of an experiment.
+
+    Args:
+        folder: Folder of the experiment; made where it is missing.
+        name: Name of the run; None takes the time, with a number behind it where that is taken.
+
+    Raises:
+        InputError: If a run of that name is there already, or the folder cannot be made.
+    """
+    stem = name or timestamp()
+    for attempt in range(1, 1000):
+        run = folder / (stem if attempt == 1 else f"{stem}-{attempt}")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            run.mkdir()
+        except FileExistsError:
+            if folder.is_dir() and name is None:
+                continue  # two runs started within one second
+            if folder.is_dir():
+                raise InputError(
+                    f"run.name: {run} exists already. Give another --run.name, or go on with it by "
+                    f"--run.name {name} --ckpt_path last"
+                ) from None
+            raise InputError(f"run.root: {folder} cannot be a folder, a file is in the way") from None
+        except OSError as problem:
+            raise InputError(f"run.root: cannot create {run} ({problem.strerror}). Choose another --run.root") from None
+        else:
+            return run
+    raise InputError(f"run.root: {folder} holds a thousand runs of this second; give --run.name")
+
+
+def point_latest(run: Path) -> None:
+    """Let ``latest`` beside ``run`` point at it, in one step: readers see the old run or the new one."""
+    link = run.parent / f".{LATEST}-{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(run.name)
+    link.replace(run.parent / LATEST)
+
+
+def run_of(path: Path) -> Path | None:
+    """Return the run folder that a checkpoint or a saved configuration lies in, None where it lies elsewhere."""
+    folder = path.resolve().parent
+    folder = folder.parent if folder.name == CHECKPOINTS else folder
+    return folder if (folder / CONFIG).is_file() else None
+
+
+def find_run(folder: Path, name: str | None) -> Path:
+    """Return the existing run ``name`` in ``folder``, the newest one when ``name`` is None.
+
+    Raises:
+        InputError: If there is no such run; the message lists those that are there.
+    """
+    run = folder / (name or LATEST)
+    if run.is_dir():
+        return run.resolve()
+    found = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name != LATEST) if folder.is_dir() else []
+    if name is None:
+        raise InputError(
+            f"run.experiment: no run in {folder} yet. Train one first (lightning fit), or name a checkpoint by "
+            f"--ckpt_path PATH"
+        )
+    raise InputError(f"run.name: no run '{name}' in {folder}. Runs there: {', '.join(found[-10:]) or 'none'}")
+
+
+def forget_unused(run: Path, failed: bool) -> None:
+    """Remove a run folder that never came to hold a run: no configuration in it, and empty or ``failed``."""
+    if run.is_dir() and not (run / CONFIG).exists() and (failed or not any(run.iterdir())):
+        shutil.rmtree(run, ignore_errors=True)

@@ -1,0 +1,178 @@
+"""The verbs fit, validate, test and predict: LightningCLI, a run folder, and errors that can be read.
+
+lightning fit --config experiments/vta_gan.yaml
+lightning test --config experiments/vta_gan.yaml --ckpt_path best
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jsonargparse import set_parsing_settings
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, _InstantiatorFn
+from lightning.pytorch.loggers import Logger
+
+import datamodules  # noqa: F401  # a short class name (class_path: VTAGAN) is that of an imported class
+import lightning_models  # noqa: F401
+from callbacks import Checkpoints, resolve_checkpoint
+from datamodules.errors import InputError
+from fulgurite.errors import readable_errors
+from fulgurite.launch import RUN_VARIABLE, Place, place
+from fulgurite.messages import Given, explain
+from fulgurite.metrics_csv import MetricsCsv
+from fulgurite.progress import PlainProgress
+from fulgurite.quiet import keep_quiet
+from fulgurite.run_folder import RunFolder
+from fulgurite.runs import RunSettings, forget_unused
+
+IMPORTABLE = [
+    *("lightning_models", "callbacks", "datamodules", "torch.nn", "torch.optim"),
+    *(f"lightning.pytorch.{part}" for part in ("callbacks", "loggers", "plugins", "profilers", "strategies")),
+]
+"""All that a configuration may name by a path: it is data, and must not be able to run a program."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the verb that is the first argument; see :func:`fulgurite.cli.main`."""
+    keep_quiet()
+    set_parsing_settings(
+        config_read_mode_fsspec_enabled=False, import_path_denylist=["*"], import_path_allowlist=IMPORTABLE
+    )
+    with readable_errors():
+        CommandLine(None if argv is None else list(argv))
+
+
+class CommandLine(LightningCLI):
+    """LightningCLI with a run folder, and with errors of one sentence.
+
+    Args:
+        args: Verb and options; None for those of the process, from which a distributed run starts its others.
+    """
+
+    def __init__(self, args: list[str] | None) -> None:
+        self.words = sys.argv[1:] if args is None else args
+        self.given = Given(self.words[1:])
+        self.place: Place | None = None
+        self.problem: Exception | None = None
+        try:
+            super().__init__(
+                LightningModule,
+                LightningDataModule,
+                save_config_callback=None,  # RunFolder does it
+                seed_everything_default=0,
+                parser_kwargs={"allow_abbrev": False, "exit_on_error": False},
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                args=args,
+                auto_configure_optimizers=False,
+            )
+        finally:
+            if self.place and self.place.is_new:
+                forget_unused(self.place.run, failed=sys.exception() is not None)
+                os.environ.pop(RUN_VARIABLE)
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Take ``return_predictions`` away: predictions are written as they come, never kept in memory."""
+        verbs = LightningCLI.subcommands()
+        return verbs | {"predict": verbs["predict"] | {"return_predictions"}}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add what the command itself brings: the run folder and its checkpoints."""
+        parser.add_argument("--run", type=RunSettings, default=RunSettings(), help="Where a run leaves its files.")
+        parser.add_lightning_class_args(Checkpoints, "checkpoints")
+        parser.set_defaults({"checkpoints.monitor": "val/frame_auroc_micro"})
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse, and say in one sentence what is wrong."""
+        try:
+            self.config = parser.parse_args(self.words if args else None)
+        except argparse.ArgumentError as problem:
+            verb = self.words[0]
+            options = {action.dest for action in self._parser(verb)._actions}
+            raise InputError(explain(str(problem), options, self.given, verb)) from None
+
+    def _parse_ckpt_path(self) -> None:
+        """Do nothing: what the user writes wins over what the checkpoint remembers."""
+
+    def _add_instantiators(self) -> None:
+        """Do nothing: :meth:`instantiate_classes` hands them over."""
+
+    def before_instantiate_classes(self) -> None:
+        """Find or make the run folder, before anything is built that could write."""
+        verb = str(self.subcommand)
+        settings = self.config[verb]
+        if settings.trainer.default_root_dir is not None:
+            raise InputError(
+                f"trainer.default_root_dir = {settings.trainer.default_root_dir}: the folder is made of run.root, "
+                "run.experiment and run.name; set those instead"
+            )
+        self.saved = settings.clone()
+        run = RunSettings(**settings.run.as_dict())
+        self.place = place(verb, run, settings.ckpt_path, list(self.given.configs), resolve_checkpoint)
+        if self.place.is_new:
+            os.environ[RUN_VARIABLE] = str(self.place.run)
+        self.saved.run.experiment, self.saved.run.name = self.place.run.parent.name, None
+        self.saved.ckpt_path = None
+        settings.trainer.default_root_dir = str(self.place.run)
+        settings.ckpt_path = str(self.place.checkpoint) if self.place.checkpoint else None
+
+    def instantiate_classes(self) -> None:
+        """Build data, model and trainer; the error of a constructor is raised as it is."""
+        builders = [
+            (self._builder(_InstantiatorFn(self, "model")), LightningModule, True),
+            (self._builder(_InstantiatorFn(self, "data")), LightningDataModule, True),
+            *((self._builder(_build), kind, True) for kind in (Callback, Logger)),
+        ]
+        try:
+            self.config_init = self.parser.instantiate(self.config, instantiators=builders)
+        except ValueError as buried:
+            raise self.problem or buried from None
+        self.datamodule = self._get(self.config_init, "data")
+        self.model = self._get(self.config_init, "model")
+        self.trainer = self.instantiate_trainer()
+
+    def _builder(self, build: Callable[..., Any]) -> Callable[..., Any]:
+        # jsonargparse finds the argument by its name and passes the links on to it
+        def remember(kind: type, /, *args: Any, applied_instantiation_links: dict[str, Any], **given: Any) -> Any:
+            try:
+                return build(kind, *args, applied_instantiation_links=applied_instantiation_links, **given)
+            except Exception as problem:
+                self.problem = self.problem or problem  # jsonargparse raises its own instead
+                raise
+
+        return remember
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Build the trainer, with what is bound to the run folder."""
+        assert self.place is not None
+        settings = self._get(self.config_init, "trainer")
+        dry = bool(settings["fast_dev_run"])
+        own: list[Callback] = [] if dry else [RunFolder(self.place.run, self._save_config)]
+        chosen = settings["callbacks"] or []
+        chosen = chosen if isinstance(chosen, list) else [chosen]
+        if settings["enable_progress_bar"] is not False and not any(isinstance(c, ProgressBar) for c in chosen):
+            own.append(RichProgressBar() if sys.stdout.isatty() else PlainProgress())
+        settings["callbacks"] = chosen + own
+        if settings["logger"] is None:
+            settings["logger"] = [MetricsCsv(self.place.run)] if self.subcommand == "fit" else False
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (MisconfigurationException, TypeError, ValueError) as problem:
+            raise InputError(f"trainer: {' '.join(str(problem).split())}") from problem
+
+    def _save_config(self, path: str) -> None:
+        self._parser(self.subcommand).save(self.saved, path, skip_none=False, overwrite=True)
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        unwanted = {"return_predictions": False} if subcommand == "predict" else {}
+        return super()._prepare_subcommand_kwargs(subcommand) | unwanted
+
+
+def _build(kind: type, /, *args: Any, applied_instantiation_links: dict[str, Any], **given: Any) -> Any:
+    return kind(*args, **given)
