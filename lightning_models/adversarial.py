@@ -44,15 +44,15 @@ from lightning.pytorch.strategies import ParallelStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from torch.amp import GradScaler
 from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from datamodules.errors import InputError
 from datamodules.seeding import derive_seed, global_seed
-from lightning_models.divergence import NonFiniteLosses, SkippedSteps
+from lightning_models.divergence import NonFiniteLosses
 from lightning_models.ema import EvaluateAverage, WeightAverage
+from lightning_models.gradient_scaling import SharedScale
 from lightning_models.hyperparameters import check_fits, only_plain
 from lightning_models.preflight import check_clipping, check_system, check_trainer, phase_parameters
 
@@ -101,15 +101,11 @@ class AdversarialModule(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         if self.phase_modules.keys() != set(self.phases):
-            raise TypeError(
-                f"{type(self).__name__} has phases {self.phases} but phase_modules {self.phase_modules}"
-            )
+            raise TypeError(f"{type(self).__name__} has phases {self.phases} but phase_modules {self.phase_modules}")
         for name, value in (("accumulate", accumulate), ("n_critic", n_critic)):
             if value < 1:
                 raise InputError(f"{name} is {value}; give a whole number of at least 1")
-        clips = (
-            gradient_clip if isinstance(gradient_clip, dict) else dict.fromkeys(self.phases, gradient_clip)
-        )
+        clips = gradient_clip if isinstance(gradient_clip, dict) else dict.fromkeys(self.phases, gradient_clip)
         if unknown := sorted(clips.keys() - set(self.phases)):
             raise InputError(f"gradient_clip names {unknown}; the phases are {list(self.phases)}")
         if negative := {phase: norm for phase, norm in clips.items() if norm < 0}:
@@ -136,7 +132,7 @@ class AdversarialModule(LightningModule):
         self._schedulers: dict[str, LRScheduler] = {}
         self._averaged: dict[str, Parameter] = {}
         self._non_finite = NonFiniteLosses()
-        self._skipped: SkippedSteps | None = None
+        self._scale: SharedScale | None = None  # under 16-mixed only
 
     # ---------------------------------------------------------------- what a system writes
 
@@ -161,6 +157,8 @@ class AdversarialModule(LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Train every due phase on one batch."""
         closes = self._window_batches + 1 == self.accumulate or self.trainer.is_last_batch
+        if self._window_batches == 0 and self._scale is not None:
+            self._scale.start_window(self.device)
         with self._own_randomness():
             forward = self.prepare(batch)
             for phase, optimizer in zip(self._optimizers, self._lightning_optimizers(), strict=True):
@@ -176,13 +174,13 @@ class AdversarialModule(LightningModule):
 
     def phase_due(self, phase: str) -> bool:
         """Tell whether the phase is trained on the present batch."""
-        return phase in self._optimizers and (
-            phase == "discriminator" or (self.windows_seen + 1) % self.n_critic == 0
-        )
+        return phase in self._optimizers and (phase == "discriminator" or (self.windows_seen + 1) % self.n_critic == 0)
 
     def _train_phase(self, phase: str, optimizer: LightningOptimizer, forward: Any, closes: bool) -> None:
         if self._window_batches == 0:
             optimizer.zero_grad(set_to_none=True)
+        elif closes and self._scale is not None:
+            self._scale.follow(phase)
         with self.toggled_optimizer(optimizer), self._gradients_kept_local(not closes):
             terms: dict[str, Tensor] = getattr(self, f"{phase}_loss")(forward)
             total = self._weighted_sum(phase, terms)
@@ -199,9 +197,7 @@ class AdversarialModule(LightningModule):
         weights = {name: self.weights.get(name, 1.0) for name in terms}
         weighted = [weights[name] * term for name, term in terms.items() if weights[name] != 0]
         if not weighted:
-            raise InputError(
-                f"every {phase} loss has weight 0 ({sorted(terms)}): nothing is left to train it by"
-            )
+            raise InputError(f"every {phase} loss has weight 0 ({sorted(terms)}): nothing is left to train it by")
         return sum(weighted[1:], start=weighted[0])
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
@@ -231,11 +227,7 @@ class AdversarialModule(LightningModule):
     def _gradients_kept_local(self, local: bool) -> AbstractContextManager[None]:
         """Within a window gradients add up in each process; they travel at its end."""
         strategy = self.trainer.strategy
-        return (
-            strategy.block_backward_sync()
-            if local and isinstance(strategy, ParallelStrategy)
-            else nullcontext()
-        )
+        return strategy.block_backward_sync() if local and isinstance(strategy, ParallelStrategy) else nullcontext()
 
     def _lightning_optimizers(self) -> list[LightningOptimizer]:
         optimizers = self.optimizers()
@@ -246,9 +238,9 @@ class AdversarialModule(LightningModule):
     def _record(self, phase: str, terms: dict[str, Tensor], stepped: bool) -> None:
         self._non_finite.note(phase, terms, self.batches_seen)
         values: dict[str, Tensor | float] = {name: term.detach() for name, term in terms.items()}
-        if stepped and self._skipped is not None:
-            self._skipped.after_step(phase)
-            values["skipped_steps"] = float(self._skipped.total[phase])
+        if stepped and self._scale is not None:
+            self._scale.after_step(phase)
+            values["skipped_steps"] = float(self._scale.skipped[phase])
         self.log_dict(
             {f"train/{phase}/{name}": value for name, value in values.items()},
             logger=bool(self.trainer.loggers),
@@ -286,18 +278,15 @@ class AdversarialModule(LightningModule):
                     self._schedulers[phase] = _by_epoch(phase, make_scheduler(optimizer))
         check_system(self, self._optimizers, self.n_critic)
         self._averaged = self._generator_parameters()
-        self._skipped = None
-        if self._scaler() is not None:
+        precision = self.trainer.precision_plugin
+        scaler = precision.scaler if isinstance(precision, MixedPrecision) else None
+        if scaler is not None:
             check_clipping(self._optimizers, self.gradient_clips)
-            self._skipped = SkippedSteps(self._optimizers)
+        self._scale = None if scaler is None else SharedScale(scaler, self._optimizers)
         return list(self._optimizers.values()), list(self._schedulers.values())
 
     def _generator_parameters(self) -> dict[str, Parameter]:
         return phase_parameters(self, self.phase_modules["generator"])
-
-    def _scaler(self) -> GradScaler | None:
-        precision = self.trainer.precision_plugin
-        return precision.scaler if isinstance(precision, MixedPrecision) else None
 
     # ---------------------------------------------------------------- epochs and checkpoints
 

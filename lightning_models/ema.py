@@ -43,9 +43,7 @@ class WeightAverage:
         for name, weight in parameters.items():  # a loaded average may lie on another device
             self._average[name] = self._average[name].to(weight.device)
         average = list(self._average.values())
-        torch._foreach_lerp_(
-            average, [parameters[name].to(own.dtype) for name, own in self._average.items()], step
-        )
+        torch._foreach_lerp_(average, [parameters[name].to(own.dtype) for name, own in self._average.items()], step)
 
     @torch.no_grad()
     def swap_in(self, parameters: dict[str, Parameter]) -> None:

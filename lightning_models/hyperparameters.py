@@ -17,9 +17,7 @@ def only_plain(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in hyperparameters.items() if _is_plain(value)}
 
 
-def check_fits(
-    checkpoint: Mapping[str, Any], own_state: Mapping[str, Tensor], own: Mapping[str, Any]
-) -> None:
+def check_fits(checkpoint: Mapping[str, Any], own_state: Mapping[str, Tensor], own: Mapping[str, Any]) -> None:
     """Refuse a checkpoint whose tensors are not those of the model.
 
     Args:

@@ -49,9 +49,7 @@ def generator_objective(kind: Objective, fake_logits: Tensor) -> Tensor:
     return real_objective("bce" if kind == "bce" else "wgan", fake_logits)
 
 
-def gradient_penalty(
-    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, target: float = 1.0
-) -> Tensor:
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, target: float = 1.0) -> Tensor:
     """Return WGAN-GP's penalty ``mean((|grad_x critic(x)| - target)^2)`` (Gulrajani et al. 2017, eq. 3).
 
     ``x`` lies on the line between a real and a generated sample, at a place drawn uniformly for each pair.

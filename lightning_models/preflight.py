@@ -31,8 +31,7 @@ def check_trainer(trainer: Trainer) -> None:
         )
     if isinstance(trainer.strategy, FSDPStrategy):
         raise InputError(
-            "--trainer.strategy is fsdp, which cannot run backward inside a step: "
-            "use ddp_find_unused_parameters_true"
+            "--trainer.strategy is fsdp, which cannot run backward inside a step: use ddp_find_unused_parameters_true"
         )
     if isinstance(trainer.strategy, DDPStrategy):
         options = trainer.strategy._ddp_kwargs
@@ -54,9 +53,7 @@ def phase_parameters(system: LightningModule, names: tuple[str, ...]) -> dict[st
         if module is None:
             continue
         if not isinstance(module, Module):
-            raise TypeError(
-                f"phase_modules of {type(system).__name__} names {name!r}, which is not a module of it"
-            )
+            raise TypeError(f"phase_modules of {type(system).__name__} names {name!r}, which is not a module of it")
         found.update({f"{name}.{inner}": weight for inner, weight in module.named_parameters()})
     return found
 
@@ -70,15 +67,9 @@ def check_system(system: LightningModule, optimizers: Mapping[str, Optimizer], n
     """
     kind = type(system).__name__
     if reserved := [name for name in RESERVED if hasattr(system, name)]:
-        raise TypeError(
-            f"{kind} has attributes {reserved}, which Lightning's ModelCheckpoint takes for its own"
-        )
-    trained = {
-        id(weight) for own in optimizers.values() for group in own.param_groups for weight in group["params"]
-    }
-    if idle := [
-        n for n, weight in system.named_parameters() if weight.requires_grad and id(weight) not in trained
-    ]:
+        raise TypeError(f"{kind} has attributes {reserved}, which Lightning's ModelCheckpoint takes for its own")
+    trained = {id(weight) for own in optimizers.values() for group in own.param_groups for weight in group["params"]}
+    if idle := [n for n, weight in system.named_parameters() if weight.requires_grad and id(weight) not in trained]:
         raise TypeError(
             f"no phase of {kind} trains {', '.join(idle[:3])} ({len(idle)} parameters): "
             "name its module in phase_modules, or freeze it with requires_grad_(False)"
