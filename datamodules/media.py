@@ -23,14 +23,16 @@ from datamodules.errors import InputError
 
 Frame = NDArray[np.uint8]
 
-VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .mts .m2ts .ts .wmv .flv .ogv .3gp".split()
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"),
+    *(".mts", ".m2ts", ".ts", ".wmv", ".flv", ".ogv", ".3gp"),
 )
-IMAGE_SUFFIXES = frozenset(".jpg .jpeg .png .bmp .tif .tiff .webp .pgm .ppm".split())
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 FOLDER_FPS = 25.0
 """Rate assumed for a folder of images, which has no clock of its own."""
 
 _IRREGULAR_SHARE = 0.02  # of the running time; a lone dropped frame does not make a rate variable
+_TOLERANCE = 0.02  # of the frames; containers other than MP4 also count frames dropped on recording
 _JPEG_END, _PNG_END, _TAIL = b"\xff\xd9", b"IEND\xaeB`\x82", 4096
 
 
@@ -73,21 +75,17 @@ def find_videos(path: Path) -> list[Path]:
     """
     if path.is_file():
         if path.suffix.lower() not in VIDEO_SUFFIXES:
-            raise InputError(
-                f"{path}: not a video file; known endings are {' '.join(sorted(VIDEO_SUFFIXES))}"
-            )
+            raise InputError(f"{path}: not a video file; known endings are {' '.join(VIDEO_SUFFIXES)}")
         return [path]
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder")
     if list_images(path):
         return [path]
-    found = _children(
-        path, lambda child: bool(list_images(child)) if child.is_dir() else _is_video_file(child)
-    )
+    found = _children(path, lambda child: bool(list_images(child)) if child.is_dir() else _is_video_file(child))
     if not found:
         raise InputError(
-            f"{path}: holds no video; looked for files ending in {' '.join(sorted(VIDEO_SUFFIXES))}, "
-            f"images ending in {' '.join(sorted(IMAGE_SUFFIXES))}, and folders of such images"
+            f"{path}: holds no video; looked for files ending in {' '.join(VIDEO_SUFFIXES)}, "
+            f"images ending in {' '.join(IMAGE_SUFFIXES)}, and folders of such images"
         )
     return found
 
@@ -112,10 +110,10 @@ def probe(path: Path) -> VideoInfo:
 def read_frames(path: Path) -> Iterator[Frame]:
     """Yield every frame of a video as uint8 RGB ``(H, W, 3)``, upright, all of one size.
 
-    The rotation noted in a file is applied. A file of constant rate yields each of its frames once. Where more
-    than 2 % of the running time lies between frames that are not one regular interval apart, the rate is
-    variable: the frames are put on a grid of their mean rate by time, each instant showing the last frame begun
-    (to half an interval), so that a movement keeps its speed; their number stays the same.
+    The rotation noted in a file is applied. A file of constant rate yields each of its frames once. Where
+    more than 2 % of the running time lies between frames that are not one regular interval apart, the rate
+    is variable: the frames are put on a grid of their mean rate by time, each instant showing the last frame
+    begun (to half an interval), so that a movement keeps its speed; their number stays the same.
 
     Raises:
         InputError: if the video is unreadable, truncated, or changes its size on the way.
@@ -154,9 +152,7 @@ def read_image(path: Path, *, grey: bool = False) -> Frame:
     except cv2.error as error:
         raise InputError(f"{path}: unreadable image ({error.err})") from error
     if image is None:
-        raise InputError(
-            f"{path}: unreadable image; it is empty, damaged or of another kind than its name says"
-        )
+        raise InputError(f"{path}: unreadable image; it is empty, damaged or of another kind than its name says")
     return image.astype(np.uint8, copy=False)
 
 
@@ -234,7 +230,7 @@ def _children(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
 def _images_of(folder: Path) -> list[Path]:
     images = list_images(folder)
     if not images:
-        raise InputError(f"{folder}: holds no image ending in {' '.join(sorted(IMAGE_SUFFIXES))}")
+        raise InputError(f"{folder}: holds no image ending in {' '.join(IMAGE_SUFFIXES)}")
     return images
 
 
@@ -252,9 +248,7 @@ def _open_video(path: Path) -> Iterator[tuple[Any, Any]]:
             stream.thread_type = "AUTO"
             yield container, stream
     except av.FFmpegError as error:
-        raise InputError(
-            f"{path}: unreadable video ({error.strerror}); it is damaged or not a video"
-        ) from error
+        raise InputError(f"{path}: unreadable video ({error.strerror}); it is damaged or not a video") from error
 
 
 def _read_timing(path: Path) -> _Timing:
@@ -267,9 +261,8 @@ def _read_timing(path: Path) -> _Timing:
             packets += packet.size > 0
             if packet.size > 0 and packet.pts is not None and not packet.is_discard:
                 times.append(float(packet.pts * stream.time_base))
-    # Only MP4 counts every stored frame in its index; others also count frames that were dropped on recording.
     missing = promised - packets
-    if missing > (0 if is_mp4 else 0.02 * promised):
+    if missing > (0 if is_mp4 else _TOLERANCE * promised):
         raise InputError(f"{path}: truncated, its index lists {promised} frames and {packets} are there")
     moments = np.sort(np.asarray(times))
     start = float(moments[0]) if len(moments) else 0.0
@@ -286,12 +279,16 @@ def _read_timing(path: Path) -> _Timing:
 
 def _decode(path: Path) -> Iterator[Frame]:
     timing = _read_timing(path)
+    decoded = 0
     with _open_video(path) as (container, stream):
         frames = container.decode(stream)
         for frame in _on_grid(frames, timing) if timing.variable else frames:
+            decoded += 1
             quarter_turns = round(frame.rotation / 90)
             picture = frame.to_ndarray(format="rgb24")
             yield np.ascontiguousarray(np.rot90(picture, quarter_turns)) if quarter_turns % 4 else picture
+    if timing.frames is not None and timing.frames - decoded > _TOLERANCE * timing.frames:
+        raise InputError(f"{path}: damaged, only {decoded} of its {timing.frames} frames could be decoded")
 
 
 def _on_grid(frames: Iterator[Any], timing: _Timing) -> Iterator[Any]:

@@ -1,0 +1,179 @@
+"""Frame labels and pixel masks of test clips, in the forms in which datasets publish them."""
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.io
+from numpy.typing import NDArray
+
+from datamodules.errors import InputError
+from datamodules.media import Frame, list_images, read_image
+
+Labels = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Anomalous spans of one clip, from 0, end exclusive; ``origin`` is the file they were read from."""
+
+    origin: Path
+    spans: tuple[tuple[int, int], ...]
+
+    def read(self, frames: int) -> Labels:
+        """Return int8 ``(frames,)``, 1 within a span and 0 elsewhere.
+
+        Raises:
+            InputError: if a span is empty, or starts or ends outside the clip.
+        """
+        labels = np.zeros(frames, np.int8)
+        for start, end in self.spans:
+            if not 0 <= start < end <= frames:
+                raise InputError(
+                    f"{self.origin}: the span from frame {start} up to {end} (from 0, end exclusive) does "
+                    f"not fit its clip of {frames} frames"
+                )
+            labels[start:end] = 1
+        return labels
+
+
+@dataclass(frozen=True, eq=False)
+class FrameFlags:
+    """One value per frame of one clip, anomalous where it is not 0; ``origin`` is the file they are from."""
+
+    origin: Path
+    flags: NDArray[Any]
+
+    def read(self, frames: int) -> Labels:
+        """Return int8 ``(frames,)`` of 0 and 1.
+
+        Raises:
+            InputError: if the number of values is not the number of frames.
+        """
+        if self.flags.size != frames:
+            raise InputError(f"{self.origin}: labels {self.flags.size} frames, its clip has {frames}")
+        return (self.flags.reshape(-1) != 0).astype(np.int8)
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """Read a ``.npy`` of numbers.
+
+    Raises:
+        InputError: if it is damaged, or a pickle (which could run code).
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(
+            f"{path}: not a plain array of numbers ({error}); a pickled one is refused, since opening it can "
+            "run code: save one .npy per clip instead"
+        ) from error
+    return np.asarray(array)
+
+
+def read_mat_spans(path: Path) -> list[Spans] | None:
+    """Read the variable ``gt`` of a ``.mat``: per clip a 2 x K array of first and last frames, from 1.
+
+    Returns:
+        One entry per clip in the file's order, or None if the file has no such variable.
+    """
+    values = _load_mat(path).get("gt")
+    if values is None:
+        return None
+    # Clips with one span each may have been saved as one numeric array (clips, 2) instead of cells.
+    cells = values.reshape(-1) if values.dtype == object else [row.reshape(2, -1) for row in values]
+    return [_spans_from_one(path, np.asarray(cell)) for cell in cells]
+
+
+def read_ucsd_spans(path: Path) -> list[Spans]:
+    """Read UCSD's list ``TestVideoFile{end+1}.gt_frame = [60:152, 160];``, frames from 1, end included.
+
+    Raises:
+        InputError: if no such line, or a line that cannot be read, is found.
+    """
+    clips = []
+    for content in re.findall(r"gt_frame\s*=\s*\[([^\]]*)\]", path.read_text(errors="replace")):
+        spans = []
+        for part in re.split(r"[,\s]+", content.strip()):
+            match = re.fullmatch(r"([0-9]+)(?::([0-9]+))?", part)
+            if match is None:
+                raise InputError(f"{path}: cannot read the frames [{content}]; expected spans like 60:152")
+            spans.append((int(match[1]) - 1, int(match[2] or match[1])))
+        clips.append(Spans(path, tuple(spans)))
+    if not clips:
+        raise InputError(f"{path}: no line of the form TestVideoFile{{end+1}}.gt_frame = [60:152];")
+    return clips
+
+
+def read_csv_spans(path: Path) -> dict[str, Spans]:
+    """Read a CSV with the header ``video,start,end``: frames from 0, end exclusive, one span per row.
+
+    A row with empty ``start`` and ``end`` names a clip without anomalies.
+
+    Raises:
+        InputError: if the header or a row cannot be read.
+    """
+    spans: dict[str, list[tuple[int, int]]] = {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        if rows.fieldnames is None or not {"video", "start", "end"} <= set(rows.fieldnames):
+            raise InputError(f"{path}: the first line must be video,start,end, is {rows.fieldnames}")
+        for row in rows:
+            found = spans.setdefault((row["video"] or "").strip(), [])
+            start, end = ((row[key] or "").strip() for key in ("start", "end"))
+            if start == end == "":
+                continue
+            if not (start.isdecimal() and end.isdecimal()):
+                raise InputError(
+                    f"{path}, line {rows.line_num}: start {start!r} and end {end!r} must be whole numbers of "
+                    "frames, or both empty for a clip without anomalies"
+                )
+            found.append((int(start), int(end)))
+    return {name: Spans(path, tuple(found)) for name, found in spans.items()}
+
+
+def read_masks(path: Path) -> Iterator[Frame]:
+    """Yield the mask of every frame as uint8 ``(H, W)``, 1 on anomalous pixels.
+
+    Args:
+        path: a folder of images in the order of the frames, a ``.npy`` ``(T, H, W)``, or a ``.mat`` with
+            ``volLabel``; a pixel is anomalous where it is not 0.
+
+    Raises:
+        InputError: if it cannot be read as one of these.
+    """
+    if path.is_dir():
+        for image in list_images(path):
+            yield (read_image(image, grey=True) != 0).astype(np.uint8)
+        return
+    volume = _load_mat(path).get("volLabel") if path.suffix == ".mat" else read_array(path)
+    if volume is None:
+        raise InputError(f"{path}: has no variable volLabel")
+    if volume.dtype == object:
+        volume = volume.reshape(-1)
+    elif volume.ndim != 3:
+        raise InputError(f"{path}: masks must be an array of frames x height x width, is {volume.shape}")
+    for mask in volume:
+        yield (np.asarray(mask) != 0).astype(np.uint8)
+
+
+def _load_mat(path: Path) -> dict[str, Any]:
+    try:
+        return dict(scipy.io.loadmat(str(path)))
+    except (OSError, ValueError, TypeError, NotImplementedError, scipy.io.matlab.MatReadError) as error:
+        raise InputError(f"{path}: not a readable MATLAB file up to version 7 ({error})") from error
+
+
+def _spans_from_one(path: Path, cell: NDArray[Any]) -> Spans:
+    while cell.dtype == object and cell.size == 1:
+        cell = np.asarray(cell.item())
+    if cell.size == 0:
+        return Spans(path, ())
+    if cell.dtype == object or cell.size % 2:
+        raise InputError(f"{path}: expected 2 x K first and last frames per clip, found shape {cell.shape}")
+    first, last = cell.reshape(2, -1).astype(int)
+    return Spans(path, tuple((int(a) - 1, int(b)) for a, b in zip(first, last, strict=True)))
