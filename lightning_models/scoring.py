@@ -1,0 +1,145 @@
+"""From maps of evidence to one anomaly score a frame, on a scale fitted on normal data.
+
+A mean over the picture hides a small anomaly among many quiet pixels, and kinds of evidence differ in unit and in
+how much they vary without any anomaly. So every kind is pooled over patches, divided by the scale it has on normal
+data in that row of the picture (things look larger and faster near the camera), reduced to its few largest
+patches, and only then compared with what normal frames reach.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# A row's scale never falls below this part of the mean over the rows: where nothing moves on normal data the fitted
+# line may reach zero, and noise divided by zero would outvote everything else.
+SMALLEST_RELATIVE_SCALE = 0.1
+
+
+class PatchScores(NamedTuple):
+    """Scores of B windows of T frames.
+
+    Attributes:
+        score: ``(B, T)``, unbounded, about 1 on normal frames, larger is more anomalous.
+        heat: ``(B, T, h, w)``, at least 0; 1 is what the largest patches of a typical normal frame reach.
+        parts: ``(B, T, K)``, every kind of evidence alone, in standard deviations over normal frames.
+    """
+
+    score: Tensor
+    heat: Tensor
+    parts: Tensor
+
+
+class PatchScorer(nn.Module):
+    """Scores K kinds of evidence over patches; its calibration is fitted on normal data and kept as buffers.
+
+    Args:
+        names: the K kinds of evidence, in the order of the maps.
+        combined: the kinds that make up the score; the others are scored only as references beside it.
+        patch: edge of a patch in pixels; patches do not overlap.
+        top_k: number of largest patches whose mean stands for a frame.
+    """
+
+    line: Tensor
+    location: Tensor
+    scale: Tensor
+
+    def __init__(self, names: Sequence[str], combined: Sequence[str], patch: int = 8, top_k: int = 3) -> None:
+        super().__init__()
+        if unknown := set(combined) - set(names):
+            raise ValueError(f"combined names {sorted(unknown)}, which are not among the evidence {list(names)}")
+        self.names, self.patch, self.top_k = tuple(names), patch, top_k
+        self.chosen = [self.names.index(name) for name in combined]
+        # scale of row r in [-1, 1]: line[:, 0] + line[:, 1] * r
+        self.register_buffer("line", torch.tensor([1.0, 0.0]).repeat(len(names), 1))
+        self.register_buffer("location", torch.zeros(len(names)))
+        self.register_buffer("scale", torch.ones(len(names)))
+
+    def pool(self, maps: Tensor, region: Tensor) -> Tensor:
+        """Average evidence over patches; patches outside the picture count as zero.
+
+        Args:
+            maps: ``(B, T, K, H, W)``, at least 0.
+            region: ``(B, 4)`` top, left, height, width of the picture within the letterbox, in pixels.
+
+        Returns:
+            ``(B, T, K, H // patch, W // patch)``, float32.
+        """
+        height, width = maps.shape[-2:]
+        inside = picture_mask(region, height, width).to(maps.device)
+        weighted = (maps.float() * inside[:, None, None]).flatten(0, 1)
+        area = F.avg_pool2d(inside[:, None], self.patch)[:, None]
+        pooled = F.avg_pool2d(weighted, self.patch).unflatten(0, maps.shape[:2])
+        return torch.where(area > 0.5, pooled / area.clamp_min(0.5), 0.0)
+
+    @torch.no_grad()
+    def fit(self, patches: Tensor) -> None:
+        """Fit the scale of every row and the level of normal frames on patches of normal frames ``(N, K, h, w)``.
+
+        The line of a kind minimises ``sum x (x - a - b r)^2`` over all patches x >= 0 at row r: a patch counts by its
+        own evidence, so that the empty part of the scene does not pull the scale of the busy part down.
+
+        Raises:
+            ValueError: fewer than two frames, or a value that is not finite.
+        """
+        if len(patches) < 2:
+            raise ValueError(f"the calibration needs at least two normal frames, not {len(patches)}")
+        if not torch.isfinite(patches).all():
+            raise ValueError("the evidence on normal data is not finite, so that no calibration can be fitted")
+        self.line.copy_(_row_lines(patches.double()))
+        tops = self._tops(patches)
+        self.location.copy_(tops.mean(0))
+        self.scale.copy_(tops.std(0).clamp_min(torch.finfo(tops.dtype).eps))
+
+    def forward(self, patches: Tensor) -> PatchScores:
+        """Score patches of evidence ``(B, T, K, h, w)``; the frames of a window share their mean.
+
+        The mean over the window, and the mean over overlapping windows afterwards, smooth the score over time.
+        """
+        parts = ((self._tops(patches) - self.location) / self.scale).mean(1, keepdim=True)
+        parts = parts.expand(-1, patches.shape[1], -1)
+        score = parts[..., self.chosen].clamp_min(0).square().sum(-1).sqrt()
+        relative = self._rescale(patches) / self.location.clamp_min(1e-12)[:, None, None]
+        heat = relative[:, :, self.chosen].square().mean(2).sqrt()
+        return PatchScores(score, heat, parts)
+
+    def _rescale(self, patches: Tensor) -> Tensor:
+        row = _rows(patches.shape[-2], self.line.dtype).to(self.line.device)
+        scale = self.line[:, :1] + self.line[:, 1:] * row
+        scale = torch.maximum(scale, SMALLEST_RELATIVE_SCALE * self.line[:, :1].abs()).clamp_min(1e-12)
+        return patches / scale[:, :, None]
+
+    def _tops(self, patches: Tensor) -> Tensor:
+        flat = self._rescale(patches).flatten(-2)
+        return flat.topk(min(self.top_k, flat.shape[-1]), dim=-1).values.mean(-1)
+
+
+def picture_mask(region: Tensor, height: int, width: int) -> Tensor:
+    """Return float ``(B, height, width)``, 1 inside the region (top, left, height, width) of every window."""
+    top, left, rows, columns = (edge[:, None] for edge in region.unbind(1))
+    y = torch.arange(height, device=region.device)
+    x = torch.arange(width, device=region.device)
+    inside_rows = (y >= top) & (y < top + rows)
+    inside_columns = (x >= left) & (x < left + columns)
+    return (inside_rows[:, :, None] & inside_columns[:, None, :]).float()
+
+
+def _rows(count: int, dtype: torch.dtype) -> Tensor:
+    return torch.linspace(-1, 1, count, dtype=dtype) if count > 1 else torch.zeros(1, dtype=dtype)
+
+
+def _row_lines(patches: Tensor) -> Tensor:
+    """Self-weighted least-squares line over the rows of ``(N, K, h, w)``: ``(K, 2)`` intercept and slope."""
+    row = _rows(patches.shape[-2], patches.dtype).to(patches.device)
+    first, second = patches.sum((0, 3)), patches.square().sum((0, 3))
+    s0, s1, s2 = (torch.stack([(first * row**power).sum(1) for power in range(3)])).unbind(0)
+    t0, t1 = second.sum(1), (second * row).sum(1)
+    determinant = s0 * s2 - s1 * s1
+    mean = t0 / s0.clamp_min(1e-12)
+    solvable = determinant > 1e-9 * s0.square()
+    safe = torch.where(solvable, determinant, 1.0)
+    intercept = torch.where(solvable, (t0 * s2 - t1 * s1) / safe, mean)
+    slope = torch.where(solvable, (t1 * s0 - t0 * s1) / safe, 0.0)
+    return torch.stack([intercept, slope], 1)

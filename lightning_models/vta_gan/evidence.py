@@ -1,0 +1,56 @@
+"""What the parts of VTA-GAN have to say of every pixel: maps of evidence, at least 0, larger is more unusual."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lightning_models.vta_gan.discriminator import DiscriminatorOutput
+from lightning_models.vta_gan.optical_flow import inside, warp
+from lightning_models.vta_gan.restorer import Restoration
+
+
+def restoration_evidence(clip: Restoration) -> dict[str, Tensor]:
+    """Errors of the generator, each ``(B, T, H, W)``: over both bands, in the high band, and of change over time."""
+    change_error = (clip.restored - clip.frames).diff(dim=1).abs().mean(2)
+    return {
+        "reconstruction": (clip.restored - clip.frames).square().mean(2),
+        "high_band": (clip.restored_high - clip.high).abs().mean(2),
+        "temporal": repeat_first(change_error),
+    }
+
+
+def flow_evidence(frames: Tensor, flow: Tensor) -> Tensor:
+    """How badly the flow explains the next frame, ``(B, T, H, W)``; nothing where it leads out of the picture."""
+    error = (warp(frames[:, 1:], flow) - frames[:, :-1]).abs() * inside(flow)
+    return repeat_first(error.mean(2))
+
+
+def discriminator_evidence(
+    real: DiscriminatorOutput, restored: DiscriminatorOutput, shape: torch.Size
+) -> dict[str, Tensor]:
+    """Distance of features and doubt about the real frame, each ``(B, T, H, W)``.
+
+    Args:
+        real: what the discriminator says of the B * T input frames.
+        restored: what it says of the restored ones.
+        shape: that of the clips, ``(B, T, 3, H, W)``.
+    """
+    coarse = {
+        "feature": (real.maps[-1] - restored.maps[-1]).square().mean(1),
+        "discriminator": F.softplus(-real.logits),
+    }
+    size = (shape[-2], shape[-1])
+    return {
+        name: F.interpolate(values[:, None].float(), size, mode="bilinear")[:, 0].unflatten(0, shape[:2])
+        for name, values in coarse.items()
+    }
+
+
+def speed(flow: Tensor) -> Tensor:
+    """Length of the flow ``(B, T-1, 2, H, W)`` for each of T frames, ``(B, T, H, W)``."""
+    return repeat_first(torch.linalg.vector_norm(flow, dim=2))
+
+
+def repeat_first(pairs: Tensor) -> Tensor:
+    """Give T - 1 values between frames to T frames ``(B, T, ...)``: the first frame shares the second's."""
+    return torch.cat([pairs[:, :1], pairs], dim=1)

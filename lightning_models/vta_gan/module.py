@@ -1,0 +1,327 @@
+"""VTA-GAN, trained and judged: ``lightning fit --config experiments/vta_gan.yaml``.
+
+A generator restores clips of normal video from their frequency bands, helped by optical flow and by attention over
+time; a discriminator tells real frames from restored and from falsified ones. All parts know normal video only:
+where they err, something else is going on. Lineage: GANomaly (arXiv 1805.06725), Skip-GANomaly (arXiv 1901.08954),
+OCR-GAN (arXiv 2203.00259).
+"""
+
+from typing import ClassVar, Literal
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+
+from datamodules.batches import FrameScores, VideoBatch
+from datamodules.errors import InputError
+from lightning_models import losses
+from lightning_models.adversarial import AdversarialModule
+from lightning_models.scoring import PatchScorer
+from lightning_models.vta_gan import evidence
+from lightning_models.vta_gan.discriminator import Discriminator, DiscriminatorNorm, DiscriminatorOutput
+from lightning_models.vta_gan.flow_fusion import OpticalFlowFeatureFusion
+from lightning_models.vta_gan.generator import ChannelSelectionMode, Generator
+from lightning_models.vta_gan.optical_flow import (
+    FlowBackend,
+    OpticalFlow,
+    inside,
+    photometric_loss,
+    smoothness_loss,
+    warp,
+)
+from lightning_models.vta_gan.restorer import Restoration, Restorer, from_pixels, to_unit_range
+from lightning_models.vta_gan.temporal_attention import PositionalEncoding, TemporalFeatureFusion
+
+THRESHOLD_QUANTILE = 0.99  # of the scores of held-out normal frames
+
+
+class VTAGAN(AdversarialModule):
+    """Video anomaly detection with temporal attention and optical flow.
+
+    Args:
+        num_frames: frames T of a window, as in the data.
+        ngf: channels of the generator's outermost level; 64 is the published size.
+        ndf: channels of the discriminator's first layer.
+        discriminator_norm: norm in the discriminator.
+        frequency_split: one U-Net for the high and one for the low band, or both see the whole picture.
+        channel_selection: whether the U-Nets compete for channels.
+        noise_std: standard deviation of the noise on both bands, training only, range [-1, 1].
+        flow_backend: who estimates optical flow; "none" leaves the fusion out.
+        flow_width: multiplier of FlowNetSD's channels; 1 is the published size.
+        flow_weights: file with published FlowNet2-SD weights for width 1; it is trained from scratch without.
+        temporal_attention: whether attention over time is used.
+        token_width: width of its tokens; None keeps the seed's 2048.
+        positional_encoding: how tokens know their place in time.
+        pseudo_fakes: whether the discriminator also learns from clips falsified by CutPaste and Cutout.
+        adversarial: objective of the game; "off" trains the generator without discriminator.
+        adversarial_weight: weight of the generator's part of the game.
+        reconstruction: distance of restored to real frames.
+        reconstruction_weight: its weight.
+        feature_weight: weight of the distance of discriminator features.
+        consistency_weight: weight of the error in the change from frame to frame.
+        smoothness_weight: weight of the error in the second difference over time.
+        flow_consistency_weight: weight of the restored clip's error along the flow.
+        photometric_weight: weight of the flow net's own error in explaining the next frame.
+        flow_smoothness_weight: weight of the flow's unevenness away from edges.
+        patch: edge in pixels of the patches that are scored.
+        top_k: number of largest patches that stand for a frame.
+        evidence: kinds of evidence that make up the score; None takes all that the switched-on parts offer.
+        discriminator_optimizer, generator_optimizer: how each phase is optimised.
+        discriminator_scheduler, generator_scheduler: learning-rate schedules, stepped after every epoch.
+        gradient_clip: largest norm of a phase's gradient; 0 does not clip.
+        accumulate: batches whose gradients are added before a step.
+        ema_decay: decay of the averaged generator that is judged instead of the raw one; 0 is off.
+    """
+
+    phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
+    phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {
+        "discriminator": ("discriminator",),
+        "generator": ("restorer",),
+    }
+    score_threshold: Tensor
+
+    def __init__(
+        self,
+        discriminator_optimizer: OptimizerCallable,
+        generator_optimizer: OptimizerCallable,
+        num_frames: int = 8,
+        ngf: int = 64,
+        ndf: int = 64,
+        discriminator_norm: DiscriminatorNorm = "batch",
+        frequency_split: bool = True,
+        channel_selection: ChannelSelectionMode = "learned",
+        noise_std: float = 0.1,
+        flow_backend: FlowBackend = "flownet_sd",
+        flow_width: float = 1.0,
+        flow_weights: str | None = None,
+        temporal_attention: bool = True,
+        token_width: int | None = None,
+        positional_encoding: PositionalEncoding = "learned",
+        pseudo_fakes: bool = True,
+        adversarial: Literal["bce", "hinge", "off"] = "bce",
+        adversarial_weight: float = 1.0,
+        reconstruction: Literal["l1", "l2"] = "l1",
+        reconstruction_weight: float = 50.0,
+        feature_weight: float = 1.0,
+        consistency_weight: float = 1.0,
+        smoothness_weight: float = 0.1,
+        flow_consistency_weight: float = 0.1,
+        photometric_weight: float = 1.0,
+        flow_smoothness_weight: float = 0.1,
+        patch: int = 8,
+        top_k: int = 3,
+        evidence: list[str] | None = None,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        gradient_clip: float = 0.0,
+        accumulate: int = 1,
+        ema_decay: float = 0.0,
+    ) -> None:
+        super().__init__(
+            discriminator_optimizer=discriminator_optimizer,
+            generator_optimizer=generator_optimizer,
+            discriminator_scheduler=discriminator_scheduler,
+            generator_scheduler=generator_scheduler,
+            gradient_clip=gradient_clip,
+            accumulate=accumulate,
+            ema_decay=ema_decay,
+        )
+        self.save_hyperparameters(
+            ignore=[f"{phase}_{part}" for phase in self.phases for part in ("optimizer", "scheduler")]
+        )
+        self.num_frames, self.pseudo_fakes = num_frames, pseudo_fakes
+        self.reconstruction: losses.Distance = reconstruction
+        uses_flow = flow_backend != "none"
+        self.weights = {
+            "reconstruction": reconstruction_weight,
+            "consistency": consistency_weight,
+            "smoothness": smoothness_weight,
+        }
+        if adversarial != "off":
+            self.weights |= {"adversarial": adversarial_weight, "feature": feature_weight}
+        if flow_backend in ("flownet_sd", "farneback"):
+            self.weights |= {"flow_consistency": flow_consistency_weight}
+        if flow_backend == "flownet_sd":
+            self.weights |= {"photometric": photometric_weight, "flow_smoothness": flow_smoothness_weight}
+        self.restorer = Restorer(
+            Generator(ngf, channel_selection=channel_selection, noise_std=noise_std),
+            frequency_split=frequency_split,
+            flow=OpticalFlow(flow_backend, flow_width, flow_weights) if uses_flow else None,
+            flow_fusion=OpticalFlowFeatureFusion() if uses_flow else None,
+            temporal_attention=TemporalFeatureFusion(
+                num_frames, token_width=token_width, positional=positional_encoding
+            )
+            if temporal_attention
+            else None,
+        )
+        self.discriminator: Discriminator | None = None
+        if adversarial != "off":
+            self.objective: losses.Objective = adversarial
+            self.discriminator = Discriminator(ndf, norm=discriminator_norm)
+        # The rule without any learning that the model has to beat: speed of classical optical flow.
+        self.baseline_flow = OpticalFlow("farneback")
+        offered = ["reconstruction", "high_band", "temporal"]
+        offered += ["flow"] if uses_flow else []
+        offered += ["flow_error"] if "flow_consistency" in self.weights else []
+        offered += ["feature", "discriminator"] if self.discriminator is not None else []
+        self.scorer = PatchScorer(["baseline", *offered], offered if evidence is None else evidence, patch, top_k)
+        self.register_buffer("score_threshold", torch.tensor(float("nan")))
+        self._calibration: list[Tensor] = []
+        self._normal_scores: list[Tensor] = []
+
+    def forward(self, frames: Tensor) -> Restoration:
+        """Restore clips ``(B, T, 3, H, W)`` of bytes 0..255."""
+        return self.restorer(from_pixels(frames))
+
+    # --- training: one loss per phase -------------------------------------------------------------------------
+
+    def prepare(self, batch: VideoBatch) -> tuple[Restoration, Tensor | None]:
+        """Restore a batch once for both phases; the falsified clips go along in [-1, 1]."""
+        self._check_window(batch)
+        pseudo = from_pixels(batch.pseudo) if self.pseudo_fakes and batch.pseudo is not None else None
+        return self(batch.frames), pseudo
+
+    def discriminator_loss(self, prepared: tuple[Restoration, Tensor | None]) -> dict[str, Tensor]:
+        """Real frames against restored and falsified ones."""
+        if self.discriminator is None:
+            raise RuntimeError("the discriminator is off: its phase has nothing to train")
+        clip, pseudo = prepared
+        kinds = [clip.frames, clip.restored.detach()] + ([] if pseudo is None else [pseudo])
+        logits = _judge(self.discriminator, *kinds).logits.chunk(len(kinds))
+        terms = {"real": losses.real_objective(self.objective, logits[0])}
+        for name, fake in zip(("restored", "pseudo"), logits[1:], strict=False):
+            terms[name] = losses.fake_objective(self.objective, fake)
+        return terms
+
+    def generator_loss(self, prepared: tuple[Restoration, Tensor | None]) -> dict[str, Tensor]:
+        """Fool the discriminator, restore the frames, their features and their change over time; explain motion."""
+        clip, _ = prepared
+        terms = {
+            "reconstruction": losses.reconstruction(self.reconstruction, clip.restored, clip.frames),
+            "consistency": losses.temporal_consistency(clip.restored, clip.frames),
+            "smoothness": losses.temporal_smoothness(clip.restored, clip.frames),
+        }
+        if self.discriminator is not None:
+            said = _judge(self.discriminator, clip.frames, clip.restored)
+            (_, fooled), (real, restored) = said.logits.chunk(2), said.features.chunk(2)
+            terms["adversarial"] = losses.generator_objective(self.objective, fooled)
+            terms["feature"] = losses.feature_matching(restored, real)
+        if "flow_consistency" in self.weights:
+            flow = clip.flows[0].detach()
+            following = warp(clip.restored[:, 1:], flow)
+            terms["flow_consistency"] = losses.flow_consistency(clip.restored[:, :-1], following, inside(flow))
+        if "photometric" in self.weights:
+            terms["photometric"] = torch.stack([photometric_loss(clip.frames, flow) for flow in clip.flows]).mean()
+            terms["flow_smoothness"] = torch.stack([smoothness_loss(clip.frames, flow) for flow in clip.flows]).mean()
+        return terms
+
+    # --- evaluation: evidence, calibration, scores --------------------------------------------------------------
+
+    def evidence_patches(self, batch: VideoBatch) -> tuple[Tensor, Restoration]:
+        """All kinds of evidence over patches, ``(B, T, K, h, w)``, in the order of the scorer, and the restoration."""
+        self._check_window(batch)
+        clip = self(batch.frames)
+        maps = evidence.restoration_evidence(clip)
+        if clip.flows:
+            maps["flow"] = evidence.speed(clip.flows[0])
+        if "flow_error" in self.scorer.names:
+            maps["flow_error"] = evidence.flow_evidence(clip.frames, clip.flows[0])
+        if self.discriminator is not None:
+            real, restored = (_judge(self.discriminator, kind) for kind in (clip.frames, clip.restored))
+            maps |= evidence.discriminator_evidence(real, restored, clip.frames.shape)
+        classical = self.restorer.flow is not None and self.restorer.flow.backend == "farneback"
+        maps["baseline"] = maps["flow"] if classical else evidence.speed(self.baseline_flow(clip.frames))
+        ordered = torch.stack([maps[name].float() for name in self.scorer.names], dim=2)
+        return self.scorer.pool(ordered, batch.region), clip
+
+    def on_validation_start(self) -> None:
+        """Forget what an earlier, perhaps interrupted, validation collected."""
+        self._calibration.clear()
+        self._normal_scores.clear()
+
+    # Lightning types a step's outputs as tensors, but hands anything on to the callbacks
+    def validation_step(  # type: ignore[override]
+        self, batch: VideoBatch, batch_idx: int, dataloader_idx: int = 0
+    ) -> FrameScores | None:
+        """Collect evidence on normal training clips (loader 0), then score held-out clips on that scale (loader 1)."""
+        patches, _ = self.evidence_patches(batch)
+        if dataloader_idx == 0:
+            self._calibration.append(patches.flatten(0, 1))
+            return None
+        if self._calibration:
+            self.scorer.fit(self._gathered(self._calibration))
+        scores = self._scores(batch, patches)
+        self._normal_scores.append(scores.score[scores.label == 0])
+        return scores
+
+    def on_validation_epoch_end(self) -> None:
+        """Put the threshold where few held-out normal frames lie above it."""
+        normal = self._gathered(self._normal_scores)
+        if len(normal):
+            self.score_threshold.copy_(normal.quantile(THRESHOLD_QUANTILE))
+
+    def on_test_start(self) -> None:
+        """Refuse to judge by a scale that was never fitted."""
+        if self.score_threshold.isnan():
+            raise InputError(
+                "this model was never calibrated: its scores have no scale. Train it first, or give --ckpt_path best"
+            )
+
+    on_predict_start = on_test_start
+
+    def test_step(self, batch: VideoBatch, batch_idx: int) -> FrameScores:  # type: ignore[override]
+        """Score every frame of a batch of windows."""
+        return self._scores(batch, self.evidence_patches(batch)[0])
+
+    predict_step = test_step
+
+    @torch.no_grad()
+    def visuals(self, batch: VideoBatch) -> dict[str, Tensor]:
+        """Clips ``(B, T, C, H, W)`` in [0, 1] worth a look: input, reconstruction, error, heat."""
+        patches, clip = self.evidence_patches(batch)
+        heat = self.scorer(patches).heat
+        size = clip.frames.shape[-2:]
+        return {
+            "input": to_unit_range(clip.frames),
+            "reconstruction": to_unit_range(clip.restored),
+            "error": (clip.restored - clip.frames).abs().mean(2, keepdim=True).clamp(0, 1),
+            # at 1 a patch is as strong as the strongest of a normal frame; a picture shows up to twice that
+            "heat": (torch.nn.functional.interpolate(heat, size, mode="bilinear")[:, :, None] / 2).clamp(0, 1),
+        }
+
+    def _scores(self, batch: VideoBatch, patches: Tensor) -> FrameScores:
+        scored = self.scorer(patches)
+        return FrameScores(
+            video=batch.video,
+            frame=batch.frame,
+            label=batch.label,
+            index=batch.index,
+            score=scored.score,
+            heat=scored.heat,
+            region=batch.region,
+            alternatives={name: scored.parts[..., k] for k, name in enumerate(self.scorer.names)},
+            mask=batch.mask,
+        )
+
+    def _gathered(self, collected: list[Tensor]) -> Tensor:
+        """Join what all processes collected, the same on each, and forget it."""
+        joined = torch.cat(collected) if collected else torch.empty(0, device=self.device)
+        collected.clear()
+        if self.trainer.world_size == 1:
+            return joined
+        parts: list[Tensor | None] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(parts, joined.cpu())
+        return torch.cat([part for part in parts if part is not None and len(part)]).to(self.device)
+
+    def _check_window(self, batch: VideoBatch) -> None:
+        if batch.frames.shape[1] != self.num_frames:
+            raise InputError(
+                f"the windows have {batch.frames.shape[1]} frames, but model.num_frames is {self.num_frames}: "
+                "set data.num_frames and model.num_frames to the same number"
+            )
+
+
+def _judge(discriminator: Discriminator, *kinds: Tensor) -> DiscriminatorOutput:
+    """Show the discriminator clips of several kinds in one call, so that batch statistics do not give the kind away."""
+    judged: DiscriminatorOutput = discriminator(torch.cat([clips.flatten(0, 1) for clips in kinds]))
+    return judged
