@@ -89,13 +89,14 @@ class AnomalyMetrics(Callback):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log ``val/<metric>`` on every process."""
         if not trainer.sanity_checking:
-            self._judge(pl_module, "val")
+            self._judge(pl_module, "val", self._collect())
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log ``test/<metric>``, write the files and print the table."""
-        evaluation, series = self._judge(pl_module, "test")
+        series = self._collect()
         if not series:
             raise RuntimeError(f"{type(pl_module).__name__}.test_step returned no FrameScores: nothing to judge")
+        evaluation = self._judge(pl_module, "test", series)
         if not trainer.is_global_zero:
             return
         folder, threshold = Path(trainer.default_root_dir), _threshold(pl_module)
@@ -108,18 +109,23 @@ class AnomalyMetrics(Callback):
             plots.write_plots(folder / "plots", series, evaluation, threshold)
         print_results(evaluation, folder)
 
-    def _judge(self, pl_module: LightningModule, stage: str) -> tuple[Evaluation, list[VideoSeries]]:
+    def _collect(self) -> list[VideoSeries]:
         series = self._table.gather().series()
         self._table = FrameTable()  # release the memory
+        return series
+
+    def _judge(self, pl_module: LightningModule, stage: str, series: list[VideoSeries]) -> Evaluation:
         evaluation = evaluate(series)
         for name, value in evaluation.metrics.items():
             pl_module.log(f"{stage}/{name}", value, prog_bar=name == HEADLINE, rank_zero_only=False)
         self.undefined = {f"{stage}/{name}": reason for name, reason in evaluation.undefined.items()}
-        for name, reason in self.undefined.items():
-            if name not in self._said:
-                rank_zero_warn(f"{name} is undefined and not logged: {reason}.")
-                self._said.add(name)
-        return evaluation, series
+        for reason in sorted(set(evaluation.undefined.values())):
+            names = ", ".join(name for name, why in evaluation.undefined.items() if why == reason)
+            message = f"{stage} has no value ({reason}): {names}."
+            if message not in self._said:
+                rank_zero_warn(message)
+                self._said.add(message)
+        return evaluation
 
 
 def _threshold(pl_module: LightningModule) -> float | None:

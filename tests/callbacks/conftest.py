@@ -9,7 +9,9 @@ def make_scores(windows, masks=False, size=(12, 16), region=(2, 0, 8, 16)):
     """FrameScores from rows (index, video, frames, scores, labels)."""
     index, video, frame, score, label = zip(*windows, strict=True)
     frames = torch.tensor(frame)
-    heat = torch.rand(*frames.shape, 3, 4, generator=torch.Generator().manual_seed(int(frames.sum())))
+    heat = torch.stack(  # a function of the window alone, whatever the batch
+        [torch.rand(frames.shape[1], 3, 4, generator=torch.Generator().manual_seed(number)) for number in index]
+    )
     mask = None
     if masks:
         mask = torch.zeros(*frames.shape, *size, dtype=torch.uint8)

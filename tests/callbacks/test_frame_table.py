@@ -1,7 +1,6 @@
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from callbacks.frame_table import FrameTable
 
@@ -28,23 +27,7 @@ def same(left, right):
 
 
 def split(windows, parts, make_scores):
-    # heat depends on the frames of the batch, so it is made window by window and then joined
-    single = [make_scores([window], masks=True) for window in windows]
-    batches = []
-    for part in parts:
-        rows = [single[row] for row in part]
-        first = rows[0]
-        batches.append(
-            type(first)(
-                video=[row.video[0] for row in rows],
-                **{
-                    name: torch.cat([getattr(row, name) for row in rows])
-                    for name in ("frame", "label", "index", "score", "heat", "region", "mask")
-                },
-                alternatives={"baseline": torch.cat([row.alternatives["baseline"] for row in rows])},
-            )
-        )
-    return batches
+    return [make_scores([windows[row] for row in part], masks=True) for part in parts]
 
 
 def test_averages_overlapping_windows(windows, make_scores):
