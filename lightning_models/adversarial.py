@@ -50,7 +50,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from datamodules.errors import InputError
 from datamodules.seeding import derive_seed, global_seed
-from lightning_models.divergence import NonFiniteLosses
+from lightning_models.divergence import NonFiniteLosses, check_finite
 from lightning_models.ema import EvaluateAverage, WeightAverage
 from lightning_models.gradient_scaling import SharedScale
 from lightning_models.hyperparameters import check_fits, only_plain
@@ -170,7 +170,9 @@ class AdversarialModule(LightningModule):
         self._window_batches = 0 if closes else self._window_batches + 1
         log_interval: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it late
         if self.batches_seen % max(log_interval, 1) == 0:
-            self._check_losses()  # at the log's rhythm, when values are fetched from the device anyway
+            check_finite(
+                self._non_finite, self.trainer.strategy
+            )  # at the log's rhythm, when values are fetched from the device anyway
 
     def phase_due(self, phase: str) -> bool:
         """Tell whether the phase is trained on the present batch."""
@@ -247,9 +249,6 @@ class AdversarialModule(LightningModule):
             batch_size=1,  # only weighs means over an epoch; keeps Lightning from searching the batch for it
         )
 
-    def _check_losses(self) -> None:
-        self._non_finite.check(lambda flag: self.trainer.strategy.reduce_boolean_decision(flag, all=False))
-
     def _check_weights(self) -> None:
         """Once every phase has shown its terms, refuse a weight that no term takes."""
         if self._weights_checked or self._terms_seen.keys() != self._optimizers.keys():
@@ -292,7 +291,7 @@ class AdversarialModule(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Check the losses and step the schedulers."""
-        self._check_losses()
+        check_finite(self._non_finite, self.trainer.strategy)
         for scheduler in self._schedulers.values():
             scheduler.step()
 
@@ -302,7 +301,7 @@ class AdversarialModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the counters and the average; refuse to write a state that is not finite."""
-        self._check_losses()
+        check_finite(self._non_finite, self.trainer.strategy)
         self._share_buffers()
         checkpoint["adversarial"] = {"batches_seen": self.batches_seen, "windows_seen": self.windows_seen}
         if self.average is not None:

@@ -1,8 +1,8 @@
 """Notices losses that are not finite, without making the host wait for the device at every step."""
 
-from collections.abc import Callable
-
 import torch
+import torch.distributed
+from lightning.pytorch.strategies import Strategy
 from torch import Tensor
 
 from datamodules.errors import InputError
@@ -13,7 +13,7 @@ NEVER = torch.iinfo(torch.int64).max
 class NonFiniteLosses:
     """Remembers on the device which loss term was first not finite, and at which batch.
 
-    The memory is read by :meth:`check` only, a few times an epoch.
+    The memory is read by :meth:`first` only, a few times an epoch.
     """
 
     def __init__(self) -> None:
@@ -28,30 +28,37 @@ class NonFiniteLosses:
             self._first[key] = torch.full_like(values, NEVER, dtype=torch.int64)
         self._first[key].clamp_(max=torch.where(values.isfinite(), NEVER, batch))
 
-    def check(self, on_any_process: Callable[[bool], bool]) -> None:
-        """Stop where a term was not finite, on all processes together.
-
-        Args:
-            on_any_process: tells whether a flag is set on any process; called once by each.
-
-        Raises:
-            InputError: naming phase, term and batch. A traceback would point here, batches after the cause,
-            so
-                there is none; the causes are the user's to change.
-        """
+    def first(self) -> tuple[int, str, str] | None:
+        """Return batch, phase and name of the term that was first not finite; waits for the device."""
         found = [
             (batch, phase, term)
             for (phase, *terms), first in self._first.items()
             for term, batch in zip(terms, first.tolist(), strict=True)
             if batch != NEVER
         ]
-        if not on_any_process(bool(found)):
-            return
-        if not found:
-            raise InputError("another process met a loss that is not finite: its message says which")
-        batch, phase, term = min(found)
-        raise InputError(
-            f"train/{phase}/{term} is not finite since batch {batch}: training stops. Lower the rate "
-            f"--model.{phase}_optimizer.init_args.lr, clip with --model.gradient_clip 1.0, or use "
-            "--trainer.precision 32-true; look for such values in the data; resume from the last checkpoint"
-        )
+        return min(found, default=None)
+
+
+def check_finite(losses: NonFiniteLosses, strategy: Strategy) -> None:
+    """Stop where a loss was not finite, on all processes together and with the same message.
+
+    Args:
+        losses: what this process has noted.
+        strategy: the trainer's, called once by every process.
+
+    Raises:
+        InputError: naming phase, term and batch. A traceback would point here, batches after the cause, so there is
+            none; the causes are the user's to change.
+    """
+    found = [losses.first()]
+    if not strategy.reduce_boolean_decision(found[0] is not None, all=False):
+        return
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        found = [None] * torch.distributed.get_world_size()
+        torch.distributed.all_gather_object(found, losses.first())
+    batch, phase, term = min(one for one in found if one is not None)
+    raise InputError(
+        f"train/{phase}/{term} is not finite since batch {batch}: training stops. Lower the rate "
+        f"--model.{phase}_optimizer.init_args.lr, clip with --model.gradient_clip 1.0, or use "
+        "--trainer.precision 32-true; look for such values in the data; resume from the last checkpoint"
+    )
