@@ -6,6 +6,7 @@ frames, except that a box may move at a constant speed.
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.random import Generator
 
@@ -76,7 +77,7 @@ def cut_paste_and_cut_out(frames: Frame, region: Region, random: Generator) -> t
 def relight(frames: Frame, gain: float, shift: float) -> Frame:
     """Scale grey levels about mid-grey by ``gain`` and add ``shift``, rounded and kept within 0 to 255."""
     levels = np.rint((np.arange(256) - 127.5) * gain + 127.5 + shift).clip(0, 255).astype(np.uint8)
-    return levels[frames]
+    return np.asarray(cv2.LUT(np.ascontiguousarray(frames).reshape(-1), levels), np.uint8).reshape(frames.shape)
 
 
 def _crop(frames: Frame, region: Region) -> Frame:

@@ -1,5 +1,6 @@
 """The data module of video anomaly detection: windows of T frames from labelled video, or from any video."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -185,6 +186,8 @@ class VideoSnippetDataModule(LightningDataModule):
                 "trainer.devices: prediction reads a video as one stream, in one process; "
                 f"{self.trainer.world_size} were asked for, use 1"
             )
+        # Lightning warns of several workers even where there is none.
+        warnings.filterwarnings("ignore", message="Your `IterableDataset` has `__len__` defined")
         windows = StreamedWindows(self.predict_sources, self._letterbox, *self._shape, self._eval_stride)
         return DataLoader(windows, self._eval_batch_size, collate_fn=collate)
 

@@ -176,7 +176,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
 def collate(windows: Sequence[Window]) -> VideoBatch:
     """Stack windows into a batch; grey ones are spread to three channels."""
-    frames = _stack([_spread(window.frames) for window in windows])
+    frames = _stack([window.frames for window in windows], channels=3)
     assert frames is not None
     return VideoBatch(
         frames=frames,
@@ -186,15 +186,19 @@ def collate(windows: Sequence[Window]) -> VideoBatch:
         region=torch.tensor([window.region for window in windows]),
         index=torch.tensor([window.index for window in windows]),
         mask=_stack([window.mask for window in windows]),
-        pseudo=_stack([None if window.pseudo is None else _spread(window.pseudo) for window in windows]),
+        pseudo=_stack([window.pseudo for window in windows], channels=3),
         pseudo_mask=_stack([window.pseudo_mask for window in windows]),
     )
 
 
-def _spread(frames: Frame) -> Frame:
-    return np.broadcast_to(frames, (len(frames), 3, *frames.shape[2:]))
-
-
-def _stack(arrays: Sequence[Frame | None]) -> Tensor | None:
+def _stack(arrays: Sequence[Frame | None], channels: int | None = None) -> Tensor | None:
+    """Stack uint8 arrays ``(T, ...)``, spread to ``channels`` in their second dimension; None if one is."""
     present = [array for array in arrays if array is not None]
-    return torch.from_numpy(np.stack(present)) if len(present) == len(arrays) else None
+    if len(present) < len(arrays):
+        return None
+    length, *size = present[0].shape
+    size[:1] = [channels] if channels else size[:1]
+    stacked = np.empty((len(present), length, *size), np.uint8)
+    for row, array in zip(stacked, present, strict=True):
+        row[...] = array  # a hundred times as fast as stacking what broadcast_to returns
+    return torch.from_numpy(stacked)
