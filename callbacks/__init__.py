@@ -3,5 +3,6 @@
 from callbacks.anomaly_metrics import AnomalyMetrics
 from callbacks.checkpoint_io import AtomicCheckpointIO
 from callbacks.checkpoints import Checkpoints, resolve_checkpoint
+from callbacks.wandb_run import WandbRun
 
-__all__ = ["AnomalyMetrics", "AtomicCheckpointIO", "Checkpoints", "resolve_checkpoint"]
+__all__ = ["AnomalyMetrics", "AtomicCheckpointIO", "Checkpoints", "WandbRun", "resolve_checkpoint"]

@@ -11,10 +11,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from callbacks import auc, plots
+from callbacks import auc
 from callbacks.evaluation import Evaluation, evaluate
 from callbacks.frame_table import FrameTable, VideoSeries
+from callbacks.plots import write_plots
 from callbacks.results import print_results, versions, write_results, write_scores
+from callbacks.wandb_run import show
 from datamodules.batches import UNKNOWN_LABEL, FrameScores
 from datamodules.seeding import global_seed
 
@@ -106,8 +108,8 @@ class AnomalyMetrics(Callback):
         write_scores(folder / "scores.csv", series)
         write_results(folder / "results.json", evaluation, about)
         if self.plots:
-            plots.write_plots(folder / "plots", series, evaluation, threshold)
-        print_results(evaluation, folder)
+            show(trainer, "test/plots", write_plots(folder / "plots", series, threshold))
+        print_results(evaluation)
 
     def _collect(self) -> list[VideoSeries]:
         series = self._table.gather().series()

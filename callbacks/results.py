@@ -56,9 +56,8 @@ def write_scores(path: Path, series: Sequence[VideoSeries]) -> None:
     write_text(path, text.getvalue())
 
 
-def print_results(evaluation: Evaluation, folder: Path, console: Console | None = None) -> None:
-    """Print the metrics, what is undefined, and the run folder."""
-    console = console or Console()
+def print_results(evaluation: Evaluation) -> None:
+    """Print the metrics and what is undefined."""
     normal = evaluation.frames - evaluation.anomalous_frames
     title = f"{len(evaluation.videos)} videos: {evaluation.anomalous_frames} anomalous, {normal} normal frames"
     table = Table("metric", "value", title=title, title_justify="left")
@@ -66,5 +65,4 @@ def print_results(evaluation: Evaluation, folder: Path, console: Console | None 
         table.add_row(name, f"{value:.4f}")
     for name, reason in evaluation.undefined.items():
         table.add_row(name, f"undefined ({reason})", style="dim")
-    console.print(table)
-    console.print(f"run folder: {folder}", soft_wrap=True, highlight=False)
+    Console().print(table)

@@ -1,0 +1,168 @@
+import json
+import os
+import socket
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import wandb
+import yaml
+from lightning.pytorch import LightningModule, Trainer
+from torch.utils.data import DataLoader
+from wandb.proto import wandb_internal_pb2
+
+from callbacks import WandbRun
+from callbacks.wandb_run import show
+from datamodules.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def nobody_logged_in(monkeypatch, tmp_path):
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+
+class Tiny(LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    def training_step(self, batch, batch_idx):
+        loss = self.weight * 1.0
+        self.log("train/loss", loss)
+        return loss
+
+    def on_train_end(self):
+        picture = np.zeros((8, 8, 3), np.uint8)
+        path = f"{self.trainer.default_root_dir}/panel.png"
+        cv2.imwrite(path, picture)
+        show(self.trainer, "media/panel", [Path(path)])
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+
+def fit(folder, mode="auto", **kwargs):
+    folder.mkdir(exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"model": {"ngf": 7}}))
+    run = Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        callbacks=[WandbRun(mode=mode)],
+        max_epochs=1,
+        log_every_n_steps=1,
+        **kwargs,
+    )
+    run.fit(Tiny(), DataLoader(torch.zeros(3, 1)))
+    return run
+
+
+def records(folder):
+    """Every record of the offline run's file: a 7-byte header, then chunks in blocks of 32 KiB."""
+    (file,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+    data, position, part, found = file.read_bytes(), 7, b"", []
+    while position + 7 <= len(data):
+        if 32768 - position % 32768 < 7:
+            position += 32768 - position % 32768
+            continue
+        _, length, kind = struct.unpack("<IHB", data[position : position + 7])
+        part += data[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):  # a whole record, or the last chunk of one
+            found.append(wandb_internal_pb2.Record.FromString(part))
+            part = b""
+    return found
+
+
+def test_offline_run_is_kept_in_the_run_folder_over_batches(tmp_path, monkeypatch):
+    """Without a key and without a network: any connection but to the own machine is an error."""
+    connect = socket.socket.connect
+
+    def local_only(self, address):
+        assert self.family == socket.AF_UNIX or address[0] in ("127.0.0.1", "localhost"), address
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", local_only)
+    fit(tmp_path / "run")
+    assert os.environ["WANDB_ERROR_REPORTING"] == "false"
+    found = records(tmp_path / "run")
+    rows = [
+        {
+            item.nested_key[0] if item.nested_key else item.key: json.loads(item.value_json)
+            for item in record.history.item
+        }
+        for record in found
+        if record.WhichOneof("record_type") == "history"
+    ]
+    assert [row["batches"] for row in rows if "train/loss" in row] == [0, 1, 2]
+    assert [row["batches"] for row in rows if "media/panel" in row] == [3]
+    assert not any("trainer/global_step" in row for row in rows)
+    definitions = [record.metric for record in found if record.WhichOneof("record_type") == "metric"]
+    assert any(metric.glob_name == "*" and metric.step_metric == "batches" for metric in definitions)
+    updates = [item for record in found for item in [*record.run.config.update, *record.config.update]]
+    assert any(json.loads(item.value_json) == {"ngf": 7} for item in updates if item.key == "model")
+
+
+def test_a_resumed_run_keeps_its_number(tmp_path, monkeypatch):
+    seen = []
+
+    class Fake:
+        def __getattr__(self, name):
+            return lambda *args, **kwargs: None
+
+    def init(**settings):
+        seen.append(settings)
+        return Fake()
+
+    monkeypatch.setattr(wandb, "init", init)
+    for name in ("a", "a", "b"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        trainer = Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path / name)
+        WandbRun().setup(trainer, Tiny(), "fit")
+    first, again, other = seen
+    assert first["id"] == again["id"] != other["id"]
+    assert first["mode"] == "offline"
+    assert first["dir"] == tmp_path / "a"
+
+
+@pytest.mark.parametrize(
+    ("key", "variable", "asked", "expected"),
+    [
+        (False, None, "auto", "offline"),
+        (True, None, "auto", "online"),
+        (True, None, "offline", "offline"),
+        (True, None, "online", "online"),
+        (True, "offline", "auto", "offline"),
+        (True, None, "disabled", None),
+        (False, "disabled", "auto", None),
+    ],
+)
+def test_online_only_for_those_who_have_logged_in(tmp_path, monkeypatch, key, variable, asked, expected):
+    if key:
+        (tmp_path / "netrc").write_text("machine api.wandb.ai login user password secret")
+    if variable:
+        monkeypatch.setenv("WANDB_MODE", variable)
+    opened = []
+    monkeypatch.setattr(WandbRun, "_open", lambda self, folder, mode: opened.append(mode))
+    trainer = Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path)
+    WandbRun(mode=asked).setup(trainer, Tiny(), "fit")
+    assert opened == ([expected] if expected else [])
+
+
+def test_online_without_a_key_is_refused():
+    with pytest.raises(InputError, match="wandb login"):
+        WandbRun(mode="online")
+
+
+def test_a_fast_dev_run_opens_nothing(tmp_path):
+    fit(tmp_path, fast_dev_run=True)
+    assert not (tmp_path / "wandb").exists()
+    assert not (tmp_path / "wandb_run.json").exists()
