@@ -35,7 +35,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar
 
 import torch
-import torch.distributed
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
@@ -55,6 +54,7 @@ from lightning_models.ema import EvaluateAverage, WeightAverage
 from lightning_models.gradient_scaling import SharedScale
 from lightning_models.hyperparameters import check_fits, only_plain
 from lightning_models.preflight import check_clipping, check_system, check_trainer, phase_parameters
+from lightning_models.shared_buffers import SharedBuffers
 
 
 class AdversarialModule(LightningModule):
@@ -170,9 +170,8 @@ class AdversarialModule(LightningModule):
         self._window_batches = 0 if closes else self._window_batches + 1
         log_interval: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it late
         if self.batches_seen % max(log_interval, 1) == 0:
-            check_finite(
-                self._non_finite, self.trainer.strategy
-            )  # at the log's rhythm, when values are fetched from the device anyway
+            # at the log's rhythm, when values are fetched from the device anyway
+            check_finite(self._non_finite, self.trainer.strategy)
 
     def phase_due(self, phase: str) -> bool:
         """Tell whether the phase is trained on the present batch."""
@@ -261,10 +260,11 @@ class AdversarialModule(LightningModule):
     # ---------------------------------------------------------------- before the first step
 
     def configure_callbacks(self) -> list[Callback]:
-        """Check the trainer before Lightning does in words of its own; bring the average into evaluation."""
+        """Check the trainer before Lightning does in words of its own; hand it what accompanies the training."""
         if self.trainer.state.fn == TrainerFn.FITTING:
             check_trainer(self.trainer)
-        return [EvaluateAverage(self.average, self._generator_parameters)] if self.average is not None else []
+        evaluate = [EvaluateAverage(self.average, self._generator_parameters)] if self.average is not None else []
+        return [SharedBuffers(), *evaluate]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Make an optimizer and, where wanted, a scheduler for every phase that has parameters to train."""
@@ -295,14 +295,9 @@ class AdversarialModule(LightningModule):
         for scheduler in self._schedulers.values():
             scheduler.step()
 
-    def on_validation_start(self) -> None:
-        """Let all processes validate the same model."""
-        self._share_buffers()
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the counters and the average; refuse to write a state that is not finite."""
         check_finite(self._non_finite, self.trainer.strategy)
-        self._share_buffers()
         checkpoint["adversarial"] = {"batches_seen": self.batches_seen, "windows_seen": self.windows_seen}
         if self.average is not None:
             checkpoint["state_dict"].update(self.average.live_weights())
@@ -323,12 +318,6 @@ class AdversarialModule(LightningModule):
         self.windows_seen = checkpoint["adversarial"]["windows_seen"]
         if self.average is not None and "weight_average" in checkpoint:
             self.average.load_state_dict(checkpoint["weight_average"])
-
-    def _share_buffers(self) -> None:
-        """Give every process the buffers of the first: in manual optimization DDP lets them drift apart."""
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            for buffer in self.buffers():
-                torch.distributed.broadcast(buffer, src=0)
 
 
 def _by_epoch(phase: str, scheduler: LRScheduler | ReduceLROnPlateau) -> LRScheduler:

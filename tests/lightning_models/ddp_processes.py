@@ -103,4 +103,4 @@ if __name__ == "__main__":
     compare("plain", gradient_clip=0.3)
     compare("windows", accumulate=3, n_critic=2, gradient_clip=0.3, ema_decay=0.9)
     fit(Gan(normalised=True), 2, Watch(), max_epochs=1)
-    fit(OneRankBreaks(normalised=False), 2, Watch(), max_epochs=1, log_every_n_steps=3)
+    fit(OneRankBreaks(normalised=False), 2, max_epochs=1, log_every_n_steps=3)
