@@ -164,6 +164,8 @@ class VTAGAN(AdversarialModule):
         offered += ["flow"] if uses_flow else []
         offered += ["flow_error"] if "flow_consistency" in self.weights else []
         offered += ["feature", "discriminator"] if self.discriminator is not None else []
+        if unknown := sorted(set(evidence or offered) - set(offered)):
+            raise InputError(f"model.evidence: {unknown} is not among what the parts switched on offer: {offered}")
         self.scorer = PatchScorer(["baseline", *offered], offered if evidence is None else evidence, patch, top_k)
         self.register_buffer("score_threshold", torch.tensor(float("nan")))
         self._calibration: list[Tensor] = []
