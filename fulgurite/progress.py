@@ -44,6 +44,14 @@ class PlainProgress(ProgressBar):
         """Print the epoch's numbers."""
         self._line(f"{self._epoch(trainer)}, {time.monotonic() - self._began:.1f} s", trainer, pl_module)
 
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._printed = time.monotonic()
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._printed = time.monotonic()
+
     def on_test_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
@@ -73,6 +81,6 @@ class PlainProgress(ProgressBar):
     def _line(self, where: str, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._printed = time.monotonic()
         if self._enabled:
-            numbers = self.get_metrics(trainer, pl_module)
-            shown = [f"{name} {value:.4g}" for name, value in numbers.items() if isinstance(value, float)]
-            print("  ".join([f"{where}:", *shown]), flush=True)
+            logged = {k: float(v) for k, v in trainer.callback_metrics.items() if k.endswith("/total")}
+            shown = logged | {k: float(v) for k, v in trainer.progress_bar_metrics.items()}
+            print("  ".join([where, *(f"{name} {value:.4g}" for name, value in shown.items())]), flush=True)

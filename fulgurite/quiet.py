@@ -10,6 +10,9 @@ UNHELPFUL_WARNINGS = (
     r"Checkpoint directory .* exists and is not empty",
     # Lightning 2.6 itself calls what torch 2.14 has renamed; nothing that a user could change.
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+    # Lightning 2.6 uses an argument that jsonargparse has renamed; both are pinned.
+    r"\s*skip_none parameter was deprecated",
+    r"\s*By default only one JsonargparseDeprecationWarning",
 )
 UNHELPFUL_MESSAGES = (
     "💡 Tip:",  # advertisements of other products; Lightning has no switch for them
@@ -19,10 +22,18 @@ UNHELPFUL_MESSAGES = (
 
 
 def keep_quiet() -> None:
-    """Filter the entries above out of Python's warnings and Lightning's log."""
+    """Filter the entries above out of Python's warnings and Lightning's log, and print warnings in one line."""
+    warnings.formatwarning = _one_line
     for message in UNHELPFUL_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_helpful)
+
+
+def _one_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    place = "" if category is UserWarning else f" ({category.__name__} in {filename}, line {lineno})"
+    return f"warning: {' '.join(str(message).split())}{place}\n"
 
 
 def _helpful(record: logging.LogRecord) -> bool:

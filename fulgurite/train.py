@@ -27,6 +27,7 @@ from fulgurite.messages import Given, explain
 from fulgurite.metrics_csv import MetricsCsv
 from fulgurite.progress import PlainProgress
 from fulgurite.quiet import keep_quiet
+from fulgurite.resume import WrittenSettingsWin
 from fulgurite.run_folder import RunFolder
 from fulgurite.runs import RunSettings, forget_unused
 
@@ -153,7 +154,7 @@ class CommandLine(LightningCLI):
         assert self.place is not None
         settings = self._get(self.config_init, "trainer")
         dry = bool(settings["fast_dev_run"])
-        own: list[Callback] = [] if dry else [RunFolder(self.place.run, self._save_config)]
+        own: list[Callback] = [] if dry else [WrittenSettingsWin(), RunFolder(self.place.run, self._save_config)]
         chosen = settings["callbacks"] or []
         chosen = chosen if isinstance(chosen, list) else [chosen]
         if settings["enable_progress_bar"] is not False and not any(isinstance(c, ProgressBar) for c in chosen):
@@ -167,7 +168,7 @@ class CommandLine(LightningCLI):
             raise InputError(f"trainer: {' '.join(str(problem).split())}") from problem
 
     def _save_config(self, path: str) -> None:
-        self._parser(self.subcommand).save(self.saved, path, skip_none=False, overwrite=True)
+        self._parser(self.subcommand).save(self.saved, path, skip_unset=False, overwrite=True)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         unwanted = {"return_predictions": False} if subcommand == "predict" else {}
