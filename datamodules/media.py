@@ -295,7 +295,7 @@ def _on_grid(frames: Iterator[Any], timing: _Timing) -> Iterator[Any]:
     """Repeat or leave out frames so that they follow each other at ``timing.fps``."""
     shown, slot = None, 0
     for frame in frames:
-        position = (frame.time - timing.start) * timing.fps
+        position = (frame.time - timing.start) * timing.fps - 1e-6  # ties despite rounding
         while shown is not None and slot + 0.5 < position:
             yield shown
             slot += 1
