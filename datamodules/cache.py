@@ -95,9 +95,14 @@ def cache_clips(
     Raises:
         InputError: naming the first unusable clip, unless those are skipped.
     """
-    targets = [folder / f"{clip.name}-{fingerprint(clip, letterbox)}" for clip in clips]
-    missing = [number for number, target in enumerate(targets) if not target.is_dir()]
+    targets: dict[int, Path] = {}
     failures: dict[int, InputError] = {}
+    for number, clip in enumerate(clips):
+        try:
+            targets[number] = folder / f"{clip.name}-{fingerprint(clip, letterbox)}"
+        except InputError as error:
+            failures[number] = error
+    missing = [number for number, target in targets.items() if not target.is_dir()]
     if missing:
         with _progress() as progress, ThreadPoolExecutor(min(len(missing), os.cpu_count() or 1)) as pool:
             task = progress.add_task("decoding into the cache", total=len(missing))
@@ -112,11 +117,11 @@ def cache_clips(
             for done in [pool.submit(build, number) for number in missing]:
                 done.result()
     opened = []
-    for number, (clip, target) in enumerate(zip(clips, targets, strict=True)):
+    for number, clip in enumerate(clips):
         try:
             if number in failures:
                 raise failures[number]
-            opened.append(_open(clip, target, min_length))
+            opened.append(_open(clip, targets[number], min_length))
         except InputError as error:
             if on_bad_file == "error":
                 raise InputError(f"{error}\n(data.on_bad_file: skip leaves such clips out)") from error
@@ -129,14 +134,14 @@ def fingerprint(clip: Clip, letterbox: Letterbox) -> str:
     digest = hashlib.blake2b(repr((FORMAT, asdict(letterbox))).encode(), digest_size=8)
     for path in filter(None, (clip.path, clip.masks)):
         files = list_images(path) if path.is_dir() else [path]
-        for file in files:
-            try:
+        try:
+            for file in files:
                 status = file.stat()
-            except OSError as error:
-                raise InputError(f"{file}: cannot be read ({error.strerror})") from error
-            digest.update(repr((str(file.resolve()), status.st_size, status.st_mtime_ns)).encode())
-        for file in {*files[:1], *files[-1:]}:
-            digest.update(file_edges(file))
+                digest.update(repr((str(file.resolve()), status.st_size, status.st_mtime_ns)).encode())
+            for file in (*files[:1], *files[-1:]):
+                digest.update(file_edges(file))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror}: {error.filename})") from error
     return digest.hexdigest()
 
 

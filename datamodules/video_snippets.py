@@ -151,12 +151,15 @@ class VideoSnippetDataModule(LightningDataModule):
         clips = self._splits["train"]
         starts = [training_starts(clip.length, *self._shape, self._train_stride) for clip in clips]
         windows = TrainingWindows(EvaluationWindows(clips, starts, *self._shape), self._jitter)
-        if len(windows) < self._batch_size:
+        replicas = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        sampler = EpochSampler(len(windows), *replicas)
+        if len(sampler) < self._batch_size:
             raise InputError(
-                f"data.batch_size: is {self._batch_size}, the training clips give only {len(windows)} windows; "
+                f"data.batch_size: is {self._batch_size}, each process gets only {len(sampler)} "
+                "windows; "
                 "choose a smaller batch or a smaller data.train_stride"
             )
-        return self._loader(windows, self._batch_size, EpochSampler(len(windows)))
+        return self._loader(windows, self._batch_size, sampler)
 
     def val_dataloader(self) -> list[Loader]:
         """Two loaders: training clips unchanged, for calibration; held-out ones with their pseudo-anomalies."""

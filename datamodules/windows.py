@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, DistributedSampler
 
 from datamodules.augmentation import Jitter, cut_paste_and_cut_out
 from datamodules.batches import VideoBatch
@@ -151,27 +151,26 @@ class TrainingWindows(Dataset[Window]):
         return window
 
 
-class EpochSampler(Sampler[tuple[int, int]]):
+class EpochSampler(DistributedSampler[tuple[int, int]]):
     """Shuffles anew each epoch and hands out ``(epoch, index)``, so that worker processes know the epoch.
 
-    Lightning calls ``set_epoch`` before every epoch. With several processes it wraps this sampler and deals
-    its order out in turn, so that the processes' batches together are one larger batch of the same order.
+    The order is a function of the seed and the epoch, whatever the number of processes: it is dealt out in
+    turn, so that their batches together are one larger batch of the same order. Lightning calls ``set_epoch``
+    before every epoch and leaves a ``DistributedSampler`` as it is; one of its own would shuffle once more.
+
+    Args:
+        length: number of windows.
+        num_replicas: number of processes that train together.
+        rank: number of this process among them.
     """
 
-    def __init__(self, length: int) -> None:
-        self._length = length
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next iteration."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return self._length
+    def __init__(self, length: int, num_replicas: int = 1, rank: int = 0) -> None:
+        super().__init__(range(length), num_replicas, rank, drop_last=True)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        random = np.random.default_rng(derive_seed(global_seed(), "order", self._epoch))
-        return ((self._epoch, int(index)) for index in random.permutation(self._length))
+        random = np.random.default_rng(derive_seed(global_seed(), "order", self.epoch))
+        order = random.permutation(len(self.dataset))[: self.total_size]  # type: ignore[arg-type]
+        return ((self.epoch, int(index)) for index in order[self.rank :: self.num_replicas])
 
 
 def collate(windows: Sequence[Window]) -> VideoBatch:
