@@ -427,6 +427,22 @@ def test_logs_every_term_unweighted_and_the_weighted_total(tmp_path):
         assert value["train/generator/reconstruction"] > 0
 
 
+def test_a_phase_that_rests_is_logged_with_its_latest_values(tmp_path):
+    seen: list[float] = []
+
+    class Remember(Gan):
+        def generator_loss(self, forward):
+            terms = super().generator_loss(forward)
+            seen.append(terms["reconstruction"].item())
+            return terms
+
+    logger = CSVLogger(tmp_path, name="", version="")
+    trainer(tmp_path, max_epochs=1, logger=logger, log_every_n_steps=5).fit(Remember(n_critic=3), loader())
+    with (tmp_path / "metrics.csv").open() as file:
+        logged = [float(row["train/generator/reconstruction"]) for row in csv.DictReader(file)]
+    assert logged == pytest.approx([seen[0], seen[2]], rel=1e-5)  # trained on batches 2, 5 and 8, logged on 4 and 9
+
+
 def test_steps_fetch_nothing_from_the_device(tmp_path, monkeypatch):
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a training step waited for the device")
