@@ -22,6 +22,15 @@ def readable_errors() -> Iterator[None]:
     except InputError as problem:
         _say(f"error: {_sentence(problem)}")
         raise SystemExit(BAD_INPUT) from None
+    except RuntimeError as problem:
+        if not str(problem).startswith("Error(s) in loading state_dict"):
+            raise
+        detail = str(problem).splitlines()[1].strip()
+        _say(
+            f"error: the configured model is not the one that the checkpoint holds ({detail}). Use the configuration "
+            "that it was trained with: config.yaml in its run folder"
+        )
+        raise SystemExit(BAD_INPUT) from None
     except KeyboardInterrupt:
         _say_interrupted()
         raise SystemExit(INTERRUPTED) from None

@@ -213,8 +213,8 @@ def _unknown_class(key: str, name: str) -> str:
 def _choices(key: str) -> str:
     if key not in BASES:
         return "A configuration may name the classes of this project, of torch.optim and of Lightning only"
-    leaves = {c for c in _subclasses(BASES[key]) if not c.__subclasses__()}
-    ours = sorted(c.__name__ for c in leaves if c.__module__.partition(".")[0] in OUR_PACKAGES)
+    exported = [vars(sys.modules[package]) for package in OUR_PACKAGES]
+    ours = sorted({c.__name__ for c in _subclasses(BASES[key]) if any(c.__name__ in names for names in exported)})
     lightnings = " or a class of Lightning" if key.startswith("trainer.") else ""
     return f"Choose one of: {', '.join(ours)}{lightnings}"
 

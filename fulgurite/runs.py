@@ -1,7 +1,4 @@
-"""Run folders: ``<root>/<experiment>/<name>/`` holds everything that one training leaves behind.
-
-Nothing here imports torch, so that verbs which only read results start at once.
-"""
+"""Run folders: ``<root>/<experiment>/<name>/`` holds everything that one training leaves behind."""
 
 import os
 import re

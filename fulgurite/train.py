@@ -7,20 +7,20 @@ lightning test --config experiments/vta_gan.yaml --ckpt_path best
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from jsonargparse import set_parsing_settings
+from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
-from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, _InstantiatorFn
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 import datamodules  # noqa: F401  # a short class name (class_path: VTAGAN) is that of an imported class
 import lightning_models  # noqa: F401
 from callbacks import Checkpoints, resolve_checkpoint
 from datamodules.errors import InputError
+from fulgurite.building import build, trust_only_importable
 from fulgurite.errors import readable_errors
 from fulgurite.launch import RUN_VARIABLE, Place, place
 from fulgurite.messages import Given, explain
@@ -31,19 +31,11 @@ from fulgurite.resume import WrittenSettingsWin
 from fulgurite.run_folder import RunFolder
 from fulgurite.runs import RunSettings, forget_unused
 
-IMPORTABLE = [
-    *("lightning_models", "callbacks", "datamodules", "torch.nn", "torch.optim"),
-    *(f"lightning.pytorch.{part}" for part in ("callbacks", "loggers", "plugins", "profilers", "strategies")),
-]
-"""All that a configuration may name by a path: it is data, and must not be able to run a program."""
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the verb that is the first argument; see :func:`fulgurite.cli.main`."""
     keep_quiet()
-    set_parsing_settings(
-        config_read_mode_fsspec_enabled=False, import_path_denylist=["*"], import_path_allowlist=IMPORTABLE
-    )
+    trust_only_importable()
     with readable_errors():
         CommandLine(None if argv is None else list(argv))
 
@@ -59,7 +51,6 @@ class CommandLine(LightningCLI):
         self.words = sys.argv[1:] if args is None else args
         self.given = Given(self.words[1:])
         self.place: Place | None = None
-        self.problem: Exception | None = None
         try:
             super().__init__(
                 LightningModule,
@@ -97,6 +88,10 @@ class CommandLine(LightningCLI):
             verb = self.words[0]
             options = {action.dest for action in self._parser(verb)._actions}
             raise InputError(explain(str(problem), options, self.given, verb)) from None
+        for group in ("trainer", "run", "checkpoints"):
+            value = self.config[self.words[0]][group]
+            if not isinstance(value, Namespace):
+                raise InputError(f"{group} = {value}: expected a mapping; write its keys below it, indented")
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: what the user writes wins over what the checkpoint remembers."""
@@ -125,29 +120,10 @@ class CommandLine(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build data, model and trainer; the error of a constructor is raised as it is."""
-        builders = [
-            (self._builder(_InstantiatorFn(self, "model")), LightningModule, True),
-            (self._builder(_InstantiatorFn(self, "data")), LightningDataModule, True),
-            *((self._builder(_build), kind, True) for kind in (Callback, Logger)),
-        ]
-        try:
-            self.config_init = self.parser.instantiate(self.config, instantiators=builders)
-        except ValueError as buried:
-            raise self.problem or buried from None
+        self.config_init = build(self.parser, self.config, self)
         self.datamodule = self._get(self.config_init, "data")
         self.model = self._get(self.config_init, "model")
         self.trainer = self.instantiate_trainer()
-
-    def _builder(self, build: Callable[..., Any]) -> Callable[..., Any]:
-        # jsonargparse finds the argument by its name and passes the links on to it
-        def remember(kind: type, /, *args: Any, applied_instantiation_links: dict[str, Any], **given: Any) -> Any:
-            try:
-                return build(kind, *args, applied_instantiation_links=applied_instantiation_links, **given)
-            except Exception as problem:
-                self.problem = self.problem or problem  # jsonargparse raises its own instead
-                raise
-
-        return remember
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the trainer, with what is bound to the run folder."""
@@ -173,7 +149,3 @@ class CommandLine(LightningCLI):
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         unwanted = {"return_predictions": False} if subcommand == "predict" else {}
         return super()._prepare_subcommand_kwargs(subcommand) | unwanted
-
-
-def _build(kind: type, /, *args: Any, applied_instantiation_links: dict[str, Any], **given: Any) -> Any:
-    return kind(*args, **given)
