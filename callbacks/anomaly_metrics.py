@@ -3,31 +3,24 @@
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
-from torch import Tensor
 
 from callbacks import auc
 from callbacks.evaluation import Evaluation, evaluate
 from callbacks.frame_table import FrameTable, VideoSeries
 from callbacks.plots import write_plots
 from callbacks.results import print_results, versions, write_results, write_scores
+from callbacks.threshold import threshold_of
 from callbacks.wandb_run import show
 from datamodules.batches import UNKNOWN_LABEL, FrameScores
 from datamodules.seeding import global_seed
 
 HEADLINE = "frame_auroc_micro"
-
-
-@runtime_checkable
-class HasThreshold(Protocol):
-    """A module that knows from which raw score on a frame is called anomalous."""
-
-    score_threshold: Tensor
 
 
 class AnomalyMetrics(Callback):
@@ -101,7 +94,7 @@ class AnomalyMetrics(Callback):
         evaluation = self._judge(pl_module, "test", series)
         if not trainer.is_global_zero:
             return
-        folder, threshold = Path(trainer.default_root_dir), _threshold(pl_module)
+        folder, threshold = Path(trainer.default_root_dir), threshold_of(pl_module)
         about = _about(trainer, pl_module) | {"test_seconds": round(time.monotonic() - self._began, 3)}
         if threshold is not None:
             about |= {"threshold": threshold, "f1_at_threshold": _f1(series, threshold)}
@@ -128,12 +121,6 @@ class AnomalyMetrics(Callback):
                 rank_zero_warn(message)
                 self._said.add(message)
         return evaluation
-
-
-def _threshold(pl_module: LightningModule) -> float | None:
-    if not isinstance(pl_module, HasThreshold) or not bool(torch.isfinite(pl_module.score_threshold)):
-        return None
-    return float(pl_module.score_threshold)
 
 
 def _f1(series: list[VideoSeries], threshold: float) -> float:

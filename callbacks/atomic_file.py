@@ -10,6 +10,7 @@ from typing import BinaryIO
 from datamodules.errors import InputError
 
 _PREFIX = ".tmp-"
+_open: set[Path] = set()
 _USERS_DISK = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENOENT),
@@ -37,6 +38,7 @@ def atomic_file(path: Path, check: Callable[[Path], None] = lambda _: None) -> I
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_stale(path.parent)
         with temporary.open("wb") as file:
+            _open.add(temporary)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -51,6 +53,7 @@ def atomic_file(path: Path, check: Callable[[Path], None] = lambda _: None) -> I
             "Free some space or choose another folder with --trainer.default_root_dir."
         ) from error
     finally:
+        _open.discard(temporary)
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
@@ -65,13 +68,13 @@ def remove_stale(folder: Path) -> None:
     """Remove the temporary files of processes that are gone."""
     for file in folder.glob(f"{_PREFIX}*-*"):
         process = file.name.removeprefix(_PREFIX).split("-", 1)[0]
-        if process.isdecimal() and not _alive(int(process)):
+        if process.isdecimal() and file not in _open and not _alive(int(process)):
             file.unlink(missing_ok=True)
 
 
 def _alive(process: int) -> bool:
     if process == os.getpid():
-        return False  # a predecessor with our number, as is common in containers: our own are not open yet
+        return False  # a predecessor with our number, as is common in containers
     try:
         os.kill(process, 0)
     except ProcessLookupError:
