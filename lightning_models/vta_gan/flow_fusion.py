@@ -48,15 +48,13 @@ class OpticalFlowFeatureFusion(nn.Module):
         narrow, wide = hidden
         self.over_time = nn.Sequential(
             nn.Conv3d(5, narrow, 3, padding=1),
-            nn.GroupNorm(groups, narrow),
+            _FrameNorm(groups, narrow),
             nn.ReLU(),
             nn.Conv3d(narrow, wide, 3, padding=1),
-            nn.GroupNorm(groups, wide),
+            _FrameNorm(groups, wide),
             nn.ReLU(),
         )
-        self.attention = nn.Sequential(
-            nn.Linear(wide, wide // 4), nn.ReLU(), nn.Linear(wide // 4, wide), nn.Sigmoid()
-        )
+        self.attention = nn.Sequential(nn.Linear(wide, wide // 4), nn.ReLU(), nn.Linear(wide // 4, wide), nn.Sigmoid())
         self.to_map = nn.Sequential(
             nn.Conv2d(wide, narrow, 3, padding=1),
             nn.GroupNorm(groups, narrow),
@@ -107,6 +105,15 @@ class OpticalFlowFeatureFusion(nn.Module):
         speed = self.magnitude(features[:, :, 2:3].flatten(0, 1))
         motion = marks * (1 + self.magnitude_weight * speed)
         return motion.reshape(batch, length, *motion.shape[1:])
+
+
+class _FrameNorm(nn.GroupNorm):
+    """GroupNorm of ``(B, C, T, H, W)`` frame by frame: a frame's map must not depend on motion far away in time."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        batch, channels, length, height, width = input.shape
+        frames = input.transpose(1, 2).reshape(batch * length, channels, height, width)
+        return super().forward(frames).reshape(batch, length, channels, height, width).transpose(1, 2)
 
 
 def motion_features(flow: Tensor) -> Tensor:

@@ -29,41 +29,41 @@ def split(x: Tensor) -> tuple[Tensor, Tensor]:
     """
     with torch.autocast(device_type=x.device.type, enabled=False):
         exact = x if x.dtype == torch.float64 else x.float()
-        height, width = exact.shape[-2:]
-        rows = _low_pass(height, exact.dtype, exact.device)
-        columns = _low_pass(width, exact.dtype, exact.device)
-        res = rows @ (exact @ columns.mT)
+        rows, _, _ = _low_pass(exact.shape[-2], exact.dtype, exact.device)
+        _, up, down = _low_pass(exact.shape[-1], exact.dtype, exact.device)
+        # Halving the columns first makes both intermediate results half as large as the picture.
+        res = rows @ (exact @ down.mT) @ up.mT
         return exact - res, res
 
 
-def _low_pass(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _low_pass(size: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     # A tensor made while a graph is being captured belongs to that graph and must not outlive it.
     build = _build_low_pass if torch.compiler.is_compiling() else _cached_low_pass
     return build(size, dtype, device)
 
 
-def _build_low_pass(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Matrix of ``pyrUp(pyrDown(.))`` along one axis, ``(size, size)``."""
+def _build_low_pass(size: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Matrices of one axis: ``up @ down`` ``(size, size)``, ``up`` ``(size, coarse)``, ``down`` ``(coarse, size)``."""
     coarse = (size + 1) // 2
-    down = [[0.0] * size for _ in range(coarse)]
+    down = torch.zeros(coarse, size, dtype=torch.float64)
     for row in range(coarse):
         for tap, weight in enumerate(_BINOMIAL):
-            down[row][_reflect(2 * row + tap - 2, size)] += weight / 16
+            down[row, _reflect(2 * row + tap - 2, size)] += weight / 16
     # Up-sampling reads the coarse signal with zeros between its samples, mirrored about the ends of a grid of
     # 2 * coarse samples: about a sample on the left, but about the zero behind the last sample on the right,
     # which repeats that sample.
-    up = [[0.0] * coarse for _ in range(size)]
+    up = torch.zeros(size, coarse, dtype=torch.float64)
     for row in range(size):
         for tap, weight in enumerate(_BINOMIAL):
             source = _reflect(row + tap - 2, 2 * coarse)
             if source % 2 == 0:
-                up[row][source // 2] += weight / 8
-    matrix = torch.tensor(up, dtype=torch.float64) @ torch.tensor(down, dtype=torch.float64)
-    return matrix.to(device=device, dtype=dtype)
+                up[row, source // 2] += weight / 8
+    both, up, down = (matrix.to(device=device, dtype=dtype) for matrix in (up @ down, up, down))
+    return both, up, down
 
 
 @lru_cache(maxsize=64)
-def _cached_low_pass(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _cached_low_pass(size: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     # A tensor made in inference mode could never take part in a backward pass later.
     with torch.inference_mode(False):
         return _build_low_pass(size, dtype, device)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from datamodules.errors import InputError
-from lightning_models.vta_gan.layers import init_gan_weights
+from lightning_models.vta_gan.layers import DoublingConv2d, HalvingConv2d, init_gan_weights
 
 ChannelSelectionMode = Literal["learned", "off"]
 
@@ -53,13 +53,13 @@ class _Branch(nn.Module):
         self.up = nn.ModuleList()
         for level in range(depth):
             outer, inner = channels[level], channels[level + 1]
-            down: list[nn.Module] = [nn.Conv2d(outer, inner, 4, 2, 1, bias=False)]
+            down: list[nn.Module] = [HalvingConv2d(outer, inner)]
             if 0 < level < depth - 1:
                 down.append(nn.BatchNorm2d(inner))
             self.down.append(nn.Sequential(*down))
             # Below the innermost level there is no skip to concatenate.
             entering = inner if level == depth - 1 else 2 * inner
-            up: list[nn.Module] = [nn.ConvTranspose2d(entering, outer, 4, 2, 1, bias=level == 0)]
+            up: list[nn.Module] = [DoublingConv2d(entering, outer, bias=level == 0)]
             up.append(nn.Tanh() if level == 0 else nn.BatchNorm2d(outer))
             self.up.append(nn.Sequential(*up))
 
@@ -112,9 +112,7 @@ class Generator(nn.Module):
         self.lap = _Branch(channels)
         self.res = _Branch(channels)
         self.selection = (
-            nn.ModuleList(ChannelSelection(width) for width in channels[1:])
-            if channel_selection == "learned"
-            else None
+            nn.ModuleList(ChannelSelection(width) for width in channels[1:]) if channel_selection == "learned" else None
         )
         init_gan_weights(self)
 

@@ -158,9 +158,9 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
     image, flow = image.reshape(-1, *shape[-3:]), flow.reshape(-1, 2, height, width)
     with torch.autocast(device_type=image.device.type, enabled=False):
         x, y = _target(flow)
-        # grid_sample measures from -1, the centre of the first pixel, to 1, the centre of the last.
-        grid = torch.stack((2 * x / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1), dim=-1)
-        warped = F.grid_sample(image.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+        # grid_sample measures from -1, the outer edge of the first pixel, to 1, that of the last.
+        grid = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), dim=-1)
+        warped = F.grid_sample(image.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return warped.reshape(shape)
 
 
