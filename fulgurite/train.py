@@ -68,11 +68,13 @@ class CommandLine(LightningCLI):
                 forget_unused(self.place.run, failed=sys.exception() is not None)
                 os.environ.pop(RUN_VARIABLE)
 
-    @staticmethod
-    def subcommands() -> dict[str, set[str]]:
-        """Take ``return_predictions`` away: predictions are written as they come, never kept in memory."""
-        verbs = LightningCLI.subcommands()
-        return verbs | {"predict": verbs["predict"] | {"return_predictions"}}
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # static there, where all verbs are built
+        """Return the one verb that runs, with the arguments of the trainer's method that are not options.
+
+        ``return_predictions`` is none: predictions are written as they come, never kept in memory.
+        """
+        verb = self.words[0]
+        return {verb: LightningCLI.subcommands()[verb] | {"return_predictions"}}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what the command itself brings: the run folder and its checkpoints."""
