@@ -10,7 +10,7 @@ from datamodules.media import Frame
 
 _HISTORY = 200  # frames in the strip below the picture
 _OPACITY = 0.65  # of the hottest places
-_RED, _WHITE, _LIGHT, _DARK = (230, 40, 30), (255, 255, 255), (120, 200, 255), (20, 20, 20)
+_RED, _WHITE, _LIGHT = (230, 40, 30), (255, 255, 255), (120, 200, 255)
 
 
 class Overlay:
@@ -53,8 +53,9 @@ class Overlay:
         self._write_score(picture, score)
         self._draw_strip(picture)
         if self._threshold is not None and score > self._threshold:
-            edge = max(2, min(frame.shape[:2]) // 60)
-            cv2.rectangle(picture, (0, 0), (frame.shape[1] - 1, frame.shape[0] - 1), _RED, 2 * edge - 1)
+            width = self._border(picture)
+            for edge in (picture[:width], picture[-width:], picture[:, :width], picture[:, -width:]):
+                edge[:] = _RED
         return picture
 
     def _warm(
@@ -68,17 +69,24 @@ class Overlay:
         boxed = cv2.resize(heat, size[::-1], interpolation=cv2.INTER_LINEAR)
         place = cv2.resize(boxed[top : top + height, left : left + width], frame.shape[1::-1])
         strength = np.clip(place / self._full, 0, 1)
-        colour = cv2.applyColorMap((strength * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-        alpha = (_OPACITY * np.clip((strength - 0.25) / 0.5, 0, 1))[..., None]
-        return np.ascontiguousarray((frame * (1 - alpha) + colour * alpha).round().astype(np.uint8))
+        coloured = cv2.applyColorMap((strength * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+        alpha = _OPACITY * np.clip((strength - 0.25) / 0.5, 0, 1)
+        return cv2.blendLinear(frame, cv2.cvtColor(coloured, cv2.COLOR_BGR2RGB), 1 - alpha, alpha).astype(
+            np.uint8, copy=False
+        )
 
     def _write_score(self, picture: Frame, score: float) -> None:
         text = f"score {score:.3g}" + (f" / {self._threshold:.3g}" if self._threshold is not None else "")
-        scale = max(0.35, picture.shape[0] / 700)
-        place = (int(14 * scale) + 2, int(30 * scale) + 2)
-        for colour, width in ((_DARK, 3), (_WHITE, 1)):  # an outline keeps it readable on any picture
-            thickness = max(1, round(width * max(1.0, 1.5 * scale)))
-            cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)
+        scale = max(0.35, picture.shape[0] / 800)
+        (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+        left = top = self._border(picture) + 2
+        box = picture[top : top + height + below + 6, left : left + width + 8]
+        box[:] = box // 3  # readable on any picture
+        place = (left + 4, top + height + 3)
+        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, _WHITE, 1, cv2.LINE_AA)
+
+    def _border(self, picture: Frame) -> int:
+        return max(2, min(picture.shape[:2]) // 60)
 
     def _draw_strip(self, picture: Frame) -> None:
         height, width = picture.shape[:2]
@@ -88,7 +96,7 @@ class Overlay:
         if self._threshold is not None:
             middle = round(rows * (1 - np.clip(self._threshold / self._full, 0, 1)))
             strip[middle, ::2] = _WHITE
-        across = np.linspace(0, width - 1, _HISTORY)[-len(self._scores) :]
+        across = np.linspace(0, width - 1, _HISTORY)[-len(self._scores) :]  # now is at the right
         up = rows * (1 - np.clip(np.array(self._scores) / self._full, 0, 1))
         line = np.stack([across, up], axis=1).round().astype(np.int32)
         cv2.polylines(strip, [line], False, _LIGHT, max(1, height // 300), cv2.LINE_AA)
