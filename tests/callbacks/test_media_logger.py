@@ -1,0 +1,146 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch.utils.data import DataLoader
+
+from callbacks import MediaLogger
+from callbacks.panels import film, panel, to_pictures
+from datamodules.batches import FrameScores, VideoBatch
+from datamodules.errors import InputError
+from datamodules.media import read_frames
+
+T = 3
+
+
+def batch_of(videos, anomalous):
+    size = len(videos)
+    frame = torch.arange(T).repeat(size, 1)
+    label = torch.zeros(size, T, dtype=torch.long)
+    label[torch.tensor(anomalous), 1] = 1
+    return VideoBatch(
+        frames=torch.full((size, T, 3, 16, 24), 100, dtype=torch.uint8),
+        video=videos,
+        frame=frame,
+        label=label,
+        region=torch.tensor([[0, 0, 16, 24]] * size),
+        index=torch.arange(size),
+    )
+
+
+class Blind(LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    def training_step(self, batch, batch_idx):
+        return self.weight * 1.0
+
+    def validation_step(self, batch, batch_idx, dataloader_idx=0):
+        if dataloader_idx == 0:
+            return None
+        score = batch.frame.float()
+        return FrameScores(
+            batch.video, batch.frame, batch.label, batch.index, score, score[..., None, None], batch.region
+        )
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+
+class Shows(Blind):
+    def __init__(self):
+        super().__init__()
+        self.shown = []
+
+    def visuals(self, batch):
+        assert not self.training
+        assert not torch.is_grad_enabled()
+        self.shown.append(list(batch.video))
+        frames = batch.frames.float() / 255
+        return {"input": frames, "heat": frames.mean(2, keepdim=True)}
+
+
+def fit(folder, model, callback, epochs=1):
+    run = Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        callbacks=[callback],
+        max_epochs=epochs,
+    )
+    calibration = DataLoader([batch_of(["train"], [True])], batch_size=None)
+    validation = [
+        batch_of(["a", "a", "b"], [False, False, False]),
+        batch_of(["b", "c", "a", "d"], [True, False, True, True]),
+    ]
+    run.fit(model, DataLoader(torch.zeros(5, 1)), [calibration, DataLoader(validation, batch_size=None)])
+
+
+def test_shows_the_same_windows_every_time_anomalous_ones_first(tmp_path):
+    model = Shows()
+    fit(tmp_path, model, MediaLogger(windows=4), epochs=2)
+    assert model.shown == [["b", "a", "b", "a"]] * 2  # two anomalous, of b and a, and two normal ones
+    names = sorted(path.name for path in (tmp_path / "media").iterdir())
+    assert names == [f"batch-{batches:07d}.{kind}" for batches in (5, 10) for kind in ("mp4", "png")]
+    picture = cv2.imread(str(tmp_path / "media/batch-0000005.png"))
+    assert picture.shape == (4 * 2 * (18 + 96 + 2), T * (144 + 2), 3)
+    frames = list(read_frames(tmp_path / "media/batch-0000005.mp4"))
+    assert len(frames) == T
+    assert frames[0].shape[:2] == (18 + 4 * (96 + 2), 2 * (144 + 2))
+
+
+def test_keeps_a_bounded_number_of_files(tmp_path):
+    fit(tmp_path, Shows(), MediaLogger(windows=1, keep=2), epochs=4)
+    names = sorted(path.name for path in (tmp_path / "media").glob("*.png"))
+    assert names == ["batch-0000015.png", "batch-0000020.png"]
+
+
+def test_every_second_validation(tmp_path):
+    model = Shows()
+    fit(tmp_path, model, MediaLogger(windows=1, every_n_validations=2), epochs=3)
+    assert len(model.shown) == 2
+
+
+def test_a_module_without_visuals_is_named(tmp_path):
+    with pytest.raises(TypeError, match="Blind has no visuals"):
+        fit(tmp_path, Blind(), MediaLogger())
+
+
+def test_refuses_senseless_numbers():
+    with pytest.raises(InputError, match="windows is 0"):
+        MediaLogger(windows=0)
+
+
+def test_pictures_have_the_values_of_the_clips():
+    clip = torch.rand(2, T, 3, 100, 120, generator=torch.Generator().manual_seed(0))
+    grey = torch.tensor([0.0, 0.5, 1.0, 2.0]).view(1, 1, 1, 2, 2).expand(2, T, 1, 2, 2)
+    pictures = to_pictures({"input": clip, "heat": grey})
+    np.testing.assert_array_equal(pictures["input"], (clip * 255).round().byte().movedim(2, -1).numpy())
+    heat = pictures["heat"][0, 0]
+    assert heat.shape == (96, 96, 3)
+    assert heat[0, 0].sum() < 20  # black
+    assert heat[-1, 0].sum() > 500  # bright
+    np.testing.assert_array_equal(heat[-1, 0], heat[-1, -1])  # cut at 1
+    assert heat[0, -1, 0] > heat[0, -1, 2]  # red rather than blue
+    assert (heat[:48, :48] == heat[0, 0]).all()  # enlarged pixel by pixel
+
+
+def test_panel_and_film_put_every_frame_in_its_place():
+    clip = np.arange(2 * T, dtype=np.uint8).reshape(2, T, 1, 1, 1) * np.ones((1, 1, 96, 96, 3), np.uint8)
+    clips = {"one": clip, "two": 100 + clip}
+    picture = panel(clips, ["first", "second"])
+    for row, (window, offset) in enumerate([(0, 0), (0, 100), (1, 0), (1, 100)]):
+        for step in range(T):
+            place = picture[row * 116 + 60, step * 98 + 40]
+            assert (place == offset + window * T + step).all()
+    frames = list(film(clips))
+    assert len(frames) == T
+    for step, frame in enumerate(frames):
+        assert (frame[60, 40] == step).all()
+        assert (frame[60, 98 + 40] == 100 + step).all()
+        assert (frame[98 + 60, 40] == T + step).all()
