@@ -23,11 +23,14 @@ from datamodules.media import VideoWriter, read_frames
 
 
 class Source(Protocol):
-    """A video to predict on."""
+    """A video to predict on: its name in the batches, its file or folder, its frames per second."""
 
-    name: str
-    path: Path
-    fps: float
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def path(self) -> Path: ...  # noqa: D102
+    @property
+    def fps(self) -> float: ...  # noqa: D102
 
 
 @runtime_checkable

@@ -1,10 +1,13 @@
 import json
 import math
+import os
 import random
 import shutil
+import socket
 
 import pytest
 import torch
+import torch.multiprocessing as multiprocessing
 from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
@@ -257,3 +260,25 @@ def test_resolve_checkpoint(tmp_path):
 def test_refuses_a_senseless_interval():
     with pytest.raises(InputError, match="every_n_batches is -1"):
         Checkpoints("val/score", every_n_batches=-1)
+
+
+def fit_on_rank(rank, port, folder):
+    here = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "RANK": rank, "WORLD_SIZE": 2, "LOCAL_RANK": rank}
+    os.environ.update({name: str(value) for name, value in here.items()})
+    torch.set_num_threads(1)
+    # what each rank logged differs in its last bits, as after a reduction in another order: rank 0 decides for all
+    values = [0.5, 0.5 + 1e-6 * rank, 0.7]
+    resumed = fit(folder, values[:2], devices=2, strategy="ddp", ckpt_path=None)
+    assert resumed.best.epoch == 0
+    again = fit(folder, values, devices=2, strategy="ddp", ckpt_path=folder / "checkpoints/last.ckpt")
+    assert again.best.epoch == 2
+    assert again.best.value == pytest.approx(0.7)
+
+
+def test_two_processes_decide_alike(tmp_path):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    multiprocessing.start_processes(fit_on_rank, (port, tmp_path), nprocs=2, start_method="fork")
+    assert index(tmp_path)["best"]["epoch"] == 2
+    assert weight(tmp_path / "checkpoints/best.ckpt") == 6
