@@ -18,7 +18,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 import datamodules  # noqa: F401  # a short class name (class_path: VTAGAN) is that of an imported class
 import lightning_models  # noqa: F401
-from callbacks import Checkpoints, resolve_checkpoint
+from callbacks import Checkpoints, WandbRun, resolve_checkpoint
 from datamodules.errors import InputError
 from fulgurite.building import build, trust_only_importable
 from fulgurite.errors import readable_errors
@@ -77,9 +77,10 @@ class CommandLine(LightningCLI):
         return {verb: LightningCLI.subcommands()[verb] | {"return_predictions"}}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add what the command itself brings: the run folder and its checkpoints."""
+        """Add what the command itself brings: the run folder, its checkpoints, its copy on Weights & Biases."""
         parser.add_argument("--run", type=RunSettings, default=RunSettings(), help="Where a run leaves its files.")
         parser.add_lightning_class_args(Checkpoints, "checkpoints")
+        parser.add_lightning_class_args(WandbRun, "wandb")
         parser.set_defaults({"checkpoints.monitor": "val/frame_auroc_micro"})
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -90,7 +91,7 @@ class CommandLine(LightningCLI):
             verb = self.words[0]
             options = {action.dest for action in self._parser(verb)._actions}
             raise InputError(explain(str(problem), options, self.given, verb)) from None
-        for group in ("trainer", "run", "checkpoints"):
+        for group in ("trainer", "run", "checkpoints", "wandb"):
             value = self.config[self.words[0]][group]
             if not isinstance(value, Namespace):
                 raise InputError(f"{group} = {value}: expected a mapping; write its keys below it, indented")

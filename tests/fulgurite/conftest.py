@@ -19,6 +19,7 @@ EXPERIMENT = {
     "model": {"class_path": "TinyModel"},
     "data": {"class_path": "TinyData"},
     "checkpoints": {"monitor": "val/score"},
+    "wandb": {"mode": "disabled"},
     "trainer": {"max_epochs": 2, "accelerator": "cpu", "log_every_n_steps": 1, "enable_model_summary": False},
 }
 

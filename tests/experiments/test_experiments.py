@@ -1,0 +1,139 @@
+"""Every experiment and every overlay that ships is run by the real command: a whole epoch, then its test."""
+
+import csv
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from fulgurite.cli import main
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+OVERLAYS = sorted(path.stem for path in (EXPERIMENTS / "overlays").glob("*.yaml"))
+FRAMES = 16
+TINY = shlex.split(
+    "--model.num_frames 4 --model.ngf 4 --model.ndf 4 --model.flow_width 0.05 --model.token_width 32 "
+    "--data.num_frames 4 --data.image_size [64,64] --data.batch_size 2 --data.train_stride 8 --data.eval_stride 4 "
+    "--trainer.max_epochs 1 --trainer.accelerator cpu --trainer.enable_model_summary false "
+    "--trainer.log_every_n_steps 1"
+)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """Four clips of a square that moves steadily, and two in which it begins to jump."""
+    root = tmp_path_factory.mktemp("squares")
+    spans = {}
+    for split, clips in (("train", 4), ("test", 2)):
+        for clip in range(clips):
+            folder = root / split / f"{clip:02d}"
+            folder.mkdir(parents=True)
+            anomalous = split == "test"
+            for frame in range(FRAMES):
+                jump = 17 * frame if anomalous and frame >= FRAMES // 2 else 2 * frame
+                image = np.full((48, 48, 3), 90, np.uint8)
+                image[20:30, (5 * clip + jump) % 38 :][:, :10] = (30, 200, 240)
+                cv2.imwrite(str(folder / f"{frame:03d}.png"), image)
+            if anomalous:
+                spans[folder.name] = (FRAMES // 2, FRAMES)
+    rows = "".join(f"{name},{start},{end}\n" for name, (start, end) in spans.items())
+    (root / "test" / "labels.csv").write_text("video,start,end\n" + rows)
+    return root
+
+
+@pytest.fixture
+def words(source, tmp_path, monkeypatch):
+    """The words behind a verb, for an experiment and its overlays at reduced size."""
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.chdir(tmp_path)
+
+    def compose(*overlays: str, experiment: str = "vta_gan") -> list[str]:
+        paths = [EXPERIMENTS / f"{experiment}.yaml", *(EXPERIMENTS / "overlays" / f"{o}.yaml" for o in overlays)]
+        configs = [word for path in paths for word in ("--config", str(path))]
+        data = ["--data.source", str(source), "--data.cache_dir", str(tmp_path / "cache")]
+        return [*configs, *TINY, *data]
+
+    return compose
+
+
+def check(run: Path) -> None:
+    """A run folder holds all that the README promises, with finite numbers."""
+    results = json.loads((run / "results.json").read_text())
+    assert {"frame_auroc_micro", "frame_auroc_minmax", "frame_auroc_macro", "frame_ap", "frame_eer"} <= set(results)
+    assert 0 <= results["frame_auroc_micro"] <= 1
+    with (run / "scores.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 2 * FRAMES
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    losses = [float(value) for row in rows for name, value in row.items() if "/total" in name and value]
+    assert losses
+    assert np.isfinite(losses).all()
+    assert (run / "config.yaml").is_file()
+    assert {path.name for path in (run / "checkpoints").glob("*.ckpt")} == {"best.ckpt", "last.ckpt"}
+
+
+def fit_and_test(words: list[str], tmp_path: Path) -> Path:
+    main(["fit", *words])
+    main(["test", *words, "--ckpt_path", "best"])
+    run = (tmp_path / "runs/vta_gan/latest").resolve()
+    check(run)
+    return run
+
+
+def test_the_experiment_alone(words, tmp_path):
+    fit_and_test(words(), tmp_path)
+
+
+@pytest.mark.parametrize("overlay", sorted(set(OVERLAYS) - {"ddp"}))
+def test_overlay(overlay, words, tmp_path):
+    run = fit_and_test(words(overlay), tmp_path)
+    saved = yaml.safe_load((run / "config.yaml").read_text())
+    wanted = yaml.safe_load((EXPERIMENTS / "overlays" / f"{overlay}.yaml").read_text())
+    typed = {word.removeprefix("--") for word in TINY if word.startswith("--")}
+    for group, settings in wanted.items():
+        for key, value in settings.get("init_args", settings).items():
+            if f"{group}.{key}" not in typed:
+                assert saved[group].get("init_args", saved[group])[key] == value
+
+
+def test_two_processes(words, tmp_path):
+    """Two gloo processes on the CPU share the folder, and leave in it what one process does."""
+    command = [sys.executable, "-m", "fulgurite"]
+    two = [*words("ddp"), "--trainer.devices", "2"]
+    done = subprocess.run([*command, "fit", *two], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    main(["test", *words(), "--ckpt_path", "best"])
+    assert len(list((tmp_path / "runs/vta_gan").iterdir())) == 2  # the run and "latest"
+    check((tmp_path / "runs/vta_gan/latest").resolve())
+
+
+def test_predict_writes_its_files(words, source, tmp_path):
+    main(["fit", *words("smoke")])
+    video = str(source / "test" / "00")
+    main(["predict", *words("smoke"), "--ckpt_path", "best", "--data.source", video])
+    predictions = (tmp_path / "runs/vta_gan/latest/predictions").resolve()
+    assert {path.suffix for path in predictions.glob("*/*")} >= {".csv", ".png", ".mp4"}
+
+
+def test_every_key_has_a_comment():
+    for path in sorted(EXPERIMENTS.rglob("*.yaml")):
+        explained = {"class_path"}
+        for line in path.read_text().splitlines():
+            key, _, rest = (part.strip() for part in line.partition(":"))
+            explained |= {key} if "#" in rest else set()
+            assert not rest or key.startswith(("#", "- ")) or key in explained, f"{path.name}: {line}"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed", "32-true"])
+def test_precisions_on_a_gpu(precision, words, tmp_path):
+    gpu = ["--trainer.accelerator", "gpu", "--trainer.precision", precision]
+    fit_and_test([*words("gpu_amp"), *gpu], tmp_path)
