@@ -4,6 +4,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 import torch
+from jsonargparse import ArgumentParser
 from lightning.pytorch import LightningModule, Trainer
 
 from datamodules import VideoSnippetDataModule, demo
@@ -284,3 +285,12 @@ def test_batch_larger_than_the_data_is_named(module):
     data.setup("fit")
     with pytest.raises(InputError, match=r"data\.batch_size: is 1000"):
         data.train_dataloader()
+
+
+@pytest.mark.parametrize(("typed", "size"), [("48", (48, 48)), ("[32, 48]", (32, 48))])
+def test_image_size_is_typed_as_one_number_or_two(typed, size):
+    parser = ArgumentParser()
+    parser.add_class_arguments(VideoSnippetDataModule, "data")
+    settings = parser.parse_args([f"--data.image_size={typed}", "--data.source=here"])
+    data = parser.instantiate_classes(settings).data
+    assert (data.image_size, data.source) == (size, "here")
