@@ -16,7 +16,7 @@ Objective = Literal["bce", "hinge", "wgan"]
 Distance = Literal["l1", "l2"]
 
 
-def real_objective(kind: Objective, logits: Tensor) -> Tensor:
+def real_objective(kind: Objective, logits: Tensor, counted: Tensor | None = None) -> Tensor:
     """Return what the discriminator minimises on real samples.
 
     With score ``s``: bce ``-log sigmoid(s)`` (Goodfellow et al. 2014), hinge ``max(0, 1 - s)`` (Lim and Ye
@@ -25,18 +25,24 @@ def real_objective(kind: Objective, logits: Tensor) -> Tensor:
     Args:
         kind: the objective.
         logits: scores of any shape, without a final sigmoid.
+        counted: weights of the same shape, at least 0, for a weighted mean; None for the plain one. Where all are
+            0 the objective is 0.
     """
     logits = _at_least_float32(logits)
     if kind == "bce":
-        return -functional.logsigmoid(logits).mean()
-    if kind == "hinge":
-        return functional.relu(1 - logits).mean()
-    return -logits.mean()
+        costs = -functional.logsigmoid(logits)
+    elif kind == "hinge":
+        costs = functional.relu(1 - logits)
+    else:
+        costs = -logits
+    if counted is None:
+        return costs.mean()
+    return (costs * counted).sum() / counted.sum().clamp(min=torch.finfo(costs.dtype).tiny)
 
 
-def fake_objective(kind: Objective, logits: Tensor) -> Tensor:
+def fake_objective(kind: Objective, logits: Tensor, counted: Tensor | None = None) -> Tensor:
     """Return what the discriminator minimises on generated samples: the real one of the negated score."""
-    return real_objective(kind, -logits)
+    return real_objective(kind, -logits, counted)
 
 
 def discriminator_objective(kind: Objective, real_logits: Tensor, fake_logits: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ OCR-GAN (arXiv 2203.00259).
 from typing import ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
@@ -177,25 +178,33 @@ class VTAGAN(AdversarialModule):
 
     # --- training: one loss per phase -------------------------------------------------------------------------
 
-    def prepare(self, batch: VideoBatch) -> tuple[Restoration, Tensor | None]:
-        """Restore a batch once for both phases; the falsified clips go along in [-1, 1]."""
+    def prepare(self, batch: VideoBatch) -> tuple[Restoration, VideoBatch]:
+        """Restore a batch once for both phases."""
         self._check_window(batch)
-        pseudo = from_pixels(batch.pseudo) if self.pseudo_fakes and batch.pseudo is not None else None
-        return self(batch.frames), pseudo
+        return self(batch.frames), batch
 
-    def discriminator_loss(self, prepared: tuple[Restoration, Tensor | None]) -> dict[str, Tensor]:
+    def discriminator_loss(self, prepared: tuple[Restoration, VideoBatch]) -> dict[str, Tensor]:
         """Real frames against restored and falsified ones."""
         if self.discriminator is None:
             raise RuntimeError("the discriminator is off: its phase has nothing to train")
-        clip, pseudo = prepared
-        kinds = [clip.frames, clip.restored.detach()] + ([] if pseudo is None else [pseudo])
+        clip, batch = prepared
+        kinds = [clip.frames, clip.restored.detach()]
+        if self.pseudo_fakes:
+            if batch.pseudo is None or batch.pseudo_mask is None:
+                raise InputError("model.pseudo_fakes is true, but the data has no falsified clips: set it to false")
+            kinds.append(from_pixels(batch.pseudo))
         logits = _judge(self.discriminator, *kinds).logits.chunk(len(kinds))
-        terms = {"real": losses.real_objective(self.objective, logits[0])}
-        for name, fake in zip(("restored", "pseudo"), logits[1:], strict=False):
-            terms[name] = losses.fake_objective(self.objective, fake)
+        terms = {
+            "real": losses.real_objective(self.objective, logits[0]),
+            "restored": losses.fake_objective(self.objective, logits[1]),
+        }
+        if batch.pseudo_mask is not None and self.pseudo_fakes:
+            # Where the picture is larger than what one logit sees, most of it was left as it is.
+            changed = F.adaptive_max_pool2d(batch.pseudo_mask.flatten(0, 1).float(), logits[2].shape[-2:])
+            terms["pseudo"] = losses.fake_objective(self.objective, logits[2], changed)
         return terms
 
-    def generator_loss(self, prepared: tuple[Restoration, Tensor | None]) -> dict[str, Tensor]:
+    def generator_loss(self, prepared: tuple[Restoration, VideoBatch]) -> dict[str, Tensor]:
         """Fool the discriminator, restore the frames, their features and their change over time; explain motion."""
         clip, _ = prepared
         terms = {
@@ -288,7 +297,7 @@ class VTAGAN(AdversarialModule):
             "reconstruction": to_unit_range(clip.restored),
             "error": (clip.restored - clip.frames).abs().mean(2, keepdim=True).clamp(0, 1),
             # at 1 a patch is as strong as the strongest of a normal frame; a picture shows up to twice that
-            "heat": (torch.nn.functional.interpolate(heat, size, mode="bilinear")[:, :, None] / 2).clamp(0, 1),
+            "heat": (F.interpolate(heat, size, mode="bilinear")[:, :, None] / 2).clamp(0, 1),
         }
 
     def _scores(self, batch: VideoBatch, patches: Tensor) -> FrameScores:

@@ -199,3 +199,12 @@ def test_every_loss_has_the_right_gradient():
         lambda x: flow_consistency(x.flatten(0, 1), real.flatten(0, 1), valid),
     ):
         assert torch.autograd.gradcheck(loss, (clip(2, 4, 1, 3, 3).neg().requires_grad_(),))
+
+
+@pytest.mark.parametrize("kind", ["bce", "hinge", "wgan"])
+def test_counted_scores_are_a_weighted_mean(kind):
+    logits, counted = torch.randn(3, 4), torch.tensor([1.0, 0.0, 0.5, 0.0]).repeat(3, 1)
+    single = torch.stack([fake_objective(kind, logit) for logit in logits.flatten()])
+    expected = (single * counted.flatten()).sum() / counted.sum()
+    torch.testing.assert_close(fake_objective(kind, logits, counted), expected)
+    assert fake_objective(kind, logits, torch.zeros(3, 4)) == 0

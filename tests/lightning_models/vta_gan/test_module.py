@@ -124,6 +124,27 @@ def test_pseudo_fakes_can_be_left_out():
     assert "pseudo" not in losses_of(model(pseudo_fakes=False), batch())[0]
 
 
+def test_only_the_changed_part_of_a_falsified_clip_is_called_false():
+    system = model(discriminator_norm="group")
+    clips = batch(1, 192, 192)
+    prepared = system.prepare(clips)
+    before = system.discriminator_loss(prepared)["pseudo"]
+    # the discriminator sees the far corner through other patches than the changed one
+    clips.pseudo[..., 160:, 160:] = 0
+    far = system.discriminator_loss(prepared)["pseudo"]
+    clips.pseudo[..., 8:24, 8:24] = 0
+    near = system.discriminator_loss(prepared)["pseudo"]
+    assert (near - far).abs() > 10 * (far - before).abs()
+
+
+def test_falsified_clips_that_are_missing_are_an_error():
+    clips = batch()
+    clips.pseudo = None
+    system = model()
+    with pytest.raises(InputError, match="pseudo_fakes"):
+        system.discriminator_loss(system.prepare(clips))
+
+
 def test_every_parameter_of_the_restorer_is_trained():
     system = model()
     _, generator = losses_of(system, batch())
@@ -171,7 +192,9 @@ def test_scores_do_not_depend_on_the_company_in_a_batch():
     with torch.no_grad():
         joint = judge.test_step(together, 0)
         alone = judge.test_step(
-            VideoBatch(*(getattr(together, name)[:1] for name in ("frames", "video", "frame", "label", "region", "index"))),
+            VideoBatch(
+                *(getattr(together, name)[:1] for name in ("frames", "video", "frame", "label", "region", "index"))
+            ),
             0,
         )
     torch.testing.assert_close(joint.score[:1], alone.score, rtol=1e-4, atol=1e-4)
@@ -207,7 +230,7 @@ def test_a_model_without_calibration_does_not_judge():
 
 
 def test_windows_of_another_length_are_refused():
-    with pytest.raises(InputError, match="data.num_frames"):
+    with pytest.raises(InputError, match=r"data\.num_frames"):
         model().prepare(batch(frames=4))
 
 
@@ -244,7 +267,7 @@ def test_flow_is_learned_from_motion():
     for _ in range(60):
         frames = from_pixels(clips.frames)
         clip = system.restorer(frames)
-        terms = system.generator_loss((clip, None))
+        terms = system.generator_loss((clip, clips))
         loss = terms["photometric"] + 0.01 * terms["flow_smoothness"]
         start = terms["photometric"].item() if start is None else start
         optimizer.zero_grad()
