@@ -60,21 +60,17 @@ from lightning_models.shared_buffers import SharedBuffers
 class AdversarialModule(LightningModule):
     """Base of the adversarial systems.
 
-    A system with further phases puts their factories into ``optimizer_factories`` and
-    ``scheduler_factories``.
+    A system with further phases puts their factories into ``optimizer_factories`` and ``scheduler_factories``.
 
     Args:
         discriminator_optimizer: makes the discriminator's optimizer from its parameters.
         generator_optimizer: makes the generator's optimizer from its parameters.
-        discriminator_scheduler: makes its learning rate scheduler, stepped once an epoch; None keeps the
-        rate.
+        discriminator_scheduler: makes its learning rate scheduler, stepped once an epoch; None keeps the rate.
         generator_scheduler: the same for the generator.
-        gradient_clip: largest norm of a phase's gradient, one for all phases or one for each by name; 0 is
-        off.
+        gradient_clip: largest norm of a phase's gradient, one for all phases or one for each by name; 0 is off.
         accumulate: batches whose gradients are averaged for one step.
         n_critic: discriminator steps for one step of the other phases (WGAN-GP: 5).
-        ema_decay: share that the running average of the generator keeps at a step, e.g. 0.999; it then stands
-        in
+        ema_decay: share that the running average of the generator keeps at a step, e.g. 0.999; it then stands in
             for the generator in validation, test and prediction. 0 is off.
 
     Attributes:

@@ -27,8 +27,7 @@ def check_fits(checkpoint: Mapping[str, Any], own_state: Mapping[str, Tensor], o
 
     Raises:
         InputError: naming the hyper-parameters that differ, with both values, or the first tensors that do
-        where
-            none does.
+            where none does.
     """
     theirs = {name: tuple(tensor.shape) for name, tensor in checkpoint["state_dict"].items()}
     ours = {name: tuple(tensor.shape) for name, tensor in own_state.items()}
