@@ -155,7 +155,7 @@ def test_no_masks_leave_the_pixels_undefined(tmp_path, make_scores, windows):
     assert list(results["undefined"]) == ["pixel_auroc"]
 
 
-def test_validation_feeds_the_checkpoint_and_ignores_calibration(tmp_path, make_scores, windows):
+def test_validation_feeds_the_checkpoint_and_ignores_calibration(tmp_path, make_scores, windows, recwarn):
     run = trainer(
         tmp_path,
         AnomalyMetrics(),
@@ -164,9 +164,11 @@ def test_validation_feeds_the_checkpoint_and_ignores_calibration(tmp_path, make_
         enable_checkpointing=True,
         num_sanity_val_steps=1,
     )
-    validation = loader(make_scores, windows, 4)
+    validation = loader(make_scores, windows, 1)
     calibration = loader(make_scores, [(0, "clip0", [0], [1e9], [0])], 1)
     run.fit(Replay(), DataLoader(torch.zeros(2, 1)), [validation, calibration])
+    # the sanity check saw one window of one class, and was not judged
+    assert not any("has no value" in str(warning.message) for warning in recwarn)
     _, score, label, _ = frames_of(windows)
     best = json.loads((tmp_path / "checkpoints/index.json").read_text())["best"]
     assert best["value"] == pytest.approx(metrics.roc_auc_score(label, score), abs=1e-6)
@@ -210,6 +212,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
+@pytest.mark.timeout(60)
 def test_two_processes_write_what_one_writes(tmp_path, make_scores, windows):
     """17 windows on two processes: the sampler repeats one, which must not count twice."""
     assert len(windows) % 2 == 1

@@ -275,6 +275,7 @@ def fit_on_rank(rank, port, folder):
     assert again.best.value == pytest.approx(0.7)
 
 
+@pytest.mark.timeout(60)
 def test_two_processes_decide_alike(tmp_path):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

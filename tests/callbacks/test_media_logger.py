@@ -57,7 +57,7 @@ class Shows(Blind):
     def visuals(self, batch):
         assert not self.training
         assert not torch.is_grad_enabled()
-        self.shown.append(list(batch.video))
+        self.shown.append([*zip(batch.video, batch.index.tolist(), strict=True)])
         frames = batch.frames.float() / 255
         return {"input": frames, "heat": frames.mean(2, keepdim=True)}
 
@@ -84,7 +84,9 @@ def fit(folder, model, callback, epochs=1):
 def test_shows_the_same_windows_every_time_anomalous_ones_first(tmp_path):
     model = Shows()
     fit(tmp_path, model, MediaLogger(windows=4), epochs=2)
-    assert model.shown == [["b", "a", "b", "a"]] * 2  # two anomalous, of b and a, and two normal ones
+    assert (
+        model.shown == [[("b", 0), ("a", 2), ("b", 2), ("a", 0)]] * 2
+    )  # two anomalous, of b and a, and two normal ones
     names = sorted(path.name for path in (tmp_path / "media").iterdir())
     assert names == [f"batch-{batches:07d}.{kind}" for batches in (5, 10) for kind in ("mp4", "png")]
     picture = cv2.imread(str(tmp_path / "media/batch-0000005.png"))
