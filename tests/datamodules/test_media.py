@@ -82,10 +82,10 @@ def test_unusual_images_read_as_pillow_reads_them(tmp_path, mode):
 def test_truncated_image_is_named(tmp_path, frames, suffix):
     cv2.imwrite(str(tmp_path / f"whole{suffix}"), frames(1, 64, 64)[0])
     data = (tmp_path / f"whole{suffix}").read_bytes()
-    for tenth in range(10):
+    for tenth in range(11):
         path = tmp_path / f"cut{tenth}{suffix}"
-        path.write_bytes(data[: len(data) * tenth // 10])
-        with pytest.raises(InputError, match=f"cut{tenth}"):
+        path.write_bytes(data[: len(data) * tenth // 10 - 20] if tenth else b"")
+        with pytest.raises(InputError, match=f"cut{tenth}.*: unreadable image"):
             read_image(path)
 
 
@@ -160,8 +160,7 @@ def test_a_lone_dropped_frame_does_not_shift_the_labels(tmp_path):
     times = [time for time in range(0, 20_000, 100) if time != 5000]
     _write_timed(tmp_path / "a.mp4", times)
     shown = [round(float(frame.mean()) / 8) for frame in read_frames(tmp_path / "a.mp4")]
-    assert len(shown) == len(times)
-    assert shown[:32] == list(range(32))
+    assert shown == [number % 32 for number in range(len(times))]
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])

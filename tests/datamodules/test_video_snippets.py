@@ -238,7 +238,7 @@ def test_test_clip_among_training_clips_is_refused(module, source, images, frame
 def test_damaged_clip_is_fatal_or_left_out(module, source):
     image = source / "train" / "n2" / "004.png"
     image.write_bytes(image.read_bytes()[:50])
-    with pytest.raises(InputError, match=r"n2/004\.png: truncated image"):
+    with pytest.raises(InputError, match=r"n2/004\.png: unreadable image"):
         module().setup("fit")
     data = module(on_bad_file="skip")
     with pytest.warns(UserWarning, match=r"left out: .*n2/004\.png"):
@@ -292,5 +292,5 @@ def test_image_size_is_typed_as_one_number_or_two(typed, size):
     parser = ArgumentParser()
     parser.add_class_arguments(VideoSnippetDataModule, "data")
     settings = parser.parse_args([f"--data.image_size={typed}", "--data.source=here"])
-    data = parser.instantiate_classes(settings).data
+    data = parser.instantiate(settings).data
     assert (data.image_size, data.source) == (size, "here")

@@ -119,13 +119,25 @@ def test_an_epoch_is_the_same_whether_or_not_others_came_before(workers):
     assert same(epoch_of(loader, 3), fresh)
 
 
+def by_index(batches, key):
+    return {int(i): row for b in batches for i, row in zip(b.index, getattr(b, key), strict=True)}
+
+
+def test_order_and_augmentation_both_change_with_the_epoch():
+    loader = make_training(batch_size=1)
+    first, second = epoch_of(loader, 0), epoch_of(loader, 1)
+    assert [b.index.item() for b in first] != [b.index.item() for b in second]
+    one, two = by_index(first, "frames"), by_index(second, "frames")
+    assert sum(torch.equal(one[index], two[index]) for index in one) < len(one) / 2
+
+
 def test_seed_changes_order_and_augmentation(monkeypatch):
     first = epoch_of(make_training(), 0)
     monkeypatch.setenv("PL_GLOBAL_SEED", "7")
     second = epoch_of(make_training(), 0)
     assert [b.index.tolist() for b in first] != [b.index.tolist() for b in second]
-    row = {int(i): frames for b in first for i, frames in zip(b.index, b.frames, strict=True)}
-    assert any(not torch.equal(row[int(i)], f) for b in second for i, f in zip(b.index, b.frames, strict=True))
+    one, two = by_index(first, "frames"), by_index(second, "frames")
+    assert any(not torch.equal(one[index], two[index]) for index in one)
 
 
 def test_every_window_comes_once_per_epoch():
