@@ -2,6 +2,7 @@ import json
 import os
 import socket
 import struct
+import time
 from pathlib import Path
 
 import cv2
@@ -93,6 +94,10 @@ def test_offline_run_is_kept_in_the_run_folder_over_batches(tmp_path, monkeypatc
     monkeypatch.setattr(socket.socket, "connect", local_only)
     fit(tmp_path / "run")
     assert os.environ["WANDB_ERROR_REPORTING"] == "false"
+    deadline = time.monotonic() + 30  # W&B's own process closes the file a little after it says so
+    while not any(record.WhichOneof("record_type") == "exit" for record in records(tmp_path / "run")):
+        assert time.monotonic() < deadline, "the run was never closed"
+        time.sleep(0.05)
     found = records(tmp_path / "run")
     rows = [
         {
