@@ -23,6 +23,9 @@ def readable_errors() -> Iterator[None]:
         _say(f"error: {_sentence(problem)}")
         raise SystemExit(BAD_INPUT) from None
     except RuntimeError as problem:
+        if _rank() > 0 and "Connection closed by peer" in str(problem):
+            _say("ends, since another process has failed")
+            raise SystemExit(1) from None
         if not str(problem).startswith("Error(s) in loading state_dict"):
             raise
         detail = str(problem).splitlines()[1].strip()
@@ -47,10 +50,14 @@ def _sentence(problem: InputError) -> str:
 
 
 def _say(message: str) -> None:
-    rank = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0)))
+    rank = _rank()
     print(message if rank == 0 else f"[process {rank}] {message}", file=sys.stderr, flush=True)
 
 
+def _rank() -> int:
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0)))
+
+
 def _say_interrupted() -> None:
-    if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0))) == 0:
+    if _rank() == 0:
         _say("interrupted. The run goes on from its last checkpoint with --ckpt_path last")

@@ -6,6 +6,7 @@ lightning test --config experiments/vta_gan.yaml --ckpt_path best
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
 import datamodules  # noqa: F401  # a short class name (class_path: VTAGAN) is that of an imported class
 import lightning_models  # noqa: F401
@@ -148,6 +150,16 @@ class CommandLine(LightningCLI):
 
     def _save_config(self, path: str) -> None:
         self._parser(self.subcommand).save(self.saved, path, skip_unset=False, overwrite=True)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        except BaseException:
+            launcher = self.trainer.strategy.launcher
+            if isinstance(launcher, _SubprocessScriptLauncher):
+                launcher.kill(signal.SIGTERM)  # the other processes would wait for this one,
+                launcher.procs.clear()  # and Lightning would kill this one for their end
+            raise
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         unwanted = {"return_predictions": False} if subcommand == "predict" else {}
