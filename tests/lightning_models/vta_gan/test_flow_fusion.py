@@ -20,6 +20,11 @@ def test_motion_features_of_known_flows():
     torch.testing.assert_close(features[:2], flow)
 
 
+def test_the_direction_of_noise_fades():
+    noise = torch.full((2, 1, 1), 1e-4)
+    assert motion_features(noise)[3:].abs().max() < 0.05
+
+
 def test_motion_features_have_a_finite_gradient_where_nothing_moves():
     flow = torch.zeros(2, 4, 4, requires_grad=True)
     motion_features(flow).sum().backward()

@@ -21,6 +21,7 @@ def test_full_size_has_the_published_number_of_parameters():
 @pytest.mark.parametrize("size", [(64, 64), (128, 128), (256, 256), (192, 128)])
 def test_output_has_the_size_of_the_input_and_the_range_of_tanh(size):
     generator = Generator(ngf=2).eval()
+    generator.lap.up[0][0].weight.data.mul_(1e4)  # far beyond the range, but for the tanh
     with torch.no_grad():
         outputs = generator(torch.randn(1, 3, *size), torch.randn(1, 3, *size))
     for band in outputs:
