@@ -46,6 +46,21 @@ def discriminator_evidence(
     }
 
 
+def direction_evidence(flow: Tensor) -> dict[str, Tensor]:
+    """Speed by direction, each ``(B, T, H, W)``: what is common to the right may be unheard of to the left.
+
+    Args:
+        flow: ``(B, T-1, 2, H, W)`` in pixels, u to the right and v down.
+    """
+    right, down = repeat_first(flow).unbind(2)
+    return {
+        "flow_right": right.relu(),
+        "flow_left": (-right).relu(),
+        "flow_down": down.relu(),
+        "flow_up": (-down).relu(),
+    }
+
+
 def speed(flow: Tensor) -> Tensor:
     """Length of the flow ``(B, T-1, 2, H, W)`` for each of T frames, ``(B, T, H, W)``."""
     return repeat_first(torch.linalg.vector_norm(flow, dim=2))

@@ -15,9 +15,8 @@ _DIRECTION_EPSILON = 0.01
 class OpticalFlowFeatureFusion(nn.Module):
     """Turn the flow of a clip into one motion map per frame and add it to both bands.
 
-    Steps: motion features (``motion_features``), temporal padding, two 3x3x3 convolutions over space and
-        time,
-    channel attention per frame, two 3x3 convolutions to a map of three channels; then
+    Steps: motion features (``motion_features``), temporal padding, two 3x3x3 convolutions over space
+    and time, channel attention per frame, two 3x3 convolutions to a map of three channels; then
     ``motion = map * (1 + w_mag * magnitude branch)`` and ``band + w_m * motion`` for either band.
 
     The seed pads the flow in time and so draws a map for every frame; averaging the maps over time, as its

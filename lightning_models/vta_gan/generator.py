@@ -78,10 +78,9 @@ class Generator(nn.Module):
     """Reconstruct the two bands of frames that look like the training data.
 
     Level l halves the size and has ``ngf * min(2**l, 8)`` channels: 64, 128, 256, 512, 512, 512 by default.
-    Down: LeakyReLU 0.2, convolution k4 s2 p1, BatchNorm; up: ReLU, transposed convolution k4 s2 p1,
-        BatchNorm; skips are
-    concatenated; tanh at the end. At ngf 64 and depth 6: 58,488,070 parameters without channel selection, and
-    1,313,632 in it.
+    Down: LeakyReLU 0.2, convolution k4 s2 p1, BatchNorm; up: ReLU, transposed convolution k4 s2 p1, BatchNorm;
+    skips are concatenated; tanh at the end. At ngf 64 and depth 6: 58,488,070 parameters without channel selection,
+    and 1,313,632 in it.
 
     The outputs are in [-1, 1] each, like the bands of a picture in [-1, 1]; only lone pixels of full
     contrast have more detail than that, and they cannot be reproduced wholly.

@@ -163,7 +163,8 @@ class VTAGAN(AdversarialModule):
         self.baseline_flow = OpticalFlow("farneback")
         offered = ["reconstruction", "high_band", "temporal"]
         offered += ["flow"] if uses_flow else []
-        offered += ["flow_error"] if "flow_consistency" in self.weights else []
+        if "flow_consistency" in self.weights:
+            offered += ["flow_error", "flow_right", "flow_left", "flow_down", "flow_up"]
         offered += ["feature", "discriminator"] if self.discriminator is not None else []
         if unknown := sorted(set(evidence or offered) - set(offered)):
             raise InputError(f"model.evidence: {unknown} is not among what the parts switched on offer: {offered}")
@@ -237,6 +238,7 @@ class VTAGAN(AdversarialModule):
             maps["flow"] = evidence.speed(clip.flows[0])
         if "flow_error" in self.scorer.names:
             maps["flow_error"] = evidence.flow_evidence(clip.frames, clip.flows[0])
+            maps |= evidence.direction_evidence(clip.flows[0])
         if self.discriminator is not None:
             real, restored = (_judge(self.discriminator, kind) for kind in (clip.frames, clip.restored))
             maps |= evidence.discriminator_evidence(real, restored, clip.frames.shape)
