@@ -54,6 +54,7 @@ class Discriminator(nn.Module):
         super().__init__()
         if ndf < 1 or features < 1:
             raise InputError(f"the discriminator needs ndf >= 1 and features >= 1, not {ndf} and {features}")
+        self.norm = norm
         self.stages = nn.ModuleList()
         entering = 3
         for level in range(4):

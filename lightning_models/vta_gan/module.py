@@ -88,7 +88,7 @@ class VTAGAN(AdversarialModule):
         num_frames: int = 8,
         ngf: int = 64,
         ndf: int = 64,
-        discriminator_norm: DiscriminatorNorm = "batch",
+        discriminator_norm: DiscriminatorNorm = "group",
         frequency_split: bool = True,
         channel_selection: ChannelSelectionMode = "learned",
         noise_std: float = 0.1,
@@ -214,8 +214,13 @@ class VTAGAN(AdversarialModule):
             "smoothness": losses.temporal_smoothness(clip.restored, clip.frames),
         }
         if self.discriminator is not None:
-            said = _judge(self.discriminator, clip.frames, clip.restored)
-            (_, fooled), (real, restored) = said.logits.chunk(2), said.features.chunk(2)
+            if self.discriminator.norm == "batch":
+                said = _judge(self.discriminator, clip.frames, clip.restored)
+                (_, fooled), (real, restored) = said.logits.chunk(2), said.features.chunk(2)
+            else:  # frames do not know of each other: no gradient is needed through the real ones
+                fooled, restored, _ = _judge(self.discriminator, clip.restored)
+                with torch.no_grad():
+                    real = _judge(self.discriminator, clip.frames).features
             terms["adversarial"] = losses.generator_objective(self.objective, fooled)
             terms["feature"] = losses.feature_matching(restored, real)
         if "flow_consistency" in self.weights:
