@@ -138,6 +138,9 @@ class CommandLine(LightningCLI):
         own: list[Callback] = [] if dry else [WrittenSettingsWin(), RunFolder(self.place.run, self._save_config)]
         chosen = settings["callbacks"] or []
         chosen = chosen if isinstance(chosen, list) else [chosen]
+        for kind, key in ((Checkpoints, "checkpoints"), (WandbRun, "wandb")):
+            if any(isinstance(callback, kind) for callback in chosen):
+                raise InputError(f"trainer.callbacks: {kind.__name__} is always there; set it by {key}.* instead")
         if settings["enable_progress_bar"] is not False and not any(isinstance(c, ProgressBar) for c in chosen):
             own.append(RichProgressBar() if sys.stdout.isatty() else PlainProgress())
         settings["callbacks"] = chosen + own

@@ -22,7 +22,7 @@ TINY = shlex.split(
     "--model.num_frames 4 --model.ngf 4 --model.ndf 4 --model.flow_width 0.05 --model.token_width 32 "
     "--data.num_frames 4 --data.image_size [64,64] --data.batch_size 2 --data.train_stride 8 --data.eval_stride 4 "
     "--trainer.max_epochs 1 --trainer.accelerator cpu --trainer.enable_model_summary false "
-    "--trainer.log_every_n_steps 1"
+    "--trainer.check_val_every_n_epoch 1 --trainer.log_every_n_steps 1"
 )
 
 
@@ -112,6 +112,25 @@ def test_two_processes(words, tmp_path):
     main(["test", *words(), "--ckpt_path", "best"])
     assert len(list((tmp_path / "runs/vta_gan").iterdir())) == 2  # the run and "latest"
     check((tmp_path / "runs/vta_gan/latest").resolve())
+
+
+@pytest.mark.slow
+def test_torchruns_processes_share_the_folder(words, tmp_path):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "fulgurite"]
+    two = [*words("ddp"), "--trainer.devices", "2"]
+    done = subprocess.run([*torchrun, "fit", *two], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(list((tmp_path / "runs/vta_gan").iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_two_processes_end_with_one_message(words, tmp_path):
+    command = [sys.executable, "-m", "fulgurite", "fit", *words("ddp"), "--trainer.devices", "2"]
+    done = subprocess.run([*command, "--data.source", "nowhere"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("nowhere") == 1
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("runs/*/*"))
 
 
 def test_predict_writes_its_files(words, source, tmp_path):

@@ -15,7 +15,7 @@ WORDS = {
     "--trainer.max_epochs one": ["trainer.max_epochs = one", "a whole number or null"],
     "--trainer.max_epochs": ["--trainer.max_epochs", "a value is missing"],
     "--trainer.precision bf16-mixd": ["trainer.precision = bf16-mixd", "Did you mean 'bf16-mixed'?"],
-    "--trainer.accelerator cpuu": ["accelerator='cpuu'", "cpu, "],
+    "--trainer.accelerator cpuu": ["accelerator='cpuu'", "mps"],
     "--trainer.strategy ddpp": ["strategy='ddpp'", "ddp"],
     "--trainer.devices x": ["devices", "int > 0"],
     "--trainer.default_root_dir here": ["trainer.default_root_dir = here", "run.root"],
@@ -81,6 +81,7 @@ FILES = {
     "trainer: {callbacks: [{class_path: os.system, init_args: {command: touch hacked}}]}": [
         "os.system", "Checkpoints",
     ],
+    "trainer: {callbacks: [{class_path: WandbRun}]}": ["trainer.callbacks", "WandbRun", "wandb.*"],
     "model: [\ndata: }": ["overlay.yaml, line 2", "not YAML"],
     "!!python/object/apply:os.system ['touch hacked']": ["overlay.yaml", "not YAML"],
     "hello": ["overlay.yaml", "hello", "key: value"],
