@@ -20,7 +20,8 @@ OVERLAYS = sorted(path.stem for path in (EXPERIMENTS / "overlays").glob("*.yaml"
 FRAMES = 16
 TINY = shlex.split(
     "--model.num_frames 4 --model.ngf 4 --model.ndf 4 --model.flow_width 0.05 --model.token_width 32 "
-    "--data.num_frames 4 --data.image_size [64,64] --data.batch_size 2 --data.train_stride 8 --data.eval_stride 4 "
+    "--data.num_frames 4 --data.image_size [64,64] --data.batch_size 2 --data.train_stride 8 "
+    "--data.eval_stride 4 --data.validation_stride 4 "
     "--trainer.max_epochs 1 --trainer.accelerator cpu --trainer.enable_model_summary false "
     "--trainer.check_val_every_n_epoch 1 --trainer.log_every_n_steps 1"
 )

@@ -31,7 +31,7 @@ WORDS = {
     "--model.size [64]": ["model.size = [64]", "2 elements"],
     "--model.weights {a:x}": ["model.weights", "mapping"],
     "--model TinyModl": ["model = TinyModl", "Did you mean 'TinyModel'?"],
-    "--model TinyData": ["model = TinyData", "TinyModel"],
+    "--model TinyData": ["model = TinyData", "no such class"],
     "--model os.system": ["model = os.system", "TinyModel"],
     "--data.sorce x": ["data.sorce = x", "TinyData", "Did you mean 'source'?"],
     "--data.source nowhere": ["data.source = nowhere", "no such file"],
