@@ -162,7 +162,10 @@ class VideoSnippetDataModule(LightningDataModule):
         return self._loader(windows, self._batch_size, sampler)
 
     def val_dataloader(self) -> list[Loader]:
-        """Two loaders: training clips unchanged, for calibration; held-out ones with their pseudo-anomalies."""
+        """Two loaders: all normal clips unchanged, for calibration; held-out ones with their pseudo-anomalies.
+
+        The held-out clips belong to the calibration, because a model is surer of the clips that it was trained on.
+        """
         held_out = self._splits["validation"]
         pseudo = [PseudoAnomalousClip(clip, number, self._span) for number, clip in enumerate(held_out)]
         if not any(clip.label.any() for clip in pseudo):
@@ -171,7 +174,7 @@ class VideoSnippetDataModule(LightningDataModule):
                 f"({', '.join(clip.name for clip in held_out)}), so that no pseudo-anomaly made from them could "
                 "be seen; use clips with movement, or another seed_everything to hold out others"
             )
-        calibration = self._evaluation(self._splits["train"], self.num_frames, with_masks=False)
+        calibration = self._evaluation([*self._splits["train"], *held_out], self.num_frames, with_masks=False)
         return [calibration, self._evaluation([*held_out, *pseudo], self._validation_stride, with_masks=True)]
 
     def test_dataloader(self) -> Loader:

@@ -3,7 +3,8 @@
 A mean over the picture hides a small anomaly among many quiet pixels, and kinds of evidence differ in unit and in
 how much they vary without any anomaly. So every kind is pooled over patches, divided by the scale it has on normal
 data in that row of the picture (things look larger and faster near the camera), reduced to its few largest
-patches, and only then compared with what normal frames reach.
+patches, and only then compared with what normal windows reach. The part that exceeds it most decides: a part that
+varies much from one normal clip to the next has to shout louder than one that does not.
 """
 
 from collections.abc import Sequence
@@ -17,14 +18,18 @@ from torch import Tensor, nn
 # line may reach zero, and noise divided by zero would outvote everything else.
 SMALLEST_RELATIVE_SCALE = 0.1
 
+HIGH_NORMAL = 0.99
+"""Quantile over normal windows that a part is measured by."""
+
 
 class PatchScores(NamedTuple):
     """Scores of B windows of T frames.
 
     Attributes:
-        score: ``(B, T)``, unbounded, about 1 on normal frames, larger is more anomalous.
-        heat: ``(B, T, h, w)``, at least 0; 1 is what the largest patches of a typical normal frame reach.
-        parts: ``(B, T, K)``, every kind of evidence alone, in standard deviations over normal frames.
+        score: ``(B, T)``, unbounded, 0 for an average normal window, 1 for one that is higher than 99 % of the normal
+            ones in some part.
+        heat: ``(B, T, h, w)``, at least 0; 1 is what the largest patches of such a high normal window reach.
+        parts: ``(B, T, K)``, every kind of evidence alone, in the unit of the score.
     """
 
     score: Tensor
@@ -76,34 +81,34 @@ class PatchScorer(nn.Module):
 
     @torch.no_grad()
     def fit(self, patches: Tensor) -> None:
-        """Fit the scale of every row and the level of normal frames on patches of normal frames ``(N, K, h, w)``.
+        """Fit the scale of every row and the level of normal windows on patches ``(N, T, K, h, w)`` of normal video.
 
         The line of a kind minimises ``sum x (x - a - b r)^2`` over all patches x >= 0 at row r: a patch counts by its
         own evidence, so that the empty part of the scene does not pull the scale of the busy part down.
 
         Raises:
-            ValueError: fewer than two frames, or a value that is not finite.
+            ValueError: fewer than two windows, or a value that is not finite.
         """
         if len(patches) < 2:
-            raise ValueError(f"the calibration needs at least two normal frames, not {len(patches)}")
+            raise ValueError(f"the calibration needs at least two normal windows, not {len(patches)}")
         if not torch.isfinite(patches).all():
             raise ValueError("the evidence on normal data is not finite, so that no calibration can be fitted")
-        self.line.copy_(_row_lines(patches.double()))
-        tops = self._tops(patches)
+        self.line.copy_(_row_lines(patches.flatten(0, 1).double()))
+        tops = self._tops(patches).mean(1)
         self.location.copy_(tops.mean(0))
-        self.scale.copy_(tops.std(0).clamp_min(torch.finfo(tops.dtype).eps))
+        high = tops.quantile(HIGH_NORMAL, dim=0)
+        self.scale.copy_((high - self.location).clamp_min(torch.finfo(tops.dtype).eps))
 
     def forward(self, patches: Tensor) -> PatchScores:
         """Score patches of evidence ``(B, T, K, h, w)``; the frames of a window share their mean.
 
         The mean over the window, and the mean over overlapping windows afterwards, smooth the score over time.
         """
-        parts = ((self._tops(patches) - self.location) / self.scale).mean(1, keepdim=True)
+        parts = (self._tops(patches).mean(1, keepdim=True) - self.location) / self.scale
         parts = parts.expand(-1, patches.shape[1], -1)
-        score = parts[..., self.chosen].clamp_min(0).square().sum(-1).sqrt()
-        relative = self._rescale(patches) / self.location.clamp_min(1e-12)[:, None, None]
-        heat = relative[:, :, self.chosen].square().mean(2).sqrt()
-        return PatchScores(score, heat, parts)
+        high = (self.location + self.scale)[:, None, None]
+        heat = (self._rescale(patches) / high)[:, :, self.chosen].amax(2)
+        return PatchScores(parts[..., self.chosen].amax(-1), heat, parts)
 
     def _rescale(self, patches: Tensor) -> Tensor:
         row = _rows(patches.shape[-2], self.line.dtype).to(self.line.device)

@@ -261,10 +261,10 @@ class VTAGAN(AdversarialModule):
     def validation_step(  # type: ignore[override]
         self, batch: VideoBatch, batch_idx: int, dataloader_idx: int = 0
     ) -> FrameScores | None:
-        """Collect evidence on normal training clips (loader 0), then score held-out clips on that scale (loader 1)."""
+        """Collect evidence on normal clips (loader 0), then score held-out clips on that scale (loader 1)."""
         patches, _ = self.evidence_patches(batch)
         if dataloader_idx == 0:
-            self._calibration.append(patches.flatten(0, 1))
+            self._calibration.append(patches)
             return None
         if self._calibration:
             self.scorer.fit(self._gathered(self._calibration))
@@ -303,7 +303,7 @@ class VTAGAN(AdversarialModule):
             "input": to_unit_range(clip.frames),
             "reconstruction": to_unit_range(clip.restored),
             "error": (clip.restored - clip.frames).abs().mean(2, keepdim=True).clamp(0, 1),
-            # at 1 a patch is as strong as the strongest of a normal frame; a picture shows up to twice that
+            # at 1 a patch is as strong as the strongest of a high normal window; a picture shows up to twice that
             "heat": (F.interpolate(heat, size, mode="bilinear")[:, :, None] / 2).clamp(0, 1),
         }
 

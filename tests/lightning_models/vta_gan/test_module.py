@@ -48,7 +48,7 @@ def calibrated(**changes):
     judge = model(**changes).eval()
     with torch.no_grad():
         patches, _ = judge.evidence_patches(batch(4, seed=5))
-        judge.scorer.fit(patches.flatten(0, 1))
+        judge.scorer.fit(patches)
     judge.score_threshold.fill_(1.0)
     return judge
 
@@ -216,7 +216,7 @@ def test_the_baseline_is_no_part_of_the_score():
 def test_chosen_evidence_alone_makes_up_the_score():
     judge = calibrated(evidence=["flow"])
     scored = judge.test_step(batch(), 0)
-    torch.testing.assert_close(scored.score, scored.alternatives["flow"].clamp_min(0))
+    torch.testing.assert_close(scored.score, scored.alternatives["flow"])
 
 
 def test_unknown_evidence_is_refused():
