@@ -269,11 +269,12 @@ class VTAGAN(AdversarialModule):
         if self._calibration:
             self.scorer.fit(self._gathered(self._calibration))
         scores = self._scores(batch, patches)
-        self._normal_scores.append(scores.score[scores.label == 0])
+        # the frames of a window share its score: one anomalous frame raises that of its normal neighbours
+        self._normal_scores.append(scores.score[(scores.label == 0).all(1)].flatten())
         return scores
 
     def on_validation_epoch_end(self) -> None:
-        """Put the threshold where few held-out normal frames lie above it."""
+        """Put the threshold where few frames of held-out normal windows lie above it."""
         normal = self._gathered(self._normal_scores)
         if len(normal):
             self.score_threshold.copy_(normal.quantile(THRESHOLD_QUANTILE))

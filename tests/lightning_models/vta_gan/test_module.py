@@ -1,5 +1,7 @@
 """VTA-GAN as a whole: what its switches change, what its losses train, what its scores depend on."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -228,6 +230,18 @@ def test_a_model_without_calibration_does_not_judge():
     with pytest.raises(InputError, match="never calibrated"):
         model().on_test_start()
     calibrated().on_predict_start()
+
+
+def test_the_threshold_comes_from_windows_that_are_normal_throughout(monkeypatch):
+    judge = calibrated()
+    monkeypatch.setattr(type(judge), "trainer", SimpleNamespace(world_size=1))
+    clips = batch(2)
+    clips.label[1, 3:] = 1  # its first frames are normal, but share the window's score
+    judge.on_validation_start()
+    scores = judge.validation_step(clips, 0, dataloader_idx=1)
+    judge.on_validation_epoch_end()
+    assert judge.score_threshold == scores.score[0, 0]
+    assert scores.score[0, 0] != scores.score[1, 0]
 
 
 def test_windows_of_another_length_are_refused():
