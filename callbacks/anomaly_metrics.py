@@ -101,7 +101,8 @@ class AnomalyMetrics(Callback):
         write_scores(folder / "scores.csv", series)
         write_results(folder / "results.json", evaluation, about)
         if self.plots:
-            show(trainer, "test/plots", write_plots(folder / "plots", series, threshold))
+            for plot in write_plots(folder / "plots", series, threshold):
+                show(trainer, f"test/{plot.stem}", plot)
         print_results(evaluation)
 
     def _collect(self) -> list[VideoSeries]:

@@ -94,8 +94,8 @@ class MediaLogger(Callback):
         with VideoWriter(video, self.fps, frames[0].shape[:2]) as writer:
             for frame in frames:
                 writer.write(frame)
-        show(trainer, "val/panel", [picture])
-        show(trainer, "val/film", [video])
+        show(trainer, "val/panel", picture)
+        show(trainer, "val/film", video)
         for suffix in (".png", ".mp4"):
             for old in sorted(folder.glob(f"batch-*{suffix}"))[: -self.keep]:
                 old.unlink()

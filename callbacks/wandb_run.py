@@ -4,7 +4,7 @@ import json
 import netrc
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
@@ -104,14 +104,14 @@ class BatchesLogger(WandbLogger):
         self.experiment.log(metrics if step is None else {**metrics, AXIS: step})
 
 
-def show(trainer: Trainer, name: str, files: Sequence[Path]) -> None:
-    """Send pictures (PNG) or films (MP4) to Weights & Biases where the run has such a logger."""
+def show(trainer: Trainer, name: str, file: Path) -> None:
+    """Send a picture (PNG) or a film (MP4) to Weights & Biases where the run has such a logger."""
     step = trainer.fit_loop.epoch_loop.total_batch_idx + 1
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger) and trainer.is_global_zero:
-            films = [wandb.Video(str(file), format="mp4") for file in files if file.suffix == ".mp4"]
-            pictures = [wandb.Image(str(file), caption=file.stem) for file in files if file.suffix == ".png"]
-            media: dict[str, Any] = {name: [*films, *pictures]}
+            is_film = file.suffix == ".mp4"
+            shown = wandb.Video(str(file), format="mp4") if is_film else wandb.Image(str(file), caption=file.stem)
+            media: dict[str, Any] = {name: shown}
             logger.log_metrics(media, step=step)
 
 

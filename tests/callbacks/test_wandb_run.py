@@ -41,7 +41,7 @@ class Tiny(LightningModule):
         picture = np.zeros((8, 8, 3), np.uint8)
         path = f"{self.trainer.default_root_dir}/panel.png"
         cv2.imwrite(path, picture)
-        show(self.trainer, "media/panel", [Path(path)])
+        show(self.trainer, "media/panel", Path(path))
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=1.0)
