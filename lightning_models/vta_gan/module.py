@@ -132,7 +132,7 @@ class VTAGAN(AdversarialModule):
         )
         self.num_frames, self.pseudo_fakes = num_frames, pseudo_fakes
         self.reconstruction: losses.Distance = reconstruction
-        uses_flow = flow_backend != "none"
+        flow = OpticalFlow(flow_backend, flow_width, flow_weights) if flow_backend != "none" else None
         self.weights = {
             "reconstruction": reconstruction_weight,
             "consistency": consistency_weight,
@@ -140,15 +140,15 @@ class VTAGAN(AdversarialModule):
         }
         if adversarial != "off":
             self.weights |= {"adversarial": adversarial_weight, "feature": feature_weight}
-        if flow_backend in ("flownet_sd", "farneback"):
+        if flow is not None and flow.is_displacement:
             self.weights |= {"flow_consistency": flow_consistency_weight}
         if flow_backend == "flownet_sd":
             self.weights |= {"photometric": photometric_weight, "flow_smoothness": flow_smoothness_weight}
         self.restorer = Restorer(
             Generator(ngf, channel_selection=channel_selection, noise_std=noise_std),
             frequency_split=frequency_split,
-            flow=OpticalFlow(flow_backend, flow_width, flow_weights) if uses_flow else None,
-            flow_fusion=OpticalFlowFeatureFusion() if uses_flow else None,
+            flow=flow,
+            flow_fusion=None if flow is None else OpticalFlowFeatureFusion(),
             temporal_attention=TemporalFeatureFusion(
                 num_frames, token_width=token_width, positional=positional_encoding
             )
@@ -162,7 +162,7 @@ class VTAGAN(AdversarialModule):
         # The rule without any learning that the model has to beat: speed of classical optical flow.
         self.baseline_flow = OpticalFlow("farneback")
         offered = ["reconstruction", "high_band", "temporal"]
-        offered += ["flow"] if uses_flow else []
+        offered += [] if flow is None else ["flow"]
         if "flow_consistency" in self.weights:
             offered += ["flow_error", "flow_right", "flow_left", "flow_down", "flow_up"]
         offered += ["feature", "discriminator"] if self.discriminator is not None else []

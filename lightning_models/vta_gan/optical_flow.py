@@ -26,7 +26,7 @@ class OpticalFlow(nn.Module):
 
     Backends:
         - ``flownet_sd``: a network. It starts at random and has to be trained by ``photometric_loss`` and
-          ``smoothness_loss``, or starts from loaded weights. Frozen random weights are refused.
+          ``smoothness_loss``, also where it starts from loaded weights.
         - ``farneback``: Farneback's polynomial expansion (OpenCV), on the CPU, without a gradient.
         - ``frame_difference``: *not a displacement*: channel u is the grey level's change from t to t + 1, in
           [-1, 1] for the full range from black to white, channel v is zero. A cheap sign of motion for the
@@ -37,7 +37,6 @@ class OpticalFlow(nn.Module):
         backend: The method.
         width: FlowNetSD's factor on its channels.
         weights: File of published FlowNet2-SD weights (needs width 1), or None.
-        frozen: Keep loaded weights as they are.
     """
 
     def __init__(
@@ -45,30 +44,21 @@ class OpticalFlow(nn.Module):
         backend: FlowBackend = "flownet_sd",
         width: float = 1.0,
         weights: str | None = None,
-        frozen: bool = False,
     ) -> None:
         super().__init__()
-        if backend != "flownet_sd" and (weights is not None or frozen):
-            raise InputError(f"weights and frozen belong to the flow backend flownet_sd, not to {backend}")
-        if frozen and weights is None:
-            raise InputError("a frozen FlowNetSD with random weights is noise: give weights or unfreeze it")
+        if backend != "flownet_sd" and weights is not None:
+            raise InputError(f"model.flow_weights belongs to the flow backend flownet_sd, not to {backend}")
         self.backend = backend
         self.network: FlowNetSD | None = None
         if backend == "flownet_sd":
             self.network = FlowNetSD(width)
             if weights is not None:
                 load_flownet_sd(weights, self.network)
-            self.network.requires_grad_(not frozen)
 
     @property
     def is_displacement(self) -> bool:
         """Whether the flow is in pixels of motion, fit for warping."""
         return self.backend in ("flownet_sd", "farneback")
-
-    @property
-    def is_trained(self) -> bool:
-        """Whether the flow has parameters that its losses must train."""
-        return self.network is not None and any(p.requires_grad for p in self.network.parameters())
 
     def forward(self, frames: Tensor) -> Tensor:
         """Flow from every frame but the last to the next.
@@ -171,26 +161,6 @@ def inside(flow: Tensor) -> Tensor:
     return ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)).unsqueeze(-3)
 
 
-def consistent(forward: Tensor, backward: Tensor) -> Tensor:
-    """Where a flow and the one back lead to the same place; elsewhere something is hidden from one frame.
-
-    The test of Sundaram et al. (ECCV 2010): ``|f + b'|^2 < 0.01 (|f|^2 + |b'|^2) + 0.5`` with b' fetched
-    along f.
-
-    Args:
-        forward: ``(..., 2, H, W)``, from t to t + 1, in pixels.
-        backward: ``(..., 2, H, W)``, from t + 1 to t.
-
-    Returns:
-        bool ``(..., 1, H, W)``.
-    """
-    forward, backward = forward.detach(), backward.detach()
-    back = warp(backward, forward)
-    gap = (forward + back).square().sum(dim=-3, keepdim=True)
-    size = (forward.square() + back.square()).sum(dim=-3, keepdim=True)
-    return gap < 0.01 * size + 0.5
-
-
 def _target(flow: Tensor) -> tuple[Tensor, Tensor]:
     """Where each pixel goes: x and y, each ``(..., H, W)``."""
     flow = flow.float()
@@ -200,7 +170,7 @@ def _target(flow: Tensor) -> tuple[Tensor, Tensor]:
     return flow[..., 0, :, :] + x, flow[..., 1, :, :] + y
 
 
-def photometric_loss(frames: Tensor, flow: Tensor, visible: Tensor | None = None) -> Tensor:
+def photometric_loss(frames: Tensor, flow: Tensor) -> Tensor:
     """How badly the flow explains each frame by the next: mean Charbonnier error of the warped frame.
 
     ``sqrt(d^2 + eps^2)`` of the difference of colours, eps 0.001, over the pixels whose flow ends within the
@@ -209,15 +179,13 @@ def photometric_loss(frames: Tensor, flow: Tensor, visible: Tensor | None = None
     Args:
         frames: ``(B, T, 3, H, W)`` in [-1, 1].
         flow: ``(B, T-1, 2, H, W)`` in pixels.
-        visible: bool ``(B, T-1, 1, H, W)``, pixels to count besides, e.g. those of ``consistent``; None for
-            all.
 
     Returns:
         Scalar in [0.001, 2]; 0.001 where the flow explains everything, 0 if no pixel counts.
     """
     error = warp(frames[:, 1:], flow) - frames[:, :-1].float()
     robust = (error.square() + _CHARBONNIER_EPSILON**2).sqrt().mean(dim=2, keepdim=True)
-    counted = inside(flow) if visible is None else inside(flow) & visible
+    counted = inside(flow)
     return (robust * counted).sum() / counted.sum().clamp(min=1)
 
 
