@@ -32,7 +32,7 @@ def main() -> None:
     options, handed_on = parser.parse_known_args()
     rows = [f"| variant | {' | '.join(COLUMNS)} |", "|---|" + "---:|" * len(COLUMNS)]
     for variant in options.only or VARIANTS:
-        results = train_and_test(variant, VARIANTS[variant] + handed_on, Path(options.root))
+        results = train_and_test(variant, handed_on + VARIANTS[variant], Path(options.root))
         cells = ["undefined" if results.get(name) is None else f"{results[name]:.3f}" for name in COLUMNS]
         rows.append(f"| {variant} | {' | '.join(cells)} |")
         print("\n".join(rows), flush=True)
