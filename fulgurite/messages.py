@@ -200,6 +200,8 @@ def _class_name(leaf: str) -> str | None:
 
 
 def _unknown_class(key: str, name: str) -> str:
+    if name in ("lightning.LightningModule", "lightning.LightningDataModule"):  # the place-holders before a choice
+        return f"{key}: no class is chosen yet where its option stands; write --config before --{key}.…"
     module, _, stem = name.rpartition(".")
     public = inspect.getmembers(sys.modules.get(module), inspect.isclass)
     beside = {member: f"{module}.{member}" for member, _ in public if not member.startswith("_")}

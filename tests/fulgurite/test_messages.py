@@ -147,3 +147,10 @@ def test_ctrl_c(fit, capsys):
         fit("--data.interrupt", "true")
     assert end.value.code == 130
     assert capsys.readouterr().err.strip().splitlines()[-1].startswith("interrupted")
+
+
+def test_an_option_before_the_configuration_that_names_its_class(capsys, tmp_path):
+    with pytest.raises(SystemExit) as end:
+        main(["fit", "--model.size", "3", "--config", "experiments/vta_gan.yaml", "--run.root", str(tmp_path)])
+    assert end.value.code == 2
+    assert "write --config before --model" in capsys.readouterr().err
