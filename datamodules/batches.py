@@ -1,7 +1,7 @@
-"""The typed form in which clips travel to a model, and its scores back to whoever reads them.
+"""The typed form in which data travel to a model, and what it makes of them back to whoever reads it.
 
-Every row carries its identity (video, frame), so that duplicates can be dropped, windows merged and a bad
-value named.
+Every row carries its identity (video and frame, or name and index), so that duplicates can be dropped, windows
+merged and a bad value named.
 """
 
 from collections.abc import Callable
@@ -95,3 +95,168 @@ class FrameScores(_Movable):
 
     def __len__(self) -> int:
         return len(self.video)
+
+
+@dataclass(slots=True)
+class ImageBatch(_Movable):
+    """B pictures of one size.
+
+    Attributes:
+        images: uint8 ``(B, C, H, W)``, grey (C 1) or RGB (C 3).
+        name: B names, unique within a split: the path below the source.
+        label: int64 ``(B,)``, number of the class; 0 where the folder has no classes.
+        index: int64 ``(B,)``, number of the picture in its dataset.
+    """
+
+    images: Tensor
+    name: list[str]
+    label: Tensor
+    index: Tensor
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(slots=True)
+class Reconstructions(_Movable):
+    """What a variational autoencoder makes of B pictures, without noise: z is the posterior's mean.
+
+    Attributes:
+        name: B names, as in the batch.
+        index: int64 ``(B,)``, as in the batch.
+        images: float32 ``(B, C, H, W)``, the pictures in [0, 1].
+        restored: float32 ``(B, C, H, W)``, their reconstructions in [0, 1].
+        mean: float32 ``(B, D)``, mean of the posterior.
+        kl: float32 ``(B, D)``, KL divergence of every dimension from the standard normal, in nats.
+    """
+
+    name: list[str]
+    index: Tensor
+    images: Tensor
+    restored: Tensor
+    mean: Tensor
+    kl: Tensor
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(slots=True)
+class TileBatch(_Movable):
+    """B square tiles to train on, cut from pictures of faultless parts.
+
+    Attributes:
+        images: uint8 ``(B, C, S, S)``.
+        group: B names of what is inspected, e.g. the fabric ``"03"``.
+        index: int64 ``(B,)``, number of the tile in its dataset.
+    """
+
+    images: Tensor
+    group: list[str]
+    index: Tensor
+
+    def __len__(self) -> int:
+        return len(self.group)
+
+
+@dataclass(slots=True)
+class PartBatch(_Movable):
+    """One whole picture of an inspected part, of any size; the model cuts it into tiles itself.
+
+    Attributes:
+        image: uint8 ``(C, H, W)``.
+        name: unique within a split, e.g. ``"0044_019_04"``.
+        group: what is inspected, e.g. the fabric ``"04"``; calibration and tables are per group.
+        defect: kind of defect, e.g. ``"019"``; ``"good"`` without, ``"unknown"`` where nobody says.
+        label: 1 defective, 0 faultless, -1 unknown.
+        start: first column of the part; what lies left of it is machine, and neither scored nor counted.
+        index: number of the picture in its dataset.
+        mask: uint8 ``(H, W)``, 1 on the defect; None where nobody says.
+    """
+
+    image: Tensor
+    name: str
+    group: str
+    defect: str
+    label: int
+    start: int
+    index: int
+    mask: Tensor | None = None
+
+    def __len__(self) -> int:
+        return 1
+
+
+@dataclass(slots=True)
+class PartScores(_Movable):
+    """What a model says of one picture of a part.
+
+    Attributes:
+        name, group, defect, label, index, mask: as in the batch.
+        heat: float32 ``(H, W)``, raw score of every pixel, larger is more anomalous; NaN left of the part's start.
+        tile: int64 ``(N, 4)``: top, left, height, width in pixels of the tiles of a grid without overlap.
+        tile_score: float32 ``(N,)``.
+        tile_label: int64 ``(N,)``: 1 where the mask marks a pixel of the tile, 0 where not, -1 unknown.
+        score: float32, 0-dim, of the whole picture.
+        alternatives: named float32 ``(N,)`` tile scores reported beside ``tile_score``, such as rules without learning.
+    """
+
+    name: str
+    group: str
+    defect: str
+    label: int
+    index: int
+    heat: Tensor
+    tile: Tensor
+    tile_score: Tensor
+    tile_label: Tensor
+    score: Tensor
+    alternatives: dict[str, Tensor] = field(default_factory=dict)
+    mask: Tensor | None = None
+
+    def __len__(self) -> int:
+        return 1
+
+
+@dataclass(slots=True)
+class AudioVideoBatch(_Movable):
+    """B pieces of sound and the pictures that belong to them.
+
+    Attributes:
+        audio: float32 ``(B, 1, N)``, mono in [-1, 1]; zero where a piece is shorter.
+        frames: uint8 ``(B, T, 3, H, W)``, RGB; 0 where a piece is shorter.
+        valid: bool ``(B, T)``, False on the padding.
+        other: float32 ``(B, 1, N)``, sound of a different clip: what the pictures do not belong to.
+        name: B names of the clips, unique within a split.
+        start: float64 ``(B,)``, where in the clip the piece begins, in seconds.
+        index: int64 ``(B,)``, number of the piece in its dataset.
+    """
+
+    audio: Tensor
+    frames: Tensor
+    valid: Tensor
+    other: Tensor
+    name: list[str]
+    start: Tensor
+    index: Tensor
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(slots=True)
+class DrawnClips(_Movable):
+    """What a model draws to B pieces of sound; the batch beside it holds what should have been drawn.
+
+    Attributes:
+        frames: float32 ``(B, T, 3, H, W)`` in [0, 1], to the clip's own sound.
+        shuffled: the same to the sound of a different clip; None in prediction.
+        silent: the same to silence; None in prediction.
+    """
+
+    frames: Tensor
+    shuffled: Tensor | None = None
+    silent: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.frames)
