@@ -1,0 +1,255 @@
+"""Posteriors of variational autoencoders, their divergence from the standard normal, and schedules of its weight.
+
+One convention everywhere: sum over the dimensions, mean over the batch. Distributions and divergences are float32
+even under autocast, where a small variance would be lost.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, LowRankMultivariateNormal, MultivariateNormal, Normal
+
+from datamodules.errors import InputError
+
+PosteriorKind = Literal["diagonal", "full", "low_rank"]
+
+
+class Posterior(nn.Module, ABC):
+    """Head of an encoder: turns features into q(z | x), a distribution over the D latent dimensions."""
+
+    @abstractmethod
+    def forward(self, features: Tensor) -> Distribution:
+        """Return q(z | x) with batch shape ``(B,)`` and event shape ``(D,)`` from features ``(B, F)``."""
+
+
+class DiagonalPosterior(Posterior):
+    """Independent dimensions, N(mu, diag(sigma^2)) (Kingma and Welling 2013).
+
+    Args:
+        in_features: F, width of the features.
+        latent_dim: D, number of latent dimensions.
+    """
+
+    def __init__(self, in_features: int, latent_dim: int) -> None:
+        super().__init__()
+        self.mean = nn.Linear(in_features, latent_dim)
+        self.log_variance = nn.Linear(in_features, latent_dim)
+
+    def forward(self, features: Tensor) -> Independent:
+        """Return N(mu, diag(exp(log_variance)))."""
+        deviation = (0.5 * self.log_variance(features).float()).exp()
+        return Independent(Normal(self.mean(features).float(), deviation, validate_args=False), 1, validate_args=False)
+
+
+class FullPosterior(Posterior):
+    """Any covariance, N(mu, L L^T), by its Cholesky factor: D (D + 1) / 2 numbers beside the mean.
+
+    The diagonal of L is ``exp`` of half a head's output, as the deviation of :class:`DiagonalPosterior` is.
+
+    Args:
+        in_features: F, width of the features.
+        latent_dim: D, number of latent dimensions.
+    """
+
+    def __init__(self, in_features: int, latent_dim: int) -> None:
+        super().__init__()
+        self.mean = nn.Linear(in_features, latent_dim)
+        self.log_variance = nn.Linear(in_features, latent_dim)
+        self.below_diagonal = nn.Linear(in_features, latent_dim * (latent_dim - 1) // 2)
+
+    def forward(self, features: Tensor) -> MultivariateNormal:
+        """Return N(mu, L L^T)."""
+        mean = self.mean(features).float()
+        factor = torch.diag_embed((0.5 * self.log_variance(features).float()).exp())
+        row, column = torch.tril_indices(mean.shape[1], mean.shape[1], offset=-1, device=mean.device)
+        factor[:, row, column] = self.below_diagonal(features).float()
+        return MultivariateNormal(mean, scale_tril=factor, validate_args=False)
+
+
+class LowRankPosterior(Posterior):
+    """Correlations of low rank, N(mu, diag(d) + U U^T): D (rank + 1) numbers beside the mean.
+
+    Args:
+        in_features: F, width of the features.
+        latent_dim: D, number of latent dimensions.
+        rank: columns of U, from 1 to D.
+
+    Raises:
+        InputError: ``rank`` out of range.
+    """
+
+    def __init__(self, in_features: int, latent_dim: int, rank: int) -> None:
+        super().__init__()
+        if not 1 <= rank <= latent_dim:
+            raise InputError(f"rank is {rank}: give a whole number from 1 to the latent size, {latent_dim}")
+        self.mean = nn.Linear(in_features, latent_dim)
+        self.log_variance = nn.Linear(in_features, latent_dim)
+        self.factor = nn.Linear(in_features, latent_dim * rank)
+
+    def forward(self, features: Tensor) -> LowRankMultivariateNormal:
+        """Return N(mu, diag(exp(log_variance)) + U U^T)."""
+        mean = self.mean(features).float()
+        diagonal = self.log_variance(features).float().exp()
+        factor = self.factor(features).float().unflatten(1, (mean.shape[1], -1))
+        with torch.autocast(mean.device.type, enabled=False):
+            return LowRankMultivariateNormal(mean, factor, diagonal, validate_args=False)
+
+
+def make_posterior(kind: PosteriorKind, in_features: int, latent_dim: int, rank: int = 4) -> Posterior:
+    """Return the posterior of that kind; only ``low_rank`` has a rank."""
+    if kind == "diagonal":
+        return DiagonalPosterior(in_features, latent_dim)
+    return FullPosterior(in_features, latent_dim) if kind == "full" else LowRankPosterior(in_features, latent_dim, rank)
+
+
+def kl_divergence(posterior: Distribution, free_bits: float = 0.0) -> Tensor:
+    """Return KL(q || N(0, I)) in closed form: ``(tr S + mu^T mu - D - ln det S) / 2``.
+
+    With ``free_bits``, a dimension whose divergence, averaged over the batch, lies below that many nats counts as
+    that many and is not pushed further (Kingma et al. 2016, "free bits").
+
+    Args:
+        posterior: with batch shape ``(B,)`` and event shape ``(D,)``.
+        free_bits: nats of every dimension that cost nothing more, at least 0; of a diagonal posterior only, because
+            the divergence of the others is no sum over dimensions.
+
+    Returns:
+        float32 ``(B,)``, in nats, summed over the dimensions.
+
+    Raises:
+        TypeError: a distribution of another family than the three posteriors here.
+        InputError: free bits of a posterior that is not diagonal.
+    """
+    if isinstance(posterior, Independent):
+        by_dimension = kl_per_dimension(posterior)
+        if free_bits > 0:
+            by_dimension = torch.where(by_dimension.mean(0) < free_bits, free_bits, by_dimension)
+        return by_dimension.sum(1)
+    if free_bits > 0:
+        raise InputError(f"free_bits is {free_bits}: only a diagonal posterior has them, set it to 0")
+    log_determinant, mean = _log_determinant(posterior), posterior.mean
+    return 0.5 * ((posterior.variance + mean.square() - 1).sum(1) - log_determinant)
+
+
+def kl_per_dimension(posterior: Distribution) -> Tensor:
+    """Return KL of every dimension's marginal from N(0, 1): float32 ``(B, D)``, in nats.
+
+    Their sum is the whole divergence where dimensions are independent, and less where they are not.
+    """
+    mean, variance = posterior.mean, posterior.variance
+    return 0.5 * (variance + mean.square() - 1 - variance.log())
+
+
+def _log_determinant(posterior: Distribution) -> Tensor:
+    """Return the logarithm of the covariance's determinant, ``(B,)``."""
+    if isinstance(posterior, MultivariateNormal):
+        return 2 * posterior.scale_tril.diagonal(dim1=1, dim2=2).log().sum(1)
+    if isinstance(posterior, LowRankMultivariateNormal):  # det(D + U U^T) = det(D) det(I + U^T D^-1 U)
+        factor, diagonal = posterior.cov_factor, posterior.cov_diag
+        with torch.autocast(factor.device.type, enabled=False):
+            inner = (factor / diagonal[:, :, None]).mT @ factor
+            root = torch.linalg.cholesky(inner + torch.eye(inner.shape[1], device=inner.device))
+        return diagonal.log().sum(1) + 2 * root.diagonal(dim1=1, dim2=2).log().sum(1)
+    raise TypeError(f"no closed form is known here for {type(posterior).__name__}")
+
+
+class BetaSchedule(ABC):
+    """Weight of the KL divergence over the training, a function of the epochs passed alone."""
+
+    @abstractmethod
+    def __call__(self, progress: float) -> float:
+        """Return the weight after ``progress`` epochs, fractions included; 0 is the start."""
+
+
+class ConstantBeta(BetaSchedule):
+    """The same weight throughout (Higgins et al. 2017); 1 is the evidence lower bound.
+
+    Args:
+        beta: the weight, at least 0.
+    """
+
+    def __init__(self, beta: float = 1.0) -> None:
+        self.beta = _at_least_zero("beta", beta)
+
+    def __call__(self, progress: float) -> float:
+        """Return the weight after ``progress`` epochs."""
+        return self.beta
+
+
+class WarmUpBeta(BetaSchedule):
+    """From 0 in a straight line to ``beta``, which then stays (Sonderby et al. 2016).
+
+    Args:
+        beta: the last weight, at least 0.
+        epochs: length of the rise, above 0.
+    """
+
+    def __init__(self, beta: float, epochs: float) -> None:
+        self.beta, self.epochs = _at_least_zero("beta", beta), _above_zero("epochs", epochs)
+
+    def __call__(self, progress: float) -> float:
+        """Return the weight after ``progress`` epochs."""
+        return self.beta * min(progress / self.epochs, 1.0)
+
+
+class HoldThenLinearBeta(BetaSchedule):
+    """``start`` for some epochs, then a straight line to ``end``, which then stays.
+
+    Args:
+        start: the first weight, at least 0.
+        hold_epochs: epochs at the first weight, at least 0.
+        end: the last weight, at least 0.
+        end_epoch: epoch at which it is reached, after ``hold_epochs``.
+    """
+
+    def __init__(self, start: float, hold_epochs: float, end: float, end_epoch: float) -> None:
+        self.start, self.end = _at_least_zero("start", start), _at_least_zero("end", end)
+        self.hold_epochs = _at_least_zero("hold_epochs", hold_epochs)
+        if not (math.isfinite(end_epoch) and end_epoch > hold_epochs):
+            raise InputError(f"end_epoch is {end_epoch}: give a number above hold_epochs, {hold_epochs}")
+        self.end_epoch = end_epoch
+
+    def __call__(self, progress: float) -> float:
+        """Return the weight after ``progress`` epochs."""
+        risen = (progress - self.hold_epochs) / (self.end_epoch - self.hold_epochs)
+        return self.start + (self.end - self.start) * min(max(risen, 0.0), 1.0)
+
+
+class CyclicalBeta(BetaSchedule):
+    """Again and again from 0 to ``beta``, where it stays for the rest of the period (Fu et al. 2019).
+
+    Args:
+        beta: the largest weight, at least 0.
+        period: length of a cycle in epochs, above 0.
+        ratio: part of the cycle that rises, above 0 and at most 1.
+    """
+
+    def __init__(self, beta: float, period: float, ratio: float = 0.5) -> None:
+        self.beta, self.period = _at_least_zero("beta", beta), _above_zero("period", period)
+        if not 0 < ratio <= 1:
+            raise InputError(f"ratio is {ratio}: give a number above 0 and at most 1")
+        self.ratio = ratio
+
+    def __call__(self, progress: float) -> float:
+        """Return the weight after ``progress`` epochs."""
+        return self.beta * min(progress % self.period / (self.ratio * self.period), 1.0)
+
+
+def as_schedule(beta: float | BetaSchedule) -> BetaSchedule:
+    """Return a number as the schedule that stays at it."""
+    return beta if isinstance(beta, BetaSchedule) else ConstantBeta(beta)
+
+
+def _at_least_zero(name: str, value: float) -> float:
+    if not (math.isfinite(value) and value >= 0):
+        raise InputError(f"{name} is {value}: give a number of at least 0")
+    return value
+
+
+def _above_zero(name: str, value: float) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(f"{name} is {value}: give a number above 0")
+    return value
