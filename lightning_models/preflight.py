@@ -1,4 +1,4 @@
-"""What must hold before an adversarial system trains; each check names what to change."""
+"""What must hold before a system trains; each check names what to change."""
 
 from collections.abc import Mapping
 
@@ -58,12 +58,11 @@ def phase_parameters(system: LightningModule, names: tuple[str, ...]) -> dict[st
     return found
 
 
-def check_system(system: LightningModule, optimizers: Mapping[str, Optimizer], n_critic: int) -> None:
+def check_system(system: LightningModule, optimizers: Mapping[str, Optimizer]) -> None:
     """Refuse a system in which something would silently go untrained or be changed behind its back.
 
     Raises:
-        TypeError: where the system's class is at fault.
-        InputError: where its arguments are.
+        TypeError: what is wrong with the system's class.
     """
     kind = type(system).__name__
     if reserved := [name for name in RESERVED if hasattr(system, name)]:
@@ -74,8 +73,6 @@ def check_system(system: LightningModule, optimizers: Mapping[str, Optimizer], n
             f"no phase of {kind} trains {', '.join(idle[:3])} ({len(idle)} parameters): "
             "name its module in phase_modules, or freeze it with requires_grad_(False)"
         )
-    if n_critic > 1 and "discriminator" not in optimizers:
-        raise InputError(f"n_critic is {n_critic}, but the discriminator is switched off: set n_critic to 1")
 
 
 def check_clipping(optimizers: Mapping[str, Optimizer], clips: Mapping[str, float]) -> None:

@@ -210,7 +210,7 @@ class DrawNumbers(Callback):
 
 def state_of(path: Path) -> dict[str, Any]:
     checkpoint = torch.load(path, weights_only=True)
-    kept = ("state_dict", "optimizer_states", "lr_schedulers", "adversarial", "weight_average")
+    kept = ("state_dict", "optimizer_states", "lr_schedulers", "phased_training", "weight_average")
     return {name: checkpoint[name] for name in kept}
 
 
@@ -253,7 +253,7 @@ def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path, when):
     assert_same(state_of(half), state_of(tmp_path / "whole" / "epoch=1.ckpt"))
     resumed = fit(4, tmp_path / "half", half, DrawNumbers())
     assert_same(state_of(resumed), state_of(whole))
-    assert state_of(whole)["adversarial"] == {"batches_seen": 20, "windows_seen": 12}
+    assert state_of(whole)["phased_training"] == {"batches_seen": 20, "windows_seen": 12}
 
 
 def test_the_seed_and_the_batch_change_what_is_drawn(tmp_path, monkeypatch):
