@@ -38,7 +38,7 @@ class DiagonalPosterior(Posterior):
         self.mean = nn.Linear(in_features, latent_dim)
         self.log_variance = nn.Linear(in_features, latent_dim)
 
-    def forward(self, features: Tensor) -> Independent:
+    def forward(self, features: Tensor) -> Distribution:
         """Return N(mu, diag(exp(log_variance)))."""
         deviation = (0.5 * self.log_variance(features).float()).exp()
         return Independent(Normal(self.mean(features).float(), deviation, validate_args=False), 1, validate_args=False)

@@ -1,0 +1,103 @@
+"""The distances of pictures against closed forms, torch.distributions, SciPy and OpenCV."""
+
+import cv2
+import numpy as np
+import pytest
+import scipy.fft
+import torch
+from torch.distributions import Bernoulli, Normal
+
+from lightning_models.reconstruction_losses import bce, mse, spectral, ssim, ssim_map
+
+ALL = [bce, mse, spectral, ssim]
+
+
+def pictures(seed, shape=(3, 2, 24, 20)):
+    return torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def test_bce_is_the_negative_log_likelihood_of_a_bernoulli():
+    logits, target = 4 * pictures(0) - 2, pictures(1).round()
+    expected = -Bernoulli(logits=logits).log_prob(target).sum((1, 2, 3)).mean()
+    torch.testing.assert_close(bce(logits, target), expected)
+
+
+def test_bce_is_finite_and_steers_where_a_sigmoid_is_saturated():
+    logits = torch.tensor([[[[200.0]]]], requires_grad=True)
+    loss = bce(logits, torch.zeros(1, 1, 1, 1))
+    loss.backward()
+    assert loss.item() == 200
+    assert logits.grad.item() == 1
+
+
+def test_mse_is_twice_the_negative_log_likelihood_of_a_normal_up_to_a_constant():
+    restored, target = pictures(0), pictures(1)
+    likelihood = [Normal(mean, 1).log_prob(target).sum((1, 2, 3)).mean() for mean in (restored, target)]
+    torch.testing.assert_close(mse(restored, target), 2 * (likelihood[1] - likelihood[0]))
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_spectral_against_scipy(log):
+    restored, target = pictures(0), pictures(1)
+    one, two = (np.abs(scipy.fft.fft2(p.numpy(), norm="ortho")) for p in (restored, target))
+    if log:
+        one, two = np.log1p(one), np.log1p(two)
+    assert spectral(restored, target, log).item() == pytest.approx(((one - two) ** 2).sum() / 3)
+
+
+def test_spectral_ignores_where_the_weave_lies_and_never_exceeds_mse():
+    picture = pictures(0)
+    assert spectral(picture.roll((3, 5), (2, 3)), picture).item() == pytest.approx(0, abs=1e-20)
+    assert mse(picture.roll((3, 5), (2, 3)), picture) > 1
+    assert spectral(pictures(1), picture) <= mse(pictures(1), picture)
+
+
+def test_ssim_against_opencv():
+    first, second = pictures(0), pictures(1)
+    found = ssim_map(first, second)
+
+    def blur(image):
+        return cv2.GaussianBlur(image, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT_101)
+
+    for i in range(3):
+        for c in range(2):
+            x, y = first[i, c].numpy(), second[i, c].numpy()
+            mx, my = blur(x), blur(y)
+            vx, vy, cov = blur(x * x) - mx**2, blur(y * y) - my**2, blur(x * y) - mx * my
+            value = (2 * mx * my + 1e-4) * (2 * cov + 9e-4) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4))
+            np.testing.assert_allclose(found[i, c].numpy(), value, atol=1e-10)
+    assert ssim(first, second).item() == pytest.approx((1 - found).sum().item() / 3)
+
+
+def test_ssim_knows_the_range():
+    first, second = pictures(0), pictures(1)
+    torch.testing.assert_close(ssim(255 * first, 255 * second, data_range=255.0), ssim(first, second))
+
+
+@pytest.mark.parametrize("distance", [mse, spectral, ssim])
+def test_a_picture_is_at_no_distance_from_itself(distance):
+    assert distance(pictures(0), pictures(0)).item() == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("distance", ALL)
+def test_sum_over_pixels_and_mean_over_the_batch(distance):
+    restored, target = pictures(0), pictures(1)
+    each = torch.stack([distance(restored[i : i + 1], target[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(distance(restored, target), each.mean())
+    by_channel = torch.stack([distance(restored[:, c : c + 1], target[:, c : c + 1]) for c in range(2)])
+    torch.testing.assert_close(distance(restored, target), by_channel.sum())
+
+
+@pytest.mark.parametrize("distance", ALL)
+def test_half_precision_is_summed_in_float32(distance):
+    restored = torch.full((1, 1, 512, 512), 0.75, dtype=torch.float16)
+    loss = distance(restored, torch.zeros_like(restored))
+    assert loss.dtype == torch.float32
+    assert torch.isfinite(loss)
+    assert loss > 65504
+
+
+@pytest.mark.parametrize("distance", ALL)
+def test_gradients_by_finite_differences(distance):
+    restored, target = pictures(0, (1, 1, 8, 7)).requires_grad_(), pictures(1, (1, 1, 8, 7))
+    assert torch.autograd.gradcheck(lambda picture: distance(picture, target), restored)
