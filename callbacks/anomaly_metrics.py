@@ -1,12 +1,10 @@
 """Frame and pixel metrics of anomaly scores, at validation and at test."""
 
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
@@ -14,11 +12,10 @@ from callbacks import auc
 from callbacks.evaluation import Evaluation, evaluate
 from callbacks.frame_table import FrameTable, VideoSeries
 from callbacks.plots import write_plots
-from callbacks.results import print_results, versions, write_results, write_scores
+from callbacks.results import about_run, print_results, write_results, write_scores
 from callbacks.threshold import threshold_of
 from callbacks.wandb_run import show
 from datamodules.batches import UNKNOWN_LABEL, FrameScores
-from datamodules.seeding import global_seed
 
 HEADLINE = "frame_auroc_micro"
 
@@ -95,7 +92,7 @@ class AnomalyMetrics(Callback):
         if not trainer.is_global_zero:
             return
         folder, threshold = Path(trainer.default_root_dir), threshold_of(pl_module)
-        about = _about(trainer, pl_module) | {"test_seconds": round(time.monotonic() - self._began, 3)}
+        about = about_run(trainer, pl_module) | {"test_seconds": round(time.monotonic() - self._began, 3)}
         if threshold is not None:
             about |= {"threshold": threshold, "f1_at_threshold": _f1(series, threshold)}
         write_scores(folder / "scores.csv", series)
@@ -128,15 +125,3 @@ def _f1(series: list[VideoSeries], threshold: float) -> float:
     score = np.concatenate([one.score for one in series])
     label = np.concatenate([one.label for one in series])
     return auc.f1_score(score[label != UNKNOWN_LABEL], label[label != UNKNOWN_LABEL], threshold)
-
-
-def _about(trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-    device = pl_module.device
-    return {
-        "checkpoint": str(trainer.ckpt_path) if trainer.ckpt_path else None,
-        "seed": global_seed(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
-        "processes": trainer.world_size,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions(),
-    }

@@ -27,19 +27,23 @@ def write_plots(folder: Path, series: Sequence[VideoSeries], threshold: float | 
         threshold: raw score from which on a frame is called anomalous; None where unknown.
     """
     score, label = (np.concatenate([getattr(one, name) for one in series]) for name in ("score", "label"))
-    curve = auc.rank_curve(score[label != UNKNOWN_LABEL], label[label != UNKNOWN_LABEL])
-    paths = []
-    if not curve.undefined:
-        with picture(folder / "roc.png", 4.8, 4.6) as figure:
-            _draw_roc(figure.subplots(), curve)
-        with picture(folder / "precision_recall.png", 4.8, 4.6) as figure:
-            _draw_precision_recall(figure.subplots(), curve)
-        paths = [folder / "roc.png", folder / "precision_recall.png"]
+    paths = write_curves(folder, auc.rank_curve(score[label != UNKNOWN_LABEL], label[label != UNKNOWN_LABEL]))
     pages = [series[first : first + PER_PAGE] for first in range(0, len(series), PER_PAGE)]
     for number, page in enumerate(pages, start=1):
         paths.append(folder / (f"scores-{number}.png" if len(pages) > 1 else "scores.png"))
         _draw_page(paths[-1], page, threshold)
     return paths
+
+
+def write_curves(folder: Path, curve: auc.RankCurve) -> list[Path]:
+    """Write ``roc.png`` and ``precision_recall.png``, or nothing where one class is missing."""
+    if curve.undefined:
+        return []
+    with picture(folder / "roc.png", 4.8, 4.6) as figure:
+        _draw_roc(figure.subplots(), curve)
+    with picture(folder / "precision_recall.png", 4.8, 4.6) as figure:
+        _draw_precision_recall(figure.subplots(), curve)
+    return [folder / "roc.png", folder / "precision_recall.png"]
 
 
 @contextmanager
@@ -63,7 +67,7 @@ def draw_scores(
     if threshold is not None:
         axes.axhline(threshold, color=THRESHOLD, linewidth=0.9, linestyle="--")
     axes.margins(x=0.01)
-    _plain(axes)
+    plain(axes)
 
 
 def runs(flags: Array) -> list[tuple[int, int]]:
@@ -94,10 +98,11 @@ def _draw_precision_recall(axes: Axes, curve: auc.RankCurve) -> None:
 
 def _square(axes: Axes, title: str, across: str, up: str) -> None:
     axes.set(title=title, xlabel=across, ylabel=up, xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), aspect="equal")
-    _plain(axes)
+    plain(axes)
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """Draw a faint grid, and no frame at the top and on the right."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
 
