@@ -1,5 +1,7 @@
 """What is learned: one folder per system, and the parts that they share."""
 
+from lightning_models.cnn_param_tanh import CNNParamTanh
+from lightning_models.motor_vae_gan import MotorVAEGAN
 from lightning_models.vta_gan import VTAGAN
 
-__all__ = ["VTAGAN"]
+__all__ = ["VTAGAN", "CNNParamTanh", "MotorVAEGAN"]

@@ -58,6 +58,14 @@ def generator_objective(kind: Objective, fake_logits: Tensor) -> Tensor:
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, target: float = 1.0) -> Tensor:
     """Return WGAN-GP's penalty ``mean((|grad_x critic(x)| - target)^2)`` (Gulrajani et al. 2017, eq. 3).
 
+    Takes what :func:`gradient_norms` takes; ``target`` is the gradient norm to pull towards.
+    """
+    return (gradient_norms(critic, real, fake) - target).square().mean()
+
+
+def gradient_norms(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    """Return ``|grad_x critic(x)|`` at places between real and generated samples, float32 ``(N,)``, differentiable.
+
     ``x`` lies on the line between a real and a generated sample, at a place drawn uniformly for each pair.
     The critic runs in float32 even under autocast: half precision loses the second derivative. It must treat
     samples apart (no BatchNorm) and stay uncompiled (double backward).
@@ -66,16 +74,34 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
         critic: maps ``(N, ...)`` to scores ``(N, ...)``; a map of scores is summed for each sample.
         real: ``(N, ...)`` real samples.
         fake: generated samples of the same shape; gradients do not reach their generator.
-        target: the gradient norm to pull towards.
     """
     real, fake = _at_least_float32(real.detach()), _at_least_float32(fake.detach())
     with torch.autocast(real.device.type, enabled=False):
         place = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
-        between = torch.lerp(real, fake, place).requires_grad_()
-        (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+        slope = _slope(critic, torch.lerp(real, fake, place))
         # the square root has no derivative at 0, where a dead critic would turn every weight into NaN
-        norm = (slope.flatten(1).square().sum(1) + 1e-12).sqrt()
-        return (norm - target).square().mean()
+        return (slope.flatten(1).square().sum(1) + 1e-12).sqrt()
+
+
+def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """Return R1, ``mean(|grad_x discriminator(x)|^2)`` on real samples (Mescheder et al. 2018, eq. 9 without gamma/2).
+
+    In float32 like :func:`gradient_norms`, and for a discriminator of the same kind.
+
+    Args:
+        discriminator: maps ``(N, ...)`` to logits ``(N, ...)``.
+        real: ``(N, ...)`` real samples.
+    """
+    real = _at_least_float32(real.detach())
+    with torch.autocast(real.device.type, enabled=False):
+        return _slope(discriminator, real.clone()).flatten(1).square().sum(1).mean()
+
+
+def _slope(function: Callable[[Tensor], Tensor], place: Tensor) -> Tensor:
+    """Return the derivative of a function's sum, itself differentiable."""
+    place.requires_grad_()
+    (slope,) = torch.autograd.grad(function(place).sum(), place, create_graph=True)
+    return slope
 
 
 def reconstruction(kind: Distance, fake: Tensor, real: Tensor) -> Tensor:

@@ -1,0 +1,264 @@
+"""CNNParamTanh: ``lightning fit --config experiments/cnn_param_tanh.yaml``.
+
+A variational autoencoder with a parametric tanh as its last layer, trained against a Wasserstein critic with gradient
+penalty (Gulrajani et al. 2017, arXiv 1704.00028).
+"""
+
+import math
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+from torch.distributions import Distribution
+from torch.nn import functional as F
+
+from datamodules.batches import ImageBatch, Reconstructions
+from datamodules.errors import InputError
+from datamodules.seeding import derive_seed
+from lightning_models import losses
+from lightning_models.adversarial import AdversarialModule
+from lightning_models.cnn_param_tanh.network import NEAR_IDENTITY, VAE, AlphaHead, Critic, Motion, ParamTanh
+from lightning_models.variational import BetaSchedule, as_schedule, kl_divergence, kl_per_dimension
+
+
+class Drawn(NamedTuple):
+    """What both phases share: pictures ``(B, C, S, S)`` in [-1, 1].
+
+    Attributes:
+        images: photographs.
+        posterior: q(z | x) of theirs.
+        restored: their reconstructions.
+        sampled: as many samples of the prior.
+    """
+
+    images: Tensor
+    posterior: Distribution
+    restored: Tensor
+    sampled: Tensor
+
+
+class CNNParamTanh(AdversarialModule):
+    """Autoencoder and generator of pictures and of short clips.
+
+    The critic is trained on every batch, autoencoder and tanh layer together on every ``n_critic``-th. With
+    ``reconstruction_weight`` and ``beta`` 0 the objective is the description's, Wasserstein distance alone, which
+    leaves the latent space without a meaning.
+
+    Args:
+        image_channels: C, 1 grey or 3 RGB, as in the data.
+        image_size: S, edge of the pictures in pixels, a multiple of 8, as in the data.
+        latent_dim: D, dimensions of the latent space.
+        num_frames: T, frames of the synthetic video.
+        motion: how its frames differ: noise | shift | zoom.
+        alpha_head: how alpha is read off the CNN: ``linear`` as described, 67 million parameters at 128 x 128, or conv.
+        alpha_start: alpha before training; the default is closest to the identity.
+        adversarial_weight: weight of raising the critic's score.
+        reconstruction_weight: weight of the absolute error, summed over a picture.
+        beta: weight of the KL divergence, summed over the dimensions: a number or a schedule over the epochs.
+        reconstruction_share: r in [0, 1]: what reconstructions count among the generated pictures, in both phases;
+            samples of the prior count 1 - r.
+        penalty_weight: weight of the gradient penalty.
+        n_critic: steps of the critic for one of the generator.
+        discriminator_optimizer, generator_optimizer: how critic and generator are optimised.
+        discriminator_scheduler, generator_scheduler: learning-rate schedules, stepped after every epoch.
+        gradient_clip: largest norm of a phase's gradient; 0 does not clip.
+        accumulate: batches whose gradients are averaged before a step.
+        ema_decay: decay of the averaged generator that is judged instead of the raw one; 0 is off.
+
+    Attributes:
+        latent_dim: D.
+        health: of the latest batch, 0-dim: the critic's mean score of ``real``, ``reconstruction`` and ``sample``, and
+            its ``accuracy``: the share of pairs of a photograph and a generated picture that it puts in order.
+    """
+
+    phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {
+        "discriminator": ("critic",),
+        "generator": ("vae", "param_tanh"),
+    }
+
+    def __init__(
+        self,
+        discriminator_optimizer: OptimizerCallable,
+        generator_optimizer: OptimizerCallable,
+        image_channels: int = 3,
+        image_size: int = 128,
+        latent_dim: int = 64,
+        num_frames: int = 16,
+        motion: Motion = "noise",
+        alpha_head: AlphaHead = "conv",
+        alpha_start: float = NEAR_IDENTITY,
+        adversarial_weight: float = 1.0,
+        reconstruction_weight: float = 0.01,
+        beta: float | BetaSchedule = 0.01,
+        reconstruction_share: float = 0.5,
+        penalty_weight: float = 10.0,
+        n_critic: int = 5,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        gradient_clip: float = 0.0,
+        accumulate: int = 1,
+        ema_decay: float = 0.0,
+    ) -> None:
+        super().__init__(
+            discriminator_optimizer=discriminator_optimizer,
+            generator_optimizer=generator_optimizer,
+            discriminator_scheduler=discriminator_scheduler,
+            generator_scheduler=generator_scheduler,
+            gradient_clip=gradient_clip,
+            accumulate=accumulate,
+            n_critic=n_critic,
+            ema_decay=ema_decay,
+        )
+        self.save_hyperparameters(
+            ignore=[f"{phase}_{part}" for phase in self.phases for part in ("optimizer", "scheduler")]
+        )
+        if not 0 <= reconstruction_share <= 1:
+            raise InputError(f"reconstruction_share is {reconstruction_share}: give a number from 0 to 1")
+        self.picture_shape = (image_channels, image_size, image_size)
+        self.latent_dim, self.share = latent_dim, reconstruction_share
+        self.beta = as_schedule(beta)
+        self.weights = {
+            "w1": -1.0,  # the critic raises it
+            "penalty": penalty_weight,
+            "gradient_norm": 0.0,
+            "adversarial": adversarial_weight,
+            "reconstruction": reconstruction_weight,
+            "kl": 0.0,
+        }
+        layout = torch.channels_last  # the faster one of these convolutions, on CPUs as on GPUs
+        self.vae = VAE(image_channels, image_size, latent_dim).to(memory_format=layout)
+        self.param_tanh = ParamTanh(num_frames, image_channels, image_size, alpha_head, alpha_start, motion)
+        self.critic = Critic(image_channels, image_size).to(memory_format=layout)
+        self.health: dict[str, Tensor] = {}
+
+    # --- training: one loss per phase -------------------------------------------------------------------------
+
+    def prepare(self, batch: ImageBatch) -> Drawn:
+        """Reconstruct the batch, and draw as many samples."""
+        images = self._pictures(batch.images)
+        self.weights["kl"] = self.beta(self.epochs_seen)
+        with torch.set_grad_enabled(self.phase_due("generator")):
+            posterior = self.vae.encode(images)
+            prior = torch.randn(len(images), self.latent_dim, device=self.device)
+            fakes = self.param_tanh(self.vae.decode(torch.cat([posterior.rsample(), prior])))
+        return Drawn(images, posterior, *fakes.chunk(2))
+
+    def discriminator_loss(self, drawn: Drawn) -> dict[str, Tensor]:
+        """Estimate the Wasserstein distance between photographs and generated pictures, with slopes of one."""
+        restored, sampled = drawn.restored.detach(), drawn.sampled.detach()
+        real, of_restored, of_sampled = self.critic(torch.cat([drawn.images, restored, sampled])).float().chunk(3)
+        self.health = _health(real.detach(), of_restored.detach(), of_sampled.detach())
+        # Lines from a photograph to a generated picture, each kind as often as it counts; to the reconstruction of
+        # another photograph, as independent of it as a sample is.
+        takes_restored = torch.rand(len(real), 1, 1, 1, device=self.device) < self.share
+        norms = losses.gradient_norms(
+            self.critic, drawn.images, torch.where(takes_restored, restored.roll(1, 0), sampled)
+        )
+        return {
+            "w1": real.mean() - self._mixed(of_restored.mean(), of_sampled.mean()),
+            "penalty": (norms - 1).square().mean(),
+            "gradient_norm": norms.detach().mean(),
+        }
+
+    def generator_loss(self, drawn: Drawn) -> dict[str, Tensor]:
+        """Raise the critic's scores, restore the photographs, stay close to the prior."""
+        of_restored, of_sampled = self.critic(torch.cat([drawn.restored, drawn.sampled])).chunk(2)
+        adversarial = (losses.generator_objective("wgan", scores) for scores in (of_restored, of_sampled))
+        return {
+            "adversarial": self._mixed(*adversarial),
+            "reconstruction": losses.reconstruction("l1", drawn.restored, drawn.images) * math.prod(self.picture_shape),
+            "kl": kl_divergence(drawn.posterior).mean(),
+        }
+
+    def _mixed(self, of_reconstructions: Tensor, of_samples: Tensor) -> Tensor:
+        return self.share * of_reconstructions + (1 - self.share) * of_samples
+
+    # --- evaluation -------------------------------------------------------------------------------------------
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Reconstruct pictures of bytes ``(B, C, S, S)``, without noise, in [0, 1]."""
+        return self.decode(self.encode(images))
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the posterior's mean ``(B, D)`` of pictures of bytes ``(B, C, S, S)``."""
+        return self.vae.encode(self._pictures(images)).mean
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return float32 pictures ``(B, C, S, S)`` in [0, 1] of latent vectors ``(B, D)``."""
+        return _to_unit_range(self.param_tanh(self.vae.decode(z)))
+
+    def generate_video(self, z: Tensor, kind: Literal["frames", "walk"] = "frames", num_frames: int = 16) -> Tensor:
+        """Return clips ``(B, T, C, S, S)`` in [0, 1] for latent vectors ``(B, D)``.
+
+        Args:
+            z: where each clip starts.
+            kind: ``frames``: the synthetic video of the one picture, every frame through the tanh layer under the
+                video's alpha, T as the model was built; ``walk``: one round on a circle of the latent space through z,
+                whose radius is z's length, so that the clip ends where it began.
+            num_frames: T of a walk.
+        """
+        if kind == "walk":
+            return torch.stack([self.decode(place) for place in latent_circle(z, num_frames)], dim=1)
+        video = self.param_tanh.video(self.vae.decode(z))
+        return _to_unit_range(torch.tanh(self.param_tanh.alpha(video)[:, None] * video))
+
+    # Lightning types a step's outputs as tensors, but hands anything on to the callbacks
+    def validation_step(self, batch: ImageBatch, batch_idx: int) -> Reconstructions:  # type: ignore[override]
+        """Reconstruct a batch without noise."""
+        images = self._pictures(batch.images)
+        posterior = self.vae.encode(images)
+        return Reconstructions(
+            name=batch.name,
+            index=batch.index,
+            images=_to_unit_range(images),
+            restored=self.decode(posterior.mean),
+            mean=posterior.mean,
+            kl=kl_per_dimension(posterior),
+        )
+
+    test_step = predict_step = validation_step
+
+    @torch.no_grad()
+    def visuals(self, batch: ImageBatch) -> dict[str, Tensor]:
+        """Return the map of ``alpha``, ``(B, 1, S, S)`` in [0, 1]: 0.5 is where it started, 0.88 is 1 above."""
+        video = self.param_tanh.video(self.vae.decode(self.encode(batch.images)))
+        return {"alpha": _to_unit_range(torch.tanh(self.param_tanh.alpha(video) - self.param_tanh.alpha_start))}
+
+    def _pictures(self, images: Tensor) -> Tensor:
+        """Bytes 0..255 to [-1, 1], of the size that the networks were built for."""
+        if images.shape[1:] != self.picture_shape:
+            raise InputError(
+                f"the pictures are {tuple(images.shape[1:])} (channels, height, width), the model is made for "
+                f"{self.picture_shape}: set image_size and the channels of data and model to the same"
+            )
+        return images.float() / 127.5 - 1
+
+
+def latent_circle(z: Tensor, num_frames: int) -> Tensor:
+    """Return ``(T, B, D)``: one round on a circle around the origin through each of ``z`` ``(B, D)``.
+
+    The second axis of the circle is drawn once for all, at a right angle to z and of its length: samples of the prior
+    lie close to a sphere, and the walk stays on it.
+    """
+    generator = torch.Generator().manual_seed(derive_seed("latent circle"))
+    other = torch.randn(z.shape[1], generator=generator).to(z).expand_as(z)
+    along = F.normalize(z)
+    across = F.normalize(other - (other * along).sum(1, keepdim=True) * along) * z.norm(dim=1, keepdim=True)
+    angle = (2 * torch.pi / num_frames) * torch.arange(num_frames, device=z.device)[:, None, None]
+    return angle.cos() * z + angle.sin() * across
+
+
+def _to_unit_range(images: Tensor) -> Tensor:
+    """[-1, 1] to [0, 1]."""
+    return (images.float() + 1) / 2
+
+
+def _health(real: Tensor, restored: Tensor, sampled: Tensor) -> dict[str, Tensor]:
+    ordered = real[:, None] > torch.cat([restored, sampled])
+    return {
+        "real": real.mean(),
+        "reconstruction": restored.mean(),
+        "sample": sampled.mean(),
+        "accuracy": ordered.float().mean(),
+    }

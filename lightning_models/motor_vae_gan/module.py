@@ -1,0 +1,276 @@
+"""motorVAEGAN: ``lightning fit --config experiments/motor_vae_gan.yaml``.
+
+A variational autoencoder whose reconstructions and samples a discriminator compares with photographs, after the
+VAE/GAN of Larsen et al. 2016 (arXiv 1512.09300).
+"""
+
+import math
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+from torch.distributions import Distribution
+
+from datamodules.batches import ImageBatch, Reconstructions
+from datamodules.errors import InputError
+from lightning_models import losses
+from lightning_models.adversarial import AdversarialModule
+from lightning_models.motor_vae_gan.network import STAGES, VAE, Discriminator, Judgement, Norm
+from lightning_models.reconstruction_losses import mse
+from lightning_models.variational import BetaSchedule, as_schedule, kl_divergence, kl_per_dimension
+
+
+class Drawn(NamedTuple):
+    """What both phases share: pictures ``(B, C, S, S)`` in [0, 1].
+
+    Attributes:
+        images: photographs.
+        posterior: q(z | x) of theirs.
+        fakes: ``(2B, C, S, S)``: their reconstructions, then as many samples of the prior.
+    """
+
+    images: Tensor
+    posterior: Distribution
+    fakes: Tensor
+
+
+class MotorVAEGAN(AdversarialModule):
+    """Autoencoder and generator of pictures.
+
+    Sums run over pixels, features and latent dimensions, means over the batch. In every step the discriminator is
+    trained first, on photographs, reconstructions and samples; then the autoencoder.
+
+    Args:
+        image_channels: C, 1 grey or 3 RGB, as in the data.
+        image_size: S, edge of the pictures in pixels, a multiple of 32, as in the data.
+        latent_dim: D, dimensions of the latent space.
+        width: channels of the outermost stage of all three networks; 32 is the published size.
+        discriminator_norm: norm in the discriminator; with ``batch`` the kinds of pictures are judged in separate
+            calls, as published, and R1 is not defined.
+        adversarial: objective of the game: hinge, or bce (non-saturating).
+        reconstruction_weight: weight of the squared error, summed over a picture's pixels.
+        beta: weight of the KL divergence, a number or a schedule over the epochs.
+        adversarial_weight: weight of fooling the discriminator.
+        reconstruction_share: r in [0, 1]: what reconstructions count among the generated pictures, in both phases;
+            samples of the prior count 1 - r.
+        feature_weight: weight of Larsen's reconstruction, the squared error of the discriminator's features, summed
+            over them; 0 leaves it out.
+        feature_layer: stage of the discriminator that it is taken from, 1 to 5.
+        r1_weight: weight of the squared gradient on photographs (R1), summed over pixels; 0 leaves it out.
+        gate_margin: the equilibrium gate (Larsen et al. 2016): the discriminator waits while it is better than
+            chance, ln 2 nats of cross-entropy, by more than this, and the autoencoder while the discriminator is
+            worse than chance by more than this. 0: no gate.
+        discriminator_optimizer, generator_optimizer: how each phase is optimised.
+        discriminator_scheduler, generator_scheduler: learning-rate schedules, stepped after every epoch.
+        gradient_clip: largest norm of a phase's gradient; 0 does not clip.
+        accumulate: batches whose gradients are averaged before a step.
+        ema_decay: decay of the averaged autoencoder that is judged instead of the raw one; 0 is off.
+
+    Attributes:
+        latent_dim: D.
+        health: of the latest batch, 0-dim: mean probability of being a photograph that the discriminator gives to
+            ``real``, ``reconstruction`` and ``sample``, and its ``accuracy`` (half for photographs, half for others).
+    """
+
+    phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"discriminator": ("discriminator",), "generator": ("vae",)}
+
+    def __init__(
+        self,
+        discriminator_optimizer: OptimizerCallable,
+        generator_optimizer: OptimizerCallable,
+        image_channels: int = 1,
+        image_size: int = 256,
+        latent_dim: int = 128,
+        width: int = 32,
+        discriminator_norm: Norm = "spectral",
+        adversarial: Literal["hinge", "bce"] = "hinge",
+        reconstruction_weight: float = 1.0,
+        beta: float | BetaSchedule = 1.0,
+        adversarial_weight: float = 10.0,
+        reconstruction_share: float = 0.5,
+        feature_weight: float = 0.0,
+        feature_layer: int = 3,
+        r1_weight: float = 0.0,
+        gate_margin: float = 0.0,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        gradient_clip: float = 0.0,
+        accumulate: int = 1,
+        ema_decay: float = 0.0,
+    ) -> None:
+        super().__init__(
+            discriminator_optimizer=discriminator_optimizer,
+            generator_optimizer=generator_optimizer,
+            discriminator_scheduler=discriminator_scheduler,
+            generator_scheduler=generator_scheduler,
+            gradient_clip=gradient_clip,
+            accumulate=accumulate,
+            ema_decay=ema_decay,
+        )
+        self.save_hyperparameters(
+            ignore=[f"{phase}_{part}" for phase in self.phases for part in ("optimizer", "scheduler")]
+        )
+        if not 0 <= reconstruction_share <= 1:
+            raise InputError(f"reconstruction_share is {reconstruction_share}: give a number from 0 to 1")
+        if not 1 <= feature_layer <= STAGES:
+            raise InputError(f"feature_layer is {feature_layer}: give a stage of the discriminator, 1 to {STAGES}")
+        if r1_weight and discriminator_norm == "batch":
+            raise InputError(
+                "r1_weight is above 0 and discriminator_norm batch, with which no picture has a gradient of its own: "
+                "use spectral or none"
+            )
+        if gate_margin < 0:
+            raise InputError(f"gate_margin is {gate_margin}: give a margin above 0 in nats, or 0 for no gate")
+        if gate_margin and accumulate > 1:
+            raise InputError(
+                f"gate_margin is {gate_margin} and accumulate {accumulate}, but the gate decides anew for every batch: "
+                "set accumulate to 1 or gate_margin to 0"
+            )
+        self.picture_shape = (image_channels, image_size, image_size)
+        self.latent_dim, self.objective, self.share = latent_dim, adversarial, reconstruction_share
+        self.separate_calls = discriminator_norm == "batch"
+        self.feature_stage = feature_layer - 1
+        self.beta = as_schedule(beta)
+        self.gate_margin = gate_margin
+        self.weights = {"reconstruction": reconstruction_weight, "adversarial": adversarial_weight, "kl": 0.0}
+        if feature_weight:
+            self.weights["feature"] = feature_weight
+        if r1_weight:
+            self.weights["r1"] = r1_weight
+        # channels last is the faster layout of these convolutions, on CPUs as on GPUs
+        self.vae = VAE(image_channels, image_size, latent_dim, width).to(memory_format=torch.channels_last)
+        self.discriminator = Discriminator(image_channels, image_size, width, discriminator_norm).to(
+            memory_format=torch.channels_last
+        )
+        self.health: dict[str, Tensor] = {}
+        self._waiting: str | None = None  # phase that the gate keeps from this batch
+
+    # --- training: one loss per phase -------------------------------------------------------------------------
+
+    def prepare(self, batch: ImageBatch) -> Drawn:
+        """Reconstruct the batch, and draw as many samples: both at once, so that they share BatchNorm's statistics."""
+        images = self._pictures(batch.images)
+        posterior = self.vae.encode(images)
+        prior = torch.randn(len(images), self.latent_dim, device=self.device)
+        drawn = Drawn(images, posterior, self.vae.decode(torch.cat([posterior.rsample(), prior])))
+        self.weights["kl"] = self.beta(self.epochs_seen)
+        self._waiting = self._gated(drawn) if self.gate_margin else None
+        return drawn
+
+    def phase_due(self, phase: str) -> bool:
+        """Tell whether the phase is trained on the present batch: the gate may keep one of them from it."""
+        return super().phase_due(phase) and phase != self._waiting
+
+    def discriminator_loss(self, drawn: Drawn) -> dict[str, Tensor]:
+        """Photographs against reconstructions and samples."""
+        real, restored, sampled = self._judge(drawn.images, *drawn.fakes.detach().chunk(2))
+        self.health = _health(real.logits, restored.logits, sampled.logits)
+        terms = {
+            "real": losses.real_objective(self.objective, real.logits),
+            "fake": self._mixed(
+                losses.fake_objective(self.objective, restored.logits),
+                losses.fake_objective(self.objective, sampled.logits),
+            ),
+        }
+        if "r1" in self.weights:
+            terms["r1"] = losses.r1_penalty(lambda images: self.discriminator(images).logits, drawn.images)
+        return terms
+
+    def generator_loss(self, drawn: Drawn) -> dict[str, Tensor]:
+        """Restore the photographs, stay close to the prior, and fool the discriminator."""
+        restored_images, sampled_images = drawn.fakes.chunk(2)
+        restored, sampled = self._judge(restored_images, sampled_images)
+        terms = {
+            "reconstruction": mse(restored_images, drawn.images),
+            "kl": kl_divergence(drawn.posterior).mean(),
+            "adversarial": self._mixed(
+                losses.generator_objective(self.objective, restored.logits),
+                losses.generator_objective(self.objective, sampled.logits),
+            ),
+        }
+        if "feature" in self.weights:
+            with torch.no_grad():
+                target = self.discriminator(drawn.images).maps[self.feature_stage]
+            terms["feature"] = mse(restored.maps[self.feature_stage], target)
+        return terms
+
+    def _mixed(self, of_reconstructions: Tensor, of_samples: Tensor) -> Tensor:
+        return self.share * of_reconstructions + (1 - self.share) * of_samples
+
+    def _judge(self, *kinds: Tensor) -> list[Judgement]:
+        """Show the discriminator pictures of several kinds: in one call, unless its norm depends on the company."""
+        if self.separate_calls:
+            return [self.discriminator(images) for images in kinds]
+        together = self.discriminator(torch.cat(kinds))
+        maps = [stage.chunk(len(kinds)) for stage in together.maps]
+        logits = together.logits.chunk(len(kinds))
+        return [Judgement(own, [stage[kind] for stage in maps]) for kind, own in enumerate(logits)]
+
+    @torch.no_grad()
+    def _gated(self, drawn: Drawn) -> str | None:
+        """Return the phase that waits: the one that is ahead by more than the margin."""
+        real, *fakes = (kind.logits for kind in self._judge(drawn.images, *drawn.fakes.chunk(2)))
+        self.health = _health(real, *fakes)
+        costs = torch.stack(
+            [losses.real_objective("bce", real), *(losses.fake_objective("bce", fake) for fake in fakes)]
+        )
+        costs = self.trainer.strategy.reduce(costs, reduce_op="mean")  # all processes wait for the same
+        ahead = bool((costs < math.log(2) - self.gate_margin).any())
+        behind = bool((costs > math.log(2) + self.gate_margin).any())
+        if ahead == behind:
+            return None
+        return "discriminator" if ahead else "generator"
+
+    # --- evaluation -------------------------------------------------------------------------------------------
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Reconstruct pictures of bytes ``(B, C, S, S)``, without noise, in [0, 1]."""
+        return self.decode(self.encode(images))
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the posterior's mean ``(B, D)`` of pictures of bytes ``(B, C, S, S)``."""
+        return self.vae.encode(self._pictures(images)).mean
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return float32 pictures ``(B, C, S, S)`` in [0, 1] of latent vectors ``(B, D)``."""
+        return self.vae.decode(z).float()
+
+    # Lightning types a step's outputs as tensors, but hands anything on to the callbacks
+    def validation_step(self, batch: ImageBatch, batch_idx: int) -> Reconstructions:  # type: ignore[override]
+        """Reconstruct a batch without noise."""
+        images = self._pictures(batch.images)
+        posterior = self.vae.encode(images)
+        return Reconstructions(
+            name=batch.name,
+            index=batch.index,
+            images=images,
+            restored=self.decode(posterior.mean),
+            mean=posterior.mean,
+            kl=kl_per_dimension(posterior),
+        )
+
+    test_step = predict_step = validation_step
+
+    def visuals(self, batch: ImageBatch) -> dict[str, Tensor]:
+        """Return nothing: reconstructions and samples are all there is to see."""
+        return {}
+
+    def _pictures(self, images: Tensor) -> Tensor:
+        """Bytes 0..255 to [0, 1], of the size that the networks were built for."""
+        if images.shape[1:] != self.picture_shape:
+            raise InputError(
+                f"the pictures are {tuple(images.shape[1:])} (channels, height, width), the model is made for "
+                f"{self.picture_shape}: set image_size and the channels of data and model to the same"
+            )
+        return images.float() / 255
+
+
+def _health(real: Tensor, restored: Tensor, sampled: Tensor) -> dict[str, Tensor]:
+    real, restored, sampled = (logits.detach().float() for logits in (real, restored, sampled))
+    right = [(real > 0).float().mean(), (torch.cat([restored, sampled]) <= 0).float().mean()]
+    probabilities = {"real": real, "reconstruction": restored, "sample": sampled}
+    return {
+        **{name: logits.sigmoid().mean() for name, logits in probabilities.items()},
+        "accuracy": torch.stack(right).mean(),
+    }
