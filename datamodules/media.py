@@ -8,7 +8,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -117,7 +117,7 @@ def read_frames(path: Path) -> Iterator[Frame]:
     Raises:
         InputError: if the video is unreadable, truncated, or changes its size on the way.
     """
-    frames = map(read_image, _images_of(path)) if path.is_dir() else _decode(path)
+    frames = map(read_image, _images_of(path)) if path.is_dir() else map(_upright, _decode(path, _read_timing(path)))
     size: tuple[int, ...] | None = None
     for number, frame in enumerate(frames):
         size = size or frame.shape
@@ -127,6 +127,25 @@ def read_frames(path: Path) -> Iterator[Frame]:
                 f"{size[1]}x{size[0]}; the frames of one video must have one size"
             )
         yield frame
+
+
+def read_timed_frames(path: Path) -> Iterator[tuple[float, Frame]]:
+    """Yield every frame as uint8 RGB ``(H, W, 3)``, upright, with the time in seconds at which it is shown.
+
+    None is repeated or left out, whatever the rate. The clock is the file's, which its sound shares and which
+    need not begin at 0; a folder of images begins at 0 and has ``FOLDER_FPS``.
+
+    Raises:
+        InputError: if the video is unreadable or truncated.
+    """
+    if path.is_dir():
+        for number, picture in enumerate(read_frames(path)):
+            yield number / FOLDER_FPS, picture
+        return
+    timing = replace(_read_timing(path), variable=False)
+    for number, frame in enumerate(_decode(path, timing)):
+        time = timing.start + number / timing.fps if frame.time is None else frame.time
+        yield time, _upright(frame)
 
 
 def read_image(path: Path, *, grey: bool = False) -> Frame:
@@ -195,12 +214,16 @@ class VideoWriter:
     ) -> None:
         try:
             if kind is None:
-                self._container.mux(self._stream.encode(None))
+                self._finish()
             self._container.close()
             if kind is None:
                 self._part.replace(self._path)
         finally:
             self._part.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        """Write what the encoder still holds."""
+        self._container.mux(self._stream.encode(None))
 
 
 @dataclass(frozen=True)
@@ -272,18 +295,22 @@ def _read_timing(path: Path) -> _Timing:
     return _Timing(float(nominal or 1 / regular), len(moments), start, variable=False)
 
 
-def _decode(path: Path) -> Iterator[Frame]:
-    timing = _read_timing(path)
+def _decode(path: Path, timing: _Timing) -> Iterator[Any]:
+    """Yield PyAV's frames, on a grid of time where the rate is variable."""
     decoded = 0
     with _open_video(path) as (container, stream):
         frames = container.decode(stream)
         for frame in _on_grid(frames, timing) if timing.variable else frames:
             decoded += 1
-            quarter_turns = round(frame.rotation / 90)
-            picture = frame.to_ndarray(format="rgb24")
-            yield np.ascontiguousarray(np.rot90(picture, quarter_turns)) if quarter_turns % 4 else picture
+            yield frame
     if timing.frames is not None and timing.frames - decoded > _TOLERANCE * timing.frames:
         raise InputError(f"{path}: damaged, only {decoded} of its {timing.frames} frames could be decoded")
+
+
+def _upright(frame: Any) -> Frame:
+    quarter_turns = round(frame.rotation / 90)
+    picture: Frame = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(picture, quarter_turns)) if quarter_turns % 4 else picture
 
 
 def _on_grid(frames: Iterator[Any], timing: _Timing) -> Iterator[Any]:

@@ -1,0 +1,234 @@
+"""Sound of any file that PyAV reads, decoded piece by piece, and films with sound.
+
+Sound is float32 ``(channels, samples)`` in [-1, 1]. It is put in its place by the time stamps of the file, as
+pictures are, so that both stay together however long a file is.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torchaudio.transforms import Resample
+
+from datamodules.errors import InputError
+from datamodules.media import VideoWriter
+
+Sound = NDArray[np.float32]
+
+SOUND_SUFFIXES = (
+    *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff"),
+    *(".wma", ".ac3", ".mka", ".au", ".caf"),
+)
+
+_DRIFT = 0.02  # seconds by which a time stamp may differ from the count of samples: containers round them
+_LONGEST_GAP = 60.0  # seconds; a longer one is a broken clock, not a pause
+_LOUDEST = 4.0  # a lossy codec overshoots 1 a little; samples beyond this are on another scale
+_LARGEST_FILTER = 1 << 24  # taps; the filter grows with the product of the reduced rates
+_AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+
+
+def read_sound(path: Path, rate: int, *, stereo: bool = False, origin: float | None = None) -> Iterator[Sound]:
+    """Yield the first sound track of a file in pieces of about a second, in memory for a few of them.
+
+    Channels are averaged (``stereo`` keeps two channels as they are). Pauses between time stamps become
+    silence, what overlaps is dropped. A lossy codec and the filter overshoot a little; as on playing, that is
+    cut off at -1 and 1.
+
+    Args:
+        path: sound or video file.
+        rate: samples per second to bring it to.
+        stereo: whether to yield two channels.
+        origin: time on the file's clock, in seconds, that becomes sample 0, such as that of the first picture;
+            what lies before is left out. None: the first sample.
+
+    Yields:
+        float32 ``(1, n)``, or ``(2, n)`` if ``stereo``.
+
+    Raises:
+        InputError: if there is no sound track, it is empty, damaged, or its rate cannot be converted.
+    """
+    resampler: Resampler | None = None
+    waiting: list[Sound] = []
+    own_rate = count = 0
+    for frame in _decode(path):
+        samples = _mix(path, frame, stereo)
+        if resampler is None:
+            own_rate = frame.sample_rate
+            resampler = Resampler(path, own_rate, rate, len(samples))
+            origin = frame.time or 0.0 if origin is None else origin
+        if frame.sample_rate != own_rate:
+            raise InputError(
+                f"{path}: its sound changes from {own_rate} to {frame.sample_rate} samples a second on the way; "
+                "convert it to one rate first"
+            )
+        if frame.time is not None:
+            samples = _in_place(path, samples, round((frame.time - origin) * own_rate) - count, count, own_rate)
+        count += samples.shape[1]
+        waiting.append(samples)
+        if sum(piece.shape[1] for piece in waiting) >= own_rate:
+            yield resampler.push(np.concatenate(waiting, axis=1))
+            waiting = []
+    if resampler is None or not count:
+        raise InputError(f"{path}: its sound track is empty")
+    yield resampler.push(np.concatenate([*waiting, np.zeros((2 if stereo else 1, 0), np.float32)], axis=1))
+    yield resampler.rest()
+
+
+def count_samples(path: Path, rate: int) -> int:
+    """Return the exact number of samples that ``read_sound`` yields; decodes the file for it.
+
+    Raises:
+        InputError: as ``read_sound``.
+    """
+    return sum(piece.shape[1] for piece in read_sound(path, rate))
+
+
+def track_rate(path: Path) -> int:
+    """Return the rate at which a file's sound is copied into an MP4: its own where AAC knows it, else 48,000 Hz.
+
+    Raises:
+        InputError: if there is no sound track.
+    """
+    with _open_sound(path) as (_, stream):
+        return stream.rate if stream.rate in _AAC_RATES else 48_000
+
+
+class Resampler:
+    """Changes the rate of a stream; the pieces together equal the whole, resampled at once.
+
+    Windowed sinc interpolation of ``torchaudio``. A piece waits until what the filter needs on its right is there.
+
+    Args:
+        path: named in the error.
+        source: samples per second that come in.
+        target: samples per second that go out.
+        channels: of the sound.
+
+    Raises:
+        InputError: if the two rates have so little in common that the filter would not fit into memory.
+    """
+
+    def __init__(self, path: Path, source: int, target: int, channels: int) -> None:
+        common = math.gcd(source, target)
+        self._source, self._target = source // common, target // common
+        if self._source * self._target > _LARGEST_FILTER:
+            raise InputError(
+                f"{path}: is sampled at {source} Hz, which has too little in common with {target} Hz; convert it "
+                "to a usual rate first, such as 44100 Hz"
+            )
+        self._resample = Resample(source, target)
+        blocks = -(-self._resample.width // self._source) if source != target else 0
+        self._context, self._skip = blocks * self._source, blocks * self._target
+        self._kept: Sound = np.zeros((channels, self._context), np.float32)
+
+    def push(self, samples: Sound) -> Sound:
+        """Take in ``(channels, n)`` and return what is ready."""
+        self._kept = np.concatenate([self._kept, samples], axis=1)
+        blocks = max(0, (self._kept.shape[1] - 2 * self._context) // self._source)
+        ready = self._convert(self._kept[:, : 2 * self._context + blocks * self._source])
+        self._kept = self._kept[:, blocks * self._source :]
+        return ready[:, self._skip : self._skip + blocks * self._target]
+
+    def rest(self) -> Sound:
+        """Return the end of the stream."""
+        return self._convert(self._kept)[:, self._skip :]
+
+    def _convert(self, samples: Sound) -> Sound:
+        converted: Sound = self._resample(torch.from_numpy(samples)).numpy()
+        return converted.clip(-1, 1)
+
+
+class FilmWriter(VideoWriter):
+    """Writes an MP4 with pictures (H.264) and sound (AAC); both start at time 0.
+
+    Write them in step, so that neither has to wait for the other in memory.
+
+    Args:
+        path: where to write; ends in ``.mp4``.
+        fps: pictures per second.
+        size: (height, width) of the pictures in pixels.
+        rate: samples per second of the sound, one that AAC knows.
+        channels: of the sound, 1 or 2.
+        crf: H.264's quality, 0 lossless to 51 worst.
+    """
+
+    def __init__(
+        self, path: Path, fps: float, size: tuple[int, int], rate: int, channels: int = 1, crf: int = 20
+    ) -> None:
+        super().__init__(path, fps, size, crf)
+        self._layout = "stereo" if channels == 2 else "mono"
+        self._track = self._container.add_stream("aac", rate=rate, layout=self._layout)
+        self._track.bit_rate = 96_000 * channels
+        self._rate, self._written = rate, 0
+
+    def write_sound(self, samples: Sound) -> None:
+        """Append float32 ``(channels, n)`` in [-1, 1]."""
+        if not samples.shape[1]:
+            return
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=self._layout)
+        frame.sample_rate, frame.time_base = self._rate, Fraction(1, self._rate)
+        frame.pts = self._written
+        self._written += samples.shape[1]
+        self._container.mux(self._track.encode(frame))
+
+    def _finish(self) -> None:
+        self._container.mux(self._track.encode(None))
+        super()._finish()
+
+
+@contextmanager
+def _open_sound(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Open the first sound track of a file; FFmpeg's errors inside the block name the file."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        # A file may be a play list in disguise: never follow it to another protocol.
+        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+            if not container.streams.audio:
+                raise InputError(f"{path}: has no sound track")
+            yield container, container.streams.audio[0]
+    except av.FFmpegError as error:
+        raise InputError(f"{path}: unreadable sound ({error.strerror}); it is damaged or not a sound file") from error
+
+
+def _decode(path: Path) -> Iterator[Any]:
+    with _open_sound(path) as (container, stream):
+        yield from container.decode(stream)
+
+
+def _mix(path: Path, frame: Any, stereo: bool) -> Sound:
+    """Return the samples of a frame as ``(1, n)`` or ``(2, n)``, whatever their format and channels."""
+    channels = frame.layout.nb_channels
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, channels).T
+    if samples.dtype == np.uint8:
+        samples = samples.astype(np.float32) / 128 - 1
+    elif np.issubdtype(samples.dtype, np.integer):
+        samples = samples / np.float64(2 ** (8 * samples.dtype.itemsize - 1))
+    if not (np.abs(samples) <= _LOUDEST).all():  # also where NaN
+        raise InputError(f"{path}: its sound has values that are not finite or far beyond 1; scale it to [-1, 1] first")
+    if not (stereo and channels == 2):
+        samples = np.repeat(samples.mean(axis=0, keepdims=True), 2 if stereo else 1, axis=0)
+    return samples.astype(np.float32)
+
+
+def _in_place(path: Path, samples: Sound, ahead: int, count: int, rate: int) -> Sound:
+    """Fill a gap of ``ahead`` samples with silence, or drop what was there already (``ahead`` negative)."""
+    if count and abs(ahead) <= _DRIFT * rate:
+        return samples
+    if ahead > _LONGEST_GAP * rate:
+        raise InputError(
+            f"{path}: the time stamps of its sound jump by {ahead / rate:.0f} s at {count / rate:.1f} s; "
+            "write the file anew, with a clock that runs through"
+        )
+    if ahead >= 0:
+        return np.pad(samples, ((0, 0), (ahead, 0)))
+    return samples[:, -ahead:]
