@@ -1,5 +1,6 @@
 """Where data comes from, and the form in which it travels."""
 
+from datamodules.audio_video import AudioVideoDataModule
 from datamodules.video_snippets import VideoSnippetDataModule
 
-__all__ = ["VideoSnippetDataModule"]
+__all__ = ["AudioVideoDataModule", "VideoSnippetDataModule"]
