@@ -1,6 +1,7 @@
 """Where data comes from, and the form in which it travels."""
 
+from datamodules.aitex import AitexDataModule
 from datamodules.audio_video import AudioVideoDataModule
 from datamodules.video_snippets import VideoSnippetDataModule
 
-__all__ = ["AudioVideoDataModule", "VideoSnippetDataModule"]
+__all__ = ["AitexDataModule", "AudioVideoDataModule", "VideoSnippetDataModule"]

@@ -1,0 +1,241 @@
+"""The folder layouts of inspection datasets, read into one form: pictures of parts, most of them faultless.
+
+``docs/fabric.md`` shows each of them. A layout is recognised by the names of its folders.
+"""
+
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from datamodules.batches import UNKNOWN_LABEL
+from datamodules.errors import InputError
+from datamodules.media import IMAGE_SUFFIXES, list_images, natural_key
+
+BadFile = Literal["error", "skip"]
+GOOD, UNKNOWN = "good", "unknown"
+
+_AITEX_NAME = re.compile(r"(?P<number>\d+)_(?P<defect>\d{3})_(?P<fabric>\d{2})")
+_MASK_FOLDERS = ("ground_truth", "masks", "mask")
+_SOUGHT = """\
+  AITEX:     NoDefect_images/<fabric>/0001_000_03.png  Defect_images/0018_010_03.png  Mask_images/0018_010_03_mask.png
+  MVTec AD:  train/good/000.png  test/good/000.png  test/<defect>/000.png  ground_truth/<defect>/000_mask.png,
+             or a folder of such folders, one for each category
+  plain:     good/any.png  <defect>/any.png  masks/<defect>/any.png or any_mask.png"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A picture of an inspected part, not yet read.
+
+    Attributes:
+        name: unique within a source.
+        path: of the picture.
+        group: what is inspected, e.g. the fabric ``"03"``.
+        defect: kind of defect; ``"good"`` without, ``"unknown"`` where nobody says.
+        label: 1 defective, 0 faultless, -1 unknown.
+        masks: pictures whose bright pixels together mark the defect; empty where nobody says.
+        for_test: whether a faultless picture is set apart for the test by the layout; None leaves it to a hold-out.
+        has_margin: whether a margin beside the part belongs to such pictures.
+    """
+
+    name: str
+    path: Path
+    group: str
+    defect: str = UNKNOWN
+    label: int = UNKNOWN_LABEL
+    masks: tuple[Path, ...] = ()
+    for_test: bool | None = None
+    has_margin: bool = False
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The pictures of a source.
+
+    Attributes:
+        layout: ``"AITEX"``, ``"MVTec AD"`` or ``"plain"``.
+        normal: faultless ones.
+        defective: the others.
+    """
+
+    layout: str
+    normal: tuple[Part, ...]
+    defective: tuple[Part, ...]
+
+
+def read_inspection(root: Path, on_bad_file: BadFile) -> Inspection:
+    """Recognise the layout of ``root`` and list its pictures in natural order.
+
+    Args:
+        root: the dataset's folder.
+        on_bad_file: whether a file whose name cannot be understood ends the run or is left out with a warning.
+
+    Raises:
+        InputError: if the folder is missing, of no known layout or without faultless pictures.
+    """
+    if not root.is_dir():
+        raise InputError(
+            f"data.source: {root} is not a folder; name an existing dataset, or leave data.source out to use the "
+            "embedded demo"
+        )
+    for layout in (_aitex, _mvtec, _plain):
+        source = layout(root, on_bad_file)
+        if source is not None:
+            if not source.normal:
+                raise InputError(
+                    f"data.source: {root}, read as {source.layout}, holds no faultless picture to learn from"
+                )
+            _refuse_equal_names([*source.normal, *source.defective])
+            return source
+    found = ", ".join(sorted(child.name for child in root.iterdir())[:12]) or "nothing"
+    raise InputError(f"data.source: {root} has no known layout. Found: {found}. Looked for:\n{_SOUGHT}")
+
+
+def list_parts(path: Path, groups: Iterable[str]) -> list[Part]:
+    """List the pictures of a file or folder for prediction, masks left out; nothing is known of their defects.
+
+    Args:
+        path: a picture, or a folder searched to any depth.
+        groups: known ones; a picture belongs to the fabric that its name tells, else to the group that a folder on
+            its path is named after, else to the only one known, else to ``"unknown"``.
+
+    Raises:
+        InputError: if there is no picture.
+    """
+    if path.is_file():
+        files = [path]
+    elif path.is_dir():
+        files = [file for file in _below(path) if not _is_mask(file.relative_to(path))]
+    else:
+        raise InputError(f"data.source: {path} does not exist; name a picture or a folder of pictures")
+    if not files:
+        raise InputError(f"data.source: {path} holds no picture; looked for files ending in {' '.join(IMAGE_SUFFIXES)}")
+    known = set(groups)
+    root = path if path.is_dir() else path.parent
+    parts = [
+        Part(_name(file, root), file, _group_of(file, known), has_margin=_AITEX_NAME.fullmatch(file.stem) is not None)
+        for file in files
+    ]
+    _refuse_equal_names(parts)
+    return parts
+
+
+def _aitex(root: Path, on_bad_file: BadFile) -> Inspection | None:
+    if not (root / "NoDefect_images").is_dir():
+        return None
+    normal, defective = [], []
+    for path in _below(root / "NoDefect_images"):
+        if named := _aitex_name(path, True, on_bad_file):
+            normal.append(Part(path.stem, path, named["fabric"], GOOD, 0, has_margin=True))
+    folder = root / "Mask_images"
+    masks = _below(folder) if folder.is_dir() else []
+    for path in _below(root / "Defect_images") if (root / "Defect_images").is_dir() else []:
+        if named := _aitex_name(path, False, on_bad_file):
+            own = tuple(mask for mask in masks if re.fullmatch(re.escape(path.stem) + r"_mask\d*", mask.stem))
+            defective.append(Part(path.stem, path, named["fabric"], named["defect"], 1, own, has_margin=True))
+    known = {part.group for part in normal}
+    for part in defective:
+        if part.group not in known:
+            warnings.warn(f"left out: {part.path}: there is no faultless picture of fabric {part.group}", stacklevel=2)
+    kept = tuple(part for part in defective if part.group in known)
+    return Inspection("AITEX", tuple(normal), kept)
+
+
+def _mvtec(root: Path, on_bad_file: BadFile) -> Inspection | None:
+    categories = [folder for folder in (root, *_folders(root)) if (folder / "train" / GOOD).is_dir()]
+    normal: list[Part] = []
+    defective: list[Part] = []
+    for category in categories:
+        group = category.resolve().name
+        apart = (category / "test" / GOOD).is_dir()
+        for path in list_images(category / "train" / GOOD):
+            normal.append(Part(_name(path, root), path, group, GOOD, 0, for_test=False if apart else None))
+        for kind in _folders(category / "test"):
+            for path in list_images(kind):
+                if kind.name == GOOD:
+                    normal.append(Part(_name(path, root), path, group, GOOD, 0, for_test=True))
+                else:
+                    masks = _masks_of(path, kind.name, category)
+                    defective.append(Part(_name(path, root), path, group, kind.name, 1, masks))
+    return Inspection("MVTec AD", tuple(normal), tuple(defective)) if categories else None
+
+
+def _plain(root: Path, on_bad_file: BadFile) -> Inspection | None:
+    if not (root / GOOD).is_dir():
+        return None
+    group = root.resolve().name
+    normal = (Part(_name(path, root), path, group, GOOD, 0) for path in list_images(root / GOOD))
+    defective = (
+        Part(_name(path, root), path, group, kind.name, 1, _masks_of(path, kind.name, root))
+        for kind in _folders(root)
+        if kind.name not in (GOOD, *_MASK_FOLDERS)
+        for path in list_images(kind)
+    )
+    return Inspection("plain", tuple(normal), tuple(defective))
+
+
+def _masks_of(path: Path, kind: str, root: Path) -> tuple[Path, ...]:
+    """Find ``<masks>/<kind>/<stem>_mask.*``, or without the kind's folder, or without ``_mask``."""
+    folders = (root / name / below for name in _MASK_FOLDERS for below in (kind, ""))
+    for folder in filter(Path.is_dir, folders):
+        found = [mask for mask in list_images(folder) if mask.stem in (f"{path.stem}_mask", path.stem)]
+        if found:
+            return tuple(found)
+    return ()
+
+
+def _aitex_name(path: Path, normal: bool, on_bad_file: BadFile) -> dict[str, str] | None:
+    match = _AITEX_NAME.fullmatch(path.stem)
+    if match and (match["defect"] == "000") == normal:
+        return match.groupdict()
+    example = "0001_000_03" if normal else "0018_010_03"
+    message = f"{path}: the name does not read number_defect_fabric as in {example}"
+    if on_bad_file == "error":
+        raise InputError(f"{message}; rename or move the file\n(data.on_bad_file: skip leaves such files out)")
+    warnings.warn(f"left out: {message}", stacklevel=2)
+    return None
+
+
+def _group_of(path: Path, known: set[str]) -> str:
+    named = _AITEX_NAME.fullmatch(path.stem)
+    if named:
+        return named["fabric"]
+    folders = [folder for folder in reversed(path.resolve().parts[:-1]) if folder in known]
+    return next(iter(folders or (known if len(known) == 1 else [UNKNOWN])))
+
+
+def _is_mask(path: Path) -> bool:
+    return any(folder in (*_MASK_FOLDERS, "Mask_images") for folder in path.parts[:-1])
+
+
+def _refuse_equal_names(parts: Sequence[Part]) -> None:
+    names: dict[str, Path] = {}
+    for part in parts:
+        if part.name in names:
+            raise InputError(f"{names[part.name]} and {part.path} have the same name {part.name}; rename one of them")
+        names[part.name] = part.path
+
+
+def _below(folder: Path) -> list[Path]:
+    """Return all pictures below ``folder`` in natural order."""
+    found = [
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and not any(p.startswith(".") for p in path.relative_to(folder).parts)
+    ]
+    return sorted(found, key=lambda path: natural_key(str(path.relative_to(folder))))
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Return the folders directly in ``folder`` in natural order, hidden ones left out; none if it is missing."""
+    if not folder.is_dir():
+        return []
+    found = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return sorted(found, key=lambda path: natural_key(path.name))
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).with_suffix("").as_posix()
