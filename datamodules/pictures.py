@@ -1,0 +1,114 @@
+"""Reading a picture file rightly, whatever its kind: depth, palette, transparency, inks and orientation.
+
+Every picture becomes upright uint8 ``(H, W, C)``, grey or RGB. Pillow decodes; only formats made for pictures are
+admitted, whatever a file's name says.
+"""
+
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps
+
+from datamodules.errors import InputError
+from datamodules.media import IMAGE_SUFFIXES, Frame
+
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "WEBP", "PPM")
+"""What Pillow may decode: exactly what ``IMAGE_SUFFIXES`` promises."""
+
+LARGEST = 2 * 89_478_485
+"""Pixels from which on Pillow itself takes a file for an attack on the memory."""
+
+Channels = Literal[1, 3]
+
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # of TIFF
+# What Pillow's decoders raise on damaged files.
+_DAMAGE = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, ImageCms.PyCMSError),
+    *(KeyError, IndexError, TypeError, OverflowError, ZeroDivisionError, MemoryError),
+)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file's name says that it is a picture; hidden files are not."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def read_picture(path: Path, channels: Channels, background: int = 255, max_pixels: int = LARGEST // 2) -> Frame:
+    """Read a picture as uint8 ``(H, W, channels)``.
+
+    - 16-bit values are scaled to 8 bits over their whole range (12-bit TIFF over its own), never clipped.
+    - Palettes become colours; what is transparent lies on grey level ``background``.
+    - CMYK becomes sRGB by the profile in the file, without one by the plain rule ``255 - ink``; the
+      profiles of RGB pictures are not applied.
+    - The orientation noted in EXIF or TIFF is applied.
+    - Grey is 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
+    - Of a file with several pages the first is read.
+
+    Args:
+        path: of the file.
+        channels: 1 for grey, 3 for RGB.
+        background: 0 black to 255 white.
+        max_pixels: width x height above which the file is refused before it is decoded; at most ``LARGEST``.
+
+    Raises:
+        InputError: if the file is missing, damaged, truncated, too large, of another format, or of a depth
+            without a definite range (32-bit integers, signed and floating-point values).
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise InputError(
+                    f"{path}: measures {width}x{height}, {width * height:,} pixels; data.max_pixels is "
+                    f"{max_pixels:,}: shrink the picture or raise it"
+                )
+            image.load()
+            upright = ImageOps.exif_transpose(_plain(image, path, background))
+            return np.array(upright.convert("L" if channels == 1 else "RGB")).reshape(*upright.size[::-1], channels)
+    except (InputError, FileNotFoundError) as error:
+        raise error if isinstance(error, InputError) else InputError(f"{path}: no such file") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path}: has more than {LARGEST:,} pixels, which no picture may have: shrink it") from error
+    except _DAMAGE as error:
+        raise InputError(
+            f"{path}: unreadable picture ({error or type(error).__name__}); it is empty, damaged, truncated or "
+            f"not one of {', '.join(FORMATS)}"
+        ) from error
+
+
+def _plain(image: Image.Image, path: Path, background: int) -> Image.Image:
+    """Return a loaded picture as 8-bit grey or RGB, with its EXIF, not yet turned."""
+    exif = image.getexif()
+    if image.mode.startswith("I") or image.mode == "F":
+        plain = _eight_bits(image, path)
+    elif image.has_transparency_data:
+        over = image.convert("RGBA")
+        plain = Image.alpha_composite(Image.new("RGBA", image.size, (background,) * 3 + (255,)), over).convert("RGB")
+    elif image.mode == "CMYK" and "icc_profile" in image.info:
+        inks = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
+        converted = ImageCms.profileToProfile(image, inks, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        assert converted is not None  # it is not done in place
+        plain = converted
+    else:
+        plain = image.convert("L" if image.mode in ("1", "L") else "RGB")
+    plain.getexif().update(exif)
+    return plain
+
+
+def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
+    """Scale grey values of more than 8 bits to 0..255."""
+    tags = getattr(image, "tag_v2", {})
+    if not image.mode.startswith("I;16") and image.format != "PPM":  # PPM comes as 32 bits that hold 16
+        raise InputError(
+            f"{path}: holds {'floating-point' if image.mode == 'F' else 'signed or 32-bit'} values, for which no "
+            "range is defined; save it with 8 or 16 bits"
+        )
+    largest = (1 << tags.get(_BITS_PER_SAMPLE, (16,))[0]) - 1
+    values = np.asarray(image).astype(np.float64)
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        values = largest - values
+    return Image.fromarray(np.rint(values * (255 / largest)).astype(np.uint8))
