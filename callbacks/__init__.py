@@ -3,6 +3,8 @@
 from callbacks.anomaly_metrics import AnomalyMetrics
 from callbacks.checkpoint_io import AtomicCheckpointIO
 from callbacks.checkpoints import Checkpoints, resolve_checkpoint
+from callbacks.defect_metrics import DefectMetrics
+from callbacks.generation_metrics import GenerationMetrics
 from callbacks.media_logger import MediaLogger
 from callbacks.prediction_writer import PredictionWriter
 from callbacks.wandb_run import WandbRun
@@ -11,6 +13,8 @@ __all__ = [
     "AnomalyMetrics",
     "AtomicCheckpointIO",
     "Checkpoints",
+    "DefectMetrics",
+    "GenerationMetrics",
     "MediaLogger",
     "PredictionWriter",
     "WandbRun",
