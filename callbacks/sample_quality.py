@@ -1,0 +1,100 @@
+"""Distances between a set of pictures and a set of samples; the maths of FID and KID is torchmetrics'."""
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import KernelInceptionDistance
+
+MOST = 5000
+"""Of larger sets, this many rows at equal distances stand for all in KID, whose cost grows with their square."""
+
+
+class _AsTheyAre(nn.Module):
+    """Hands over features that were extracted before, batch by batch, while the pictures were there."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features
+
+
+def frechet_distance(real: Tensor, fake: Tensor) -> float:
+    """Return FID (Heusel et al. 2017) of two float64 ``(N, F)``; at least two rows each.
+
+    It is 0 for equal sets, and biased: the fewer rows, the larger. Compare only numbers of the same N.
+    """
+    metric = FrechetInceptionDistance(feature=_AsTheyAre(real.shape[1]), sync_on_compute=False)
+    metric.update(real, real=True)
+    metric.update(fake, real=False)
+    return float(metric.compute())
+
+
+def kernel_distance(real: Tensor, fake: Tensor) -> float:
+    """Return KID (Bińkowski et al. 2018) of two float64 ``(N, F)``: the unbiased squared MMD, kernel (x'y/F + 1)^3.
+
+    Equal distributions have 0 on average, hence sometimes less.
+    """
+    size = min(len(real), len(fake), MOST)
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):  # it shuffles by the global generator
+        warnings.filterwarnings("ignore", message="Metric `Kernel Inception Distance` will save all")  # they are here
+        metric = KernelInceptionDistance(
+            feature=_AsTheyAre(real.shape[1]), subsets=1, subset_size=size, sync_on_compute=False
+        )
+        metric.update(_at_most(real, size), real=True)
+        metric.update(_at_most(fake, size), real=False)
+        return float(metric.compute()[0])
+
+
+def _at_most(rows: Tensor, count: int) -> Tensor:
+    return rows[torch.linspace(0, len(rows) - 1, min(len(rows), count), dtype=torch.float64).round().long()]
+
+
+class Spread:
+    """How far apart the pictures of a set are, from sums alone.
+
+    Attributes:
+        count: number of pictures.
+        total: float64 ``(C, H, W)``, their sum.
+        power: float64, sum of their mean squares.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = torch.zeros((), dtype=torch.float64)
+        self.power = 0.0
+
+    def add(self, images: Tensor) -> None:
+        """Take in pictures ``(B, C, H, W)``."""
+        images = images.detach().double()
+        self.count += len(images)
+        self.total = self.total + images.sum(0).cpu()
+        self.power += float(images.square().flatten(1).mean(1).sum())
+
+    def __add__(self, other: "Spread") -> "Spread":
+        both = Spread()
+        both.count = self.count + other.count
+        both.total = self.total + other.total
+        both.power = self.power + other.power
+        return both
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean picture, float64 ``(C, H, W)``."""
+        return self.total / self.count
+
+    @property
+    def variance(self) -> float:
+        """Mean square difference of a picture and the mean picture, per pixel."""
+        return max(self.power / self.count - float(self.mean.square().mean()), 0.0)  # rounding may leave -1e-17
+
+    @property
+    def pairwise_distance(self) -> float:
+        """Root mean square difference of two different pictures, per pixel; needs two.
+
+        Over all pairs the squared distances add up to twice the variance: no pair has to be formed.
+        """
+        return (2 * self.variance * self.count / (self.count - 1)) ** 0.5
