@@ -153,8 +153,10 @@ class ImageFolderDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Decode into the cache whatever the coming stage needs; Lightning calls this in one process only."""
-        stage = self.trainer.state.fn if self.trainer is not None else TrainerFn.FITTING
-        cache_pictures(self._listed(str(stage)), self._form, self._cache / "pictures", self._on_bad_file)
+        stage = self.trainer.state.fn if self.trainer is not None else None
+        cache_pictures(
+            self._listed(stage or TrainerFn.FITTING), self._form, self._cache / "pictures", self._on_bad_file
+        )
 
     def setup(self, stage: str) -> None:
         """Open the pictures of a stage: ``fit``, ``validate``, ``test`` or ``predict``.
@@ -176,7 +178,8 @@ class ImageFolderDataModule(LightningDataModule):
         self._notes = [*copies, *self._cached.unreadable.values()]
         if copies:
             warnings.warn(f"left out {len(copies)} copies of other pictures:\n" + "\n".join(copies[:5]), stacklevel=2)
-        for split in ("test",) if stage == "test" else ("train", "validation"):
+        needed: tuple[Split, ...] = ("test",) if stage == "test" else ("train", "validation")
+        for split in needed:
             if not self._splits[split]:
                 raise InputError(
                     f"data.source: none of the {len(readable)} pictures in {self._root} is for {split}; a picture's "
@@ -252,6 +255,6 @@ class ImageFolderDataModule(LightningDataModule):
         )
 
 
-def _as_it_is(batch: ImageBatch) -> ImageBatch:
+def _as_it_is(batch: Any) -> Any:
     """Collate what is a batch already."""
     return batch

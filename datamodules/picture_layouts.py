@@ -16,11 +16,13 @@ from datamodules.seeding import derive_seed
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+_HELD_OUT: tuple[Split, Split] = ("validation", "test")
 _SPLIT_OF: dict[str, Split] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+_Found = tuple[Path, int, Split | None]  # a file, its label, and its split where a folder tells
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def read_pictures(root: Path, validation_fraction: float, test_fraction: float) 
     roles = {folder: _SPLIT_OF[folder.lower()] for folder in folders if folder.lower() in _SPLIT_OF}
     if "train" not in roles.values() or (len(roles) == 1 and len(folders) > 1):  # a class may be called "train"
         found, classes = _read_folder(root)
-        chosen = [(path, label, None) for path, label in found]
+        chosen: list[_Found] = [(path, label, None) for path, label in found]
         return PictureSource(
             "classes" if folders else "flat", classes, _pictures(root, chosen, validation_fraction, test_fraction)
         )
@@ -85,12 +87,12 @@ def read_pictures(root: Path, validation_fraction: float, test_fraction: float) 
     by_split = {split: root / folder for folder, split in roles.items()}
     found, classes = _read_folder(by_split["train"])
     chosen = [(path, label, None) for path, label in found]
-    for split in ("validation", "test"):
+    for split in _HELD_OUT:
         if split in by_split:
             chosen += [(path, label, split) for path, label in _read_folder(by_split[split], classes)[0]]
     fractions = [
         0.0 if split in by_split else fraction
-        for split, fraction in (("validation", validation_fraction), ("test", test_fraction))
+        for split, fraction in zip(_HELD_OUT, (validation_fraction, test_fraction), strict=True)
     ]
     return PictureSource("splits", classes, _pictures(root, chosen, *fractions))
 
@@ -104,7 +106,7 @@ def find_pictures(path: Path) -> list[Picture]:
     if path.is_file():
         return [Picture(path, path.name, 0, "test")]
     _folders_with_pictures(path)
-    found = [(file, 0, "test") for file, _ in _list(path, [""])]
+    found: list[_Found] = [(file, 0, "test") for file, _ in _list(path, [""])]
     return _pictures(path, found, 0.0, 0.0)
 
 
@@ -185,9 +187,7 @@ def _read_folder(root: Path, classes: list[str] | None = None) -> tuple[list[tup
     return _list(root, classes or folders), classes or folders
 
 
-def _pictures(
-    root: Path, found: Sequence[tuple[Path, int, Split | None]], validation_fraction: float, test_fraction: float
-) -> list[Picture]:
+def _pictures(root: Path, found: Sequence[_Found], validation_fraction: float, test_fraction: float) -> list[Picture]:
     """Give every file a name, and a split where it has none."""
     named: dict[str, Picture] = {}
     places: dict[str, str] = {}
@@ -223,7 +223,7 @@ def _walk(folder: Path) -> Iterator[Path]:
     def fail(error: OSError) -> None:
         raise error
 
-    for place, _, files in os.walk(folder, onerror=fail):
+    for place, _, files in os.walk(folder, onerror=fail, followlinks=True):
         yield from filter(is_picture, (Path(place, file) for file in files))
 
 

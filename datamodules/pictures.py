@@ -5,13 +5,15 @@ admitted, whatever a file's name says.
 """
 
 import struct
+import threading
 import zlib
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms
 
 from datamodules.errors import InputError
 from datamodules.media import IMAGE_SUFFIXES, Frame
@@ -23,6 +25,18 @@ LARGEST = 2 * 89_478_485
 """Pixels from which on Pillow itself takes a file for an attack on the memory."""
 
 Channels = Literal[1, 3]
+
+_ALONE = 32_000_000  # pixels from which on pictures are decoded one after another, for the sake of the memory
+_turn = threading.Lock()
+_UPRIGHT = {  # EXIF's orientation -> what undoes it
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # of TIFF
 # What Pillow's decoders raise on damaged files.
@@ -66,11 +80,12 @@ def read_picture(path: Path, channels: Channels, background: int = 255, max_pixe
                     f"{path}: measures {width}x{height}, {width * height:,} pixels; data.max_pixels is "
                     f"{max_pixels:,}: shrink the picture or raise it"
                 )
-            image.load()
-            upright = ImageOps.exif_transpose(_plain(image, path, background))
-            return np.array(upright.convert("L" if channels == 1 else "RGB")).reshape(*upright.size[::-1], channels)
-    except (InputError, FileNotFoundError) as error:
-        raise error if isinstance(error, InputError) else InputError(f"{path}: no such file") from error
+            with _turn if width * height > _ALONE else nullcontext():
+                return _decode(image, path, channels, background)
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
     except Image.DecompressionBombError as error:
         raise InputError(f"{path}: has more than {LARGEST:,} pixels, which no picture may have: shrink it") from error
     except _DAMAGE as error:
@@ -80,23 +95,28 @@ def read_picture(path: Path, channels: Channels, background: int = 255, max_pixe
         ) from error
 
 
+def _decode(image: Image.Image, path: Path, channels: Channels, background: int) -> Frame:
+    image.load()
+    # Pillow turns TIFF files itself as it loads them, and forgets their orientation.
+    turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    plain = _plain(image, path, background).convert("L" if channels == 1 else "RGB")
+    upright = plain.transpose(turn) if turn is not None else plain
+    return np.array(upright).reshape(*upright.size[::-1], channels)
+
+
 def _plain(image: Image.Image, path: Path, background: int) -> Image.Image:
-    """Return a loaded picture as 8-bit grey or RGB, with its EXIF, not yet turned."""
-    exif = image.getexif()
+    """Return a loaded picture as 8-bit grey or RGB, not yet turned."""
     if image.mode.startswith("I") or image.mode == "F":
-        plain = _eight_bits(image, path)
-    elif image.has_transparency_data:
-        over = image.convert("RGBA")
-        plain = Image.alpha_composite(Image.new("RGBA", image.size, (background,) * 3 + (255,)), over).convert("RGB")
-    elif image.mode == "CMYK" and "icc_profile" in image.info:
+        return _eight_bits(image, path)
+    if image.has_transparency_data:
+        ground = Image.new("RGBA", image.size, (background, background, background, 255))
+        return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
+    if image.mode == "CMYK" and "icc_profile" in image.info:
         inks = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
-        converted = ImageCms.profileToProfile(image, inks, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        assert converted is not None  # it is not done in place
-        plain = converted
-    else:
-        plain = image.convert("L" if image.mode in ("1", "L") else "RGB")
-    plain.getexif().update(exif)
-    return plain
+        plain = ImageCms.profileToProfile(image, inks, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        assert plain is not None  # it is not done in place
+        return plain
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
 def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
@@ -108,7 +128,7 @@ def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
             "range is defined; save it with 8 or 16 bits"
         )
     largest = (1 << tags.get(_BITS_PER_SAMPLE, (16,))[0]) - 1
-    values = np.asarray(image).astype(np.float64)
+    levels = np.rint(np.arange(largest + 1) * (255 / largest)).astype(np.uint8)
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
-        values = largest - values
-    return Image.fromarray(np.rint(values * (255 / largest)).astype(np.uint8))
+        levels = levels[::-1]
+    return Image.fromarray(levels[np.asarray(image)])

@@ -81,7 +81,7 @@ class Factors:
             "daylight": (0.45, 1.0),
         }
         drawn = {name: float(random.uniform(*limits)) for name, limits in ranges.items()}
-        return cls(**drawn, facing=int(random.choice((-1, 1))))  # type: ignore[arg-type]
+        return cls(**drawn, facing=int(random.choice((-1, 1))))
 
 
 def shapes_folder(cache: Path) -> Path:
@@ -139,7 +139,8 @@ def _draw(canvas: Frame, factors: Factors, side: int) -> None:
     red, green, blue = hsv_to_rgb(factors.hue, factors.saturation, factors.brightness)
     paint = (round(255 * red), round(255 * green), round(255 * blue))
     shade = (round(190 * red), round(190 * green), round(190 * blue))
-    glass = tuple(round(level * factors.daylight) for level in (150, 185, 205))
+    light = factors.daylight
+    glass = (round(150 * light), round(185 * light), round(205 * light))
     floor, belt = 0.7 * factors.wheel, 0.7 * factors.wheel + factors.height
     roof, front = belt + 0.72 * factors.height, factors.hood
     back = min(0.97, front + 2 * factors.slope + factors.cabin)
