@@ -4,7 +4,6 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
@@ -79,7 +78,7 @@ class AudioVideoDataModule(LightningDataModule):
             ("sample_rate", sample_rate, 1000, 192_000),
             ("fps", fps, 1.0, 240.0),
             ("duration", duration, 2 / fps if fps > 0 else 0.0, 60.0),
-            ("image_size", image_size, 8, 1024),
+            ("image_size", image_size, 16, 1024),
             ("stride", stride, 1 / fps if fps > 0 else 0.0, duration),
             ("batch_size", batch_size, 1, 65_536),
             ("eval_batch_size", eval_batch_size, 1, 65_536),

@@ -48,7 +48,7 @@ def find_sound_sources(
         InputError: if there is none, one is unusable (unless those are skipped), or two have the same name.
     """
     found: dict[str, SoundSource] = {}
-    for path in (file for path in paths for file in _files(path)):
+    for path in (file for root in paths for file in _files(root)):
         try:
             seconds = count_samples(path, sample_rate) / sample_rate
         except InputError as error:
