@@ -1,0 +1,7 @@
+"""Sound to pictures, frame by frame."""
+
+from lightning_models.audio_to_video.legacy import AudioToVideoNetLegacy
+from lightning_models.audio_to_video.module import AudioToVideo
+from lightning_models.audio_to_video.network import AudioToVideoNet
+
+__all__ = ["AudioToVideo", "AudioToVideoNet", "AudioToVideoNetLegacy"]

@@ -1,0 +1,220 @@
+"""Sound to pictures, trained and judged: ``lightning fit --config experiments/audio_to_video.yaml``.
+
+One net hears three seconds of sound and draws the frames that belong to it. What it is judged by is whether the
+picture follows the sound: drawn to another clip's sound, or to silence, a clip has to come out worse.
+"""
+
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+
+from datamodules.batches import AudioVideoBatch, DrawnClips
+from datamodules.errors import InputError
+from lightning_models import video_losses
+from lightning_models.audio_to_video.encoders import AudioEncoder, PretrainedEncoder
+from lightning_models.audio_to_video.legacy import AudioToVideoNetLegacy
+from lightning_models.audio_to_video.network import AudioToFrames, AudioToVideoNet
+from lightning_models.phases import PhasedModule
+
+MISMATCH_STEP = 4
+"""To another clip's sound only every fourth frame is drawn: enough to compare, for a quarter of the cost."""
+
+
+class Drawn(NamedTuple):
+    """A batch as drawn in training.
+
+    Attributes:
+        frames: ``(B, T, 3, H, W)`` to the own sound.
+        mismatched: ``(B, T / 4, 3, H, W)`` to another clip's sound, every fourth frame; None where nobody asks.
+    """
+
+    frames: Tensor
+    mismatched: Tensor | None
+
+
+class AudioToVideo(PhasedModule):
+    """The picture track for a piece of sound.
+
+    Args:
+        optimizer: how the net is optimised.
+        architecture: ``transformer`` is AudioToVideoNet, ``legacy`` its predecessor AudioToVideoNetLegacy.
+        fps: frames a second, as in the data.
+        sample_rate: samples a second, as in the data.
+        image_size: edge of a frame in pixels, as in the data; 8 times a power of two (legacy: any).
+        width: length of a frame's feature vector; 256 is the published size.
+        layers: transformer layers; not for legacy, as all up to ``chunk``.
+        heads: attention heads in each.
+        feedforward: width of their hidden layers.
+        dropout: share of values dropped in them.
+        cross_attention: whether frames also attend to the sound's features, which are finer than frames.
+        chunk: frames drawn at once. A batch with more is drawn in chunks: a third of the memory, a fifth more time.
+        pretrained_encoder: name of a torchaudio pipeline, such as WAV2VEC2_BASE, that listens instead of the
+            convolutions; its weights must be on disk.
+        max_frames: longest piece in frames.
+        l2_weight: weight of the mean squared difference of the pixels, the published loss.
+        l1_weight: weight of their mean absolute difference.
+        change_weight: weight of the error in the change from frame to frame.
+        structure_weight: weight of 1 - SSIM.
+        mismatch_weight: weight of the hinge that makes another clip's sound draw a worse picture; a weight above
+            0 costs the sound of the batch twice and a quarter more frames.
+        mismatch_margin: how much worse is enough, as mean absolute difference of pixels in [0, 1].
+        scheduler: learning-rate schedule.
+        schedule: whether it moves after every ``step`` or ``epoch``.
+        gradient_clip: largest norm of the gradient; 0 does not clip.
+        accumulate: batches whose gradients are averaged for one step.
+        ema_decay: decay of the averaged net that is judged instead of the raw one; 0 is off.
+    """
+
+    phases: ClassVar[tuple[str, ...]] = ("generator",)
+    phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"generator": ("network",)}
+    network: AudioToFrames
+
+    def __init__(
+        self,
+        optimizer: OptimizerCallable,
+        architecture: Literal["transformer", "legacy"] = "transformer",
+        fps: float = 30.0,
+        sample_rate: int = 16000,
+        image_size: int = 128,
+        width: int = 256,
+        layers: int = 4,
+        heads: int = 8,
+        feedforward: int = 1024,
+        dropout: float = 0.1,
+        cross_attention: bool = False,
+        chunk: int = 128,
+        pretrained_encoder: str | None = None,
+        max_frames: int = 256,
+        l2_weight: float = 0.0,
+        l1_weight: float = 1.0,
+        change_weight: float = 1.0,
+        structure_weight: float = 0.1,
+        mismatch_weight: float = 1.0,
+        mismatch_margin: float = 0.05,
+        scheduler: LRSchedulerCallable | None = None,
+        schedule: Literal["epoch", "step"] = "step",
+        gradient_clip: float = 0.0,
+        accumulate: int = 1,
+        ema_decay: float = 0.0,
+    ) -> None:
+        super().__init__(
+            optimizers={"generator": optimizer},
+            schedulers={"generator": scheduler},
+            schedule=schedule,
+            averaged_phase="generator",
+            gradient_clip=gradient_clip,
+            accumulate=accumulate,
+            ema_decay=ema_decay,
+        )
+        self.save_hyperparameters(ignore=["optimizer", "scheduler"])
+        given = {
+            "l2": l2_weight,
+            "l1": l1_weight,
+            "change": change_weight,
+            "structure": structure_weight,
+            "mismatch": mismatch_weight,
+        }
+        if negative := {f"{name}_weight": weight for name, weight in given.items() if weight < 0}:
+            raise InputError(f"model: {negative} would reward errors; give weights of at least 0")
+        if not any(given[name] for name in ("l2", "l1", "change", "structure")):
+            raise InputError("model: no loss pulls the picture to the real one; set model.l1_weight above 0")
+        # what has no weight is not computed
+        self.weights = {name: weight for name, weight in given.items() if weight}
+        self.margin = mismatch_margin
+        encoder: AudioEncoder | None = None
+        if pretrained_encoder is not None:
+            encoder = PretrainedEncoder(pretrained_encoder, width, sample_rate)
+        if architecture == "legacy":
+            if cross_attention:
+                raise InputError("model.cross_attention: is true, but the legacy net has no attention: set it to false")
+            self.network = AudioToVideoNetLegacy(fps, sample_rate, image_size, width, encoder, max_frames)
+        else:
+            self.network = AudioToVideoNet(
+                fps,
+                sample_rate,
+                image_size,
+                width,
+                layers,
+                heads,
+                feedforward,
+                dropout,
+                cross_attention,
+                encoder,
+                chunk,
+                max_frames,
+            )
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """Draw sound ``(B, 1, N)`` in [-1, 1] as frames ``(B, T, 3, H, W)`` in [0, 1]."""
+        frames: Tensor = self.network(audio)
+        return frames
+
+    # --- training -----------------------------------------------------------------------------------------------
+
+    def prepare(self, batch: AudioVideoBatch) -> tuple[Drawn, AudioVideoBatch]:
+        """Draw a batch to its own sound and, as far as the hinge needs it, to another clip's.
+
+        Both in one pass: BatchNorm then sees all sound as one batch, and counts it once.
+        """
+        self._check(batch)
+        if "mismatch" not in self.weights:
+            return Drawn(self(batch.audio), None), batch
+        own, other = self.network.features(torch.cat([batch.audio, batch.other])).chunk(2)
+        other = other[:, ::MISMATCH_STEP]
+        frames = self.network.draw(torch.cat([own.flatten(0, 1), other.flatten(0, 1)]))
+        drawn, mismatched = frames.split([own.shape[0] * own.shape[1], other.shape[0] * other.shape[1]])
+        return Drawn(drawn.unflatten(0, own.shape[:2]), mismatched.unflatten(0, other.shape[:2])), batch
+
+    def generator_loss(self, prepared: tuple[Drawn, AudioVideoBatch]) -> dict[str, Tensor]:
+        """Distances to the real frames where there are any, and the hinge on the mismatched ones."""
+        drawn, batch = prepared
+        real, valid = batch.frames.float() / 255, batch.valid
+        terms: dict[str, Tensor] = {}
+        if "l2" in self.weights:
+            terms["l2"] = video_losses.over_valid(video_losses.distance("l2", drawn.frames, real), valid)
+        if "l1" in self.weights:
+            terms["l1"] = video_losses.over_valid(video_losses.distance("l1", drawn.frames, real), valid)
+        if "change" in self.weights:
+            pairs = valid[:, 1:] & valid[:, :-1]
+            terms["change"] = video_losses.over_valid(video_losses.change_distance(drawn.frames, real), pairs)
+        if "structure" in self.weights:
+            terms["structure"] = video_losses.over_valid(video_losses.structure_distance(drawn.frames, real), valid)
+        if drawn.mismatched is not None:
+            real, counted = real[:, ::MISMATCH_STEP], valid[:, ::MISMATCH_STEP]
+            own, other = (
+                (video_losses.distance("l1", clips, real) * counted).sum(1) / counted.sum(1).clamp(min=1)
+                for clips in (drawn.frames[:, ::MISMATCH_STEP].detach(), drawn.mismatched)
+            )
+            terms["mismatch"] = video_losses.mismatch_hinge(own, other, self.margin)
+        return terms
+
+    # --- evaluation ---------------------------------------------------------------------------------------------
+
+    # Lightning types a step's outputs as tensors, but hands anything on to the callbacks
+    def validation_step(self, batch: AudioVideoBatch, batch_idx: int) -> DrawnClips:  # type: ignore[override]
+        """Draw a batch to its own sound, to another clip's, and to silence."""
+        self._check(batch)
+        return DrawnClips(self(batch.audio), self(batch.other), self(torch.zeros_like(batch.audio)))
+
+    test_step = validation_step
+
+    def predict_step(self, batch: AudioVideoBatch, batch_idx: int) -> DrawnClips:  # type: ignore[override]
+        """Draw a batch to its sound."""
+        return DrawnClips(self(batch.audio))
+
+    @torch.no_grad()
+    def attention(self, batch: AudioVideoBatch) -> Tensor:
+        """Return how much each frame attends to each, ``(B, layers, T, T)``; no layer for the legacy net."""
+        return self.network.attention(batch.audio)
+
+    def _check(self, batch: AudioVideoBatch) -> None:
+        """Refuse data of another rate or size than the model draws."""
+        wanted = (self.network.num_frames(batch.audio.shape[-1]), 3, self.network.image_size, self.network.image_size)
+        given = tuple(batch.frames.shape[1:])
+        if given != wanted:
+            raise InputError(
+                f"the clips are {given} (frames, channels, height, width), but to {batch.audio.shape[-1]} samples the "
+                f"model draws {wanted}: set fps, sample_rate and image_size to the same under data and under model"
+            )

@@ -1,0 +1,193 @@
+r"""AudioToVideoNet: sound ``(B, 1, 48000)`` becomes frames ``(B, 90, 3, 128, 128)``.
+
+    sound (B, 1, N) -> convolutions (B, 256, N // 256) -> interpolated to one vector a frame (B, T, 256)
+      -> positions -> transformer -> LayerNorm  -+-> linear to 8x8 -> transposed convolutions -> frames
+      \------------------- skip ----------------/
+
+A piece of N samples has ``round(N * fps / sample_rate)`` frames; no weight depends on their number. The skip starts
+before the positions are added and ends after the final LayerNorm: what is local, such as a beat, passes unchanged.
+"""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from datamodules.errors import InputError
+from lightning_models.audio_to_video.decoder import FrameDecoder
+from lightning_models.audio_to_video.encoders import AudioEncoder, ConvolutionalEncoder
+
+
+class AudioToFrames(nn.Module, ABC):
+    """What the net and its predecessor have in common: one feature vector a frame, and how it is drawn.
+
+    Args:
+        encoder: listens to the sound.
+        fps: frames a second.
+        sample_rate: samples a second.
+        image_size: edge of a frame in pixels.
+        max_frames: longest clip in frames.
+    """
+
+    def __init__(self, encoder: AudioEncoder, fps: float, sample_rate: int, image_size: int, max_frames: int) -> None:
+        super().__init__()
+        if fps <= 0 or sample_rate <= 0:
+            raise InputError(f"model.fps is {fps} and model.sample_rate {sample_rate}: give rates above 0")
+        self.encoder, self.fps, self.sample_rate = encoder, fps, sample_rate
+        self.image_size, self.max_frames = image_size, max_frames
+
+    @abstractmethod
+    def features(self, audio: Tensor) -> Tensor:
+        """Map sound ``(B, 1, N)`` in [-1, 1] to one vector a frame, ``(B, T, width)``."""
+
+    @abstractmethod
+    def draw(self, features: Tensor) -> Tensor:
+        """Draw vectors ``(M, width)`` as frames ``(M, 3, H, W)`` in [0, 1]."""
+
+    @abstractmethod
+    def attention(self, audio: Tensor) -> Tensor:
+        """Return how much each frame attends to each, ``(B, layers, T, T)``; rows sum to 1."""
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """Map sound ``(B, 1, N)`` in [-1, 1] to frames ``(B, T, 3, H, W)`` in [0, 1]."""
+        features = self.features(audio)
+        return self.draw(features.flatten(0, 1)).unflatten(0, features.shape[:2])
+
+    def num_frames(self, samples: int) -> int:
+        """Return the number of frames to ``samples`` samples.
+
+        Raises:
+            InputError: where there are none, or too many.
+        """
+        frames = round(samples * self.fps / self.sample_rate)
+        if samples < self.encoder.min_samples or frames < 1:
+            raise InputError(
+                f"a piece of sound has {samples} samples, too few for one frame at {self.fps:g} frames and "
+                f"{self.sample_rate} samples a second, and for the encoder, which needs {self.encoder.min_samples}: "
+                "choose a longer data.duration"
+            )
+        if frames > self.max_frames:
+            raise InputError(
+                f"a piece of sound has {samples} samples, which is {frames} frames, but the model serves "
+                f"{self.max_frames}: choose a shorter data.duration, or a larger model.max_frames before training"
+            )
+        return frames
+
+    def _latents(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the encoder's features ``(B, width, L)`` and their interpolation to frames ``(B, T, width)``."""
+        frames = self.num_frames(audio.shape[-1])
+        latents: Tensor = self.encoder(audio)
+        return latents, F.interpolate(latents, frames, mode="linear").transpose(1, 2)
+
+
+class AudioToVideoNet(AudioToFrames):
+    """The net; its defaults are the published size of 8,236,611 parameters.
+
+    Args:
+        fps: frames a second.
+        sample_rate: samples a second.
+        image_size: edge of a frame in pixels, 8 times a power of two.
+        width: length of a frame's vector; a multiple of 8 and of ``heads``.
+        layers: layers of the transformer.
+        heads: attention heads in each.
+        feedforward: width of its hidden layer.
+        dropout: share of values dropped in the transformer, training only.
+        cross_attention: whether frames also attend to the encoder's features, which are finer than frames.
+        encoder: listens instead of the convolutions.
+        chunk: frames that are drawn at once; where a batch has more, they are drawn in chunks to save memory.
+        max_frames: longest clip in frames.
+    """
+
+    def __init__(
+        self,
+        fps: float = 30.0,
+        sample_rate: int = 16000,
+        image_size: int = 128,
+        width: int = 256,
+        layers: int = 4,
+        heads: int = 8,
+        feedforward: int = 1024,
+        dropout: float = 0.1,
+        cross_attention: bool = False,
+        encoder: AudioEncoder | None = None,
+        chunk: int = 128,
+        max_frames: int = 256,
+    ) -> None:
+        super().__init__(encoder or ConvolutionalEncoder(width), fps, sample_rate, image_size, max_frames)
+        self.transformer = TemporalTransformer(width, layers, heads, feedforward, dropout, cross_attention)
+        self.decoder = FrameDecoder(width, image_size, chunk)
+
+    def features(self, audio: Tensor) -> Tensor:
+        """Map sound ``(B, 1, N)`` in [-1, 1] to one vector a frame, ``(B, T, width)``."""
+        latents, local = self._latents(audio)
+        context: Tensor = self.transformer(local, latents.transpose(1, 2))
+        return local + context
+
+    def draw(self, features: Tensor) -> Tensor:
+        """Draw vectors ``(M, width)`` as frames ``(M, 3, H, W)`` in [0, 1]."""
+        frames: Tensor = self.decoder(features)
+        return frames
+
+    def attention(self, audio: Tensor) -> Tensor:
+        """Return how much each frame attends to each, ``(B, layers, T, T)``: the mean over heads; rows sum to 1."""
+        latents, local = self._latents(audio)
+        return self.transformer.attention(local, latents.transpose(1, 2))
+
+
+class TemporalTransformer(nn.Module):
+    """Post-norm layers of self-attention over frames, and a LayerNorm behind them.
+
+    Args:
+        width, layers, heads, feedforward, dropout: as in :class:`AudioToVideoNet`.
+        cross_attention: whether each layer also attends to the sound's features.
+    """
+
+    def __init__(
+        self, width: int, layers: int, heads: int, feedforward: int, dropout: float, cross_attention: bool
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise InputError(f"model.width: {width} cannot be shared between {heads} heads: give a multiple of that")
+        kind = nn.TransformerDecoderLayer if cross_attention else nn.TransformerEncoderLayer
+        self.cross_attention = cross_attention
+        self.dropout = nn.Dropout(dropout)
+        self.layers = nn.ModuleList(
+            kind(width, heads, feedforward, dropout, activation="gelu", batch_first=True) for _ in range(layers)
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, frames: Tensor, sound: Tensor) -> Tensor:
+        """Map frames ``(B, T, width)``, and the sound's features ``(B, L, width)``, to ``(B, T, width)``."""
+        frames, sound = self._placed(frames, sound)
+        for layer in self.layers:
+            frames = layer(frames, sound) if self.cross_attention else layer(frames)
+        normalised: Tensor = self.norm(frames)
+        return normalised
+
+    def attention(self, frames: Tensor, sound: Tensor) -> Tensor:
+        """Return the weights of the self-attention, ``(B, layers, T, T)``, averaged over heads."""
+        frames, sound = self._placed(frames, sound)
+        weights = []
+        for layer in self.layers:
+            weights.append(layer.self_attn(frames, frames, frames)[1])
+            frames = layer(frames, sound) if self.cross_attention else layer(frames)
+        return torch.stack(weights, 1)
+
+    def _placed(self, frames: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
+        """Add positions; those of the sound are in frames too, so that equal ones are at the same time."""
+        when = torch.arange(frames.shape[1], device=frames.device)
+        frames = self.dropout(frames + sinusoids(when, frames.shape[2]))
+        if self.cross_attention:
+            finer = torch.arange(sound.shape[1], device=sound.device)
+            when = (finer + 0.5) * (frames.shape[1] / sound.shape[1]) - 0.5
+            sound = self.dropout(sound + sinusoids(when, sound.shape[2]))
+        return frames, sound
+
+
+def sinusoids(positions: Tensor, width: int) -> Tensor:
+    """Return the positional encoding ``(T, width)`` of ``(T,)`` positions (Vaswani et al. 2017, section 3.5)."""
+    rates = torch.exp(torch.arange(0, width, 2, device=positions.device) * (-math.log(10000.0) / width))
+    angles = positions[:, None] * rates
+    return torch.stack((angles.sin(), angles.cos()), 2).flatten(1)[:, :width]

@@ -1,0 +1,46 @@
+"""How the learning rate moves through a run."""
+
+import math
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from datamodules.errors import InputError
+
+
+class WarmUpCosine(LRScheduler):
+    """A straight line up to the optimizer's rate, then half a cosine down (Loshchilov and Hutter 2017, eq. 5).
+
+    With ``schedule: step`` a unit is a step of the optimizer, with ``schedule: epoch`` an epoch. The first unit has
+    ``1 / (warm_up + 1)`` of the rate, unit ``warm_up`` all of it; from ``total`` on it stays at the lowest.
+
+    Args:
+        optimizer: whose rates move.
+        total: units until the lowest rate is reached.
+        warm_up: units until the full rate is reached.
+        lowest: share of the full rate that is left at the end, in [0, 1].
+        last_epoch: units already done; -1 at the start of a run.
+
+    Raises:
+        InputError: where the arguments leave no way down.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, total: int, warm_up: int = 0, lowest: float = 0.0, last_epoch: int = -1
+    ) -> None:
+        if not 0 <= warm_up < total:
+            raise InputError(f"WarmUpCosine: warm_up is {warm_up} and total {total}; give 0 <= warm_up < total")
+        if not 0 <= lowest <= 1:
+            raise InputError(f"WarmUpCosine: lowest is {lowest}; give a share of the rate, from 0 to 1")
+        self.total, self.warm_up, self.lowest = total, warm_up, lowest
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """Return the rate of every parameter group at the present unit."""
+        return [rate * self._share(self.last_epoch) for rate in self.base_lrs]
+
+    def _share(self, unit: int) -> float:
+        if unit < self.warm_up:
+            return (unit + 1) / (self.warm_up + 1)
+        way = min((unit - self.warm_up) / (self.total - self.warm_up), 1.0)
+        return self.lowest + (1 - self.lowest) * (1 + math.cos(math.pi * way)) / 2

@@ -1,0 +1,69 @@
+"""How far a drawn clip is from the real one: one formula per function, frame by frame.
+
+Clips are ``(B, T, 3, H, W)`` in [0, 1]. A function returns one value a frame, ``(B, T)``, in float32 (float64 stays
+float64); :func:`over_valid` makes a scalar of them and leaves padding out, so that weights depend on no length or size.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from lightning_models.reconstruction_losses import ssim_map
+
+SSIM_FRAMES = 16
+"""Frames compared at a time; the window's intermediate maps take 30 times a frame's memory."""
+
+
+def over_valid(values: Tensor, valid: Tensor) -> Tensor:
+    """Return the mean of ``values`` where ``valid`` (bool, same shape); 0 where nothing is."""
+    return torch.where(valid, values, 0).sum() / valid.sum().clamp(min=1)
+
+
+def distance(kind: Literal["l1", "l2"], drawn: Tensor, real: Tensor) -> Tensor:
+    """Return each frame's mean absolute (l1) or squared (l2) difference, ``(B, T)``."""
+    difference = _precise(drawn) - _precise(real)
+    return (difference.abs() if kind == "l1" else difference.square()).mean((2, 3, 4))
+
+
+def change_distance(drawn: Tensor, real: Tensor) -> Tensor:
+    """Return ``mean |(f[t+1] - f[t]) - (x[t+1] - x[t])|`` of each pair of neighbours, ``(B, T - 1)``.
+
+    A picture that stands still where the real one moves is as wrong as one that flickers.
+    """
+    # differences are linear: one difference of the error instead of one of each clip
+    return torch.diff(_precise(drawn) - _precise(real), dim=1).abs().mean((2, 3, 4))
+
+
+def structure_distance(drawn: Tensor, real: Tensor) -> Tensor:
+    """Return each frame's ``1 - SSIM`` (Wang et al. 2004; 11 pixels, sigma 1.5), ``(B, T)`` in [0, 2].
+
+    A few frames at a time, computed again in the backward pass.
+    """
+    drawn_chunks, real_chunks = (_precise(clip).flatten(0, 1).split(SSIM_FRAMES) for clip in (drawn, real))
+    similar = [
+        checkpoint(_similarity, *pair, use_reentrant=False, preserve_rng_state=False)
+        for pair in zip(drawn_chunks, real_chunks, strict=True)
+    ]
+    return 1 - torch.cat(similar).unflatten(0, drawn.shape[:2])
+
+
+def mismatch_hinge(own_error: Tensor, other_error: Tensor, margin: float) -> Tensor:
+    """Return ``mean max(0, margin + own - other)``: with another clip's sound a clip has to come out worse.
+
+    Args:
+        own_error: ``(B,)`` distance to the real clip of what is drawn to its own sound. It takes no gradient: the
+            other terms lower it already, and here it would only weigh them anew.
+        other_error: ``(B,)`` distance to the same clip of what is drawn to another clip's sound.
+        margin: how much worse is enough, in units of the distance.
+    """
+    return (margin + own_error.detach() - other_error).relu().mean()
+
+
+def _similarity(drawn: Tensor, real: Tensor) -> Tensor:
+    return ssim_map(drawn, real).mean((1, 2, 3))
+
+
+def _precise(clip: Tensor) -> Tensor:
+    return clip.to(torch.promote_types(clip.dtype, torch.float32))

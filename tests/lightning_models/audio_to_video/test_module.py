@@ -1,0 +1,192 @@
+"""Sound to pictures as a whole: its losses, its steps, and that it learns to follow the sound."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from lightning.pytorch import Trainer, seed_everything
+from torch.utils.data import DataLoader
+
+from datamodules.batches import AudioVideoBatch
+from datamodules.errors import InputError
+from lightning_models import video_losses
+from lightning_models.audio_to_video import AudioToVideo
+from lightning_models.learning_rate import WarmUpCosine
+
+SIZES = {"fps": 10.0, "sample_rate": 4000, "image_size": 16, "width": 32, "layers": 1, "heads": 4, "feedforward": 32}
+TERMS = {"l2", "l1", "change", "structure", "mismatch"}
+ALL = {f"{name}_weight": 1.0 for name in TERMS}
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, 3e-3)
+
+
+def model(**changes):
+    torch.manual_seed(0)
+    return AudioToVideo(adam, **{**SIZES, **changes})
+
+
+def batch(clips=2, seed=0, size=16):
+    """Noise whose loudness in each tenth of a second is the brightness of its frame."""
+    random = torch.Generator().manual_seed(seed)
+    loud, other = torch.rand(2, clips, 10, generator=random)
+
+    def sound(envelope):
+        noise = torch.rand(clips, 1, 4000, generator=random) * 2 - 1
+        return noise * envelope.repeat_interleave(400, 1)[:, None]
+
+    frames = (loud * 255).byte()[:, :, None, None, None].expand(-1, -1, 3, size, size).contiguous()
+    return AudioVideoBatch(
+        audio=sound(loud),
+        frames=frames,
+        valid=torch.ones(clips, 10, dtype=torch.bool),
+        other=sound(other),
+        name=[f"clip{n}" for n in range(clips)],
+        start=torch.zeros(clips, dtype=torch.float64),
+        index=torch.arange(clips),
+    )
+
+
+def terms_of(system, clips):
+    return system.generator_loss(system.prepare(clips))
+
+
+def test_every_loss_has_its_name_and_its_weight():
+    system = model(**ALL)
+    terms = terms_of(system, batch())
+    assert set(terms) == set(system.weights) == TERMS
+    assert all(torch.isfinite(term) and term > 0 for term in terms.values())
+
+
+@pytest.mark.parametrize("name", sorted(TERMS))
+def test_a_loss_without_weight_is_not_computed(name):
+    system = model(**{**ALL, f"{name}_weight": 0.0})
+    assert set(terms_of(system, batch())) == TERMS - {name} == set(system.weights)
+
+
+def test_each_term_is_its_formula_on_what_was_drawn():
+    system, clips = model(**ALL, dropout=0.0), batch()
+    prepared = system.prepare(clips)
+    terms, drawn, real = system.generator_loss(prepared), prepared[0].frames, clips.frames / 255
+    torch.testing.assert_close(terms["l1"], (drawn - real).abs().mean())
+    torch.testing.assert_close(terms["l2"], (drawn - real).square().mean())
+    torch.testing.assert_close(terms["change"], (drawn.diff(dim=1) - real.diff(dim=1)).abs().mean())
+    torch.testing.assert_close(terms["structure"], video_losses.structure_distance(drawn, real).mean())
+    own, other = ((side - real[:, ::4]).abs().mean((1, 2, 3, 4)) for side in (drawn[:, ::4], prepared[0].mismatched))
+    torch.testing.assert_close(terms["mismatch"], (0.05 + own - other).relu().mean())
+
+
+def test_padding_is_not_learned():
+    system, clips = model(**ALL, dropout=0.0), batch()
+    clips.valid[1, 6:] = False
+    before = terms_of(system, clips)
+    changed = replace(clips, frames=clips.frames.clone())
+    changed.frames[1, 6:] = 255 - changed.frames[1, 6:]
+    after = terms_of(system, changed)
+    for name, term in before.items():
+        assert torch.equal(term, after[name]), name
+    changed.frames[1, 4] = 255 - changed.frames[1, 4]
+    assert all(not torch.equal(term, before[name]) for name, term in terms_of(system, changed).items())
+
+
+def test_mismatched_frames_are_drawn_to_the_other_sound():
+    """In evaluation, where frames do not know of the batch, they are those of a call of its own."""
+    system, clips = model(**ALL).eval(), batch()
+    drawn, _ = system.prepare(clips)
+    torch.testing.assert_close(drawn.frames, system(clips.audio))
+    torch.testing.assert_close(drawn.mismatched, system(clips.other)[:, ::4])
+
+
+def test_every_parameter_is_trained():
+    for changes in ({}, {"cross_attention": True}, {"architecture": "legacy"}):
+        system = model(**ALL, **changes)
+        sum(terms_of(system, batch()).values()).backward()
+        assert [name for name, weight in system.named_parameters() if weight.grad is None] == []
+
+
+def test_statistics_are_counted_once_a_batch():
+    system = model(**{**ALL, "image_size": 32}, chunk=7)
+    sum(terms_of(system, batch(size=32)).values()).backward()
+    counted = {name: int(b) for name, b in system.named_buffers() if name.endswith("num_batches_tracked")}
+    assert len(counted) > 4
+    assert set(counted.values()) == {1}
+
+
+@pytest.mark.parametrize("architecture", ["transformer", "legacy"])
+def test_steps_of_evaluation(architecture):
+    system, clips = model(architecture=architecture).eval(), batch()
+    with torch.no_grad():
+        shown = system.test_step(clips, 0)
+        for name, sound in (("frames", clips.audio), ("shuffled", clips.other), ("silent", 0 * clips.audio)):
+            assert torch.equal(getattr(shown, name), system(sound)), name
+        drawn = system.predict_step(clips, 0)
+        assert torch.equal(drawn.frames, shown.frames)
+    assert drawn.shuffled is None
+    assert drawn.silent is None
+    assert system.attention(clips).shape == (2, 0 if architecture == "legacy" else 1, 10, 10)
+    assert AudioToVideo.validation_step is AudioToVideo.test_step
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"l1_weight": -1.0}, "l1_weight"),
+        ({"l1_weight": 0.0, "change_weight": 0.0, "structure_weight": 0.0}, "no loss pulls"),
+        ({"architecture": "legacy", "cross_attention": True}, "cross_attention"),
+        ({"pretrained_encoder": "WHISPER"}, "WHISPER"),
+        ({"image_size": 20}, "image_size: is 20"),
+    ],
+)
+def test_arguments_that_cannot_be_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        model(**changes)
+
+
+@pytest.mark.parametrize("changes", [{"fps": 12.0}, {"image_size": 32}, {"sample_rate": 8000}])
+def test_data_of_another_rate_or_size_are_refused(changes):
+    system = model(**changes)
+    with pytest.raises(InputError, match="the same under data and under model"):
+        system.prepare(batch())
+    with pytest.raises(InputError, match="the same under data and under model"):
+        system.validation_step(batch(), 0)
+
+
+def fit(system, clips, steps, tmp_path):
+    loader = DataLoader([clips] * steps, batch_size=None)
+    trainer = Trainer(
+        default_root_dir=tmp_path,
+        accelerator="cpu",
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(system, loader)
+    return trainer
+
+
+@pytest.mark.parametrize("architecture", ["transformer", "legacy"])
+def test_it_learns_to_follow_the_sound(architecture, tmp_path):
+    seed_everything(0)
+    system, clips = model(architecture=architecture, dropout=0.0, structure_weight=0.0), batch(4, seed=1)
+    fit(system, clips, 40, tmp_path)
+    system.eval()
+    real = clips.frames / 255
+    with torch.no_grad():
+        shown = system.test_step(clips, 0)
+    own, other = ((side - real).abs().mean().item() for side in (shown.frames, shown.shuffled))
+    assert own < 0.6 * other
+
+
+def test_the_rate_moves_with_every_step(tmp_path):
+    rates = []
+
+    class Watched(AudioToVideo):
+        def on_train_batch_end(self, outputs, batch, batch_idx):
+            rates.append(self.optimizers().param_groups[0]["lr"])
+
+    system = Watched(adam, **SIZES, scheduler=lambda optimizer: WarmUpCosine(optimizer, total=5, warm_up=2))
+    fit(system, batch(), 5, tmp_path)
+    assert rates == pytest.approx([2e-3, 3e-3, 2.25e-3, 0.75e-3, 0.0])
