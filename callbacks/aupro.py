@@ -32,7 +32,7 @@ def overlap_curve(counts: PixelCounts) -> tuple[Floats, Floats]:
     The overlap of a region is the share of its pixels at or above the threshold; the rate is the share of all
     clean pixels, of pictures with and without defects, that are.
     """
-    false = np.append(0, np.cumsum(counts.clean[::-1])) / counts.clean.sum()
+    false = np.append(0, np.cumsum(counts.clean[::-1], dtype=np.int64)) / counts.clean.sum()
     overlap = np.append(0, np.cumsum(counts.overlap[::-1])) / counts.overlap.sum()
     return false, overlap
 

@@ -37,7 +37,7 @@ class DefectMetrics(Callback):
       threshold) their ``f1`` at the module's ``tile_threshold``;
     - ``strip_auroc``: whole pictures;
     - ``pixel_auroc`` and ``aupro`` (up to a false-positive rate of 0.3): all pixels of faultless pictures and of
-      those with a mask, from the start of the part on. Pixel scores are rounded to a relative 1.2e-4; how much
+      those with a mask, from the start of the part on. Pixel scores are rounded to a relative 2.4e-4; how much
       that can matter stands in ``results.json`` under ``rounding``.
 
     Each is computed once per run over the pictures of all processes and logged as ``val/<name>`` or

@@ -119,7 +119,7 @@ def test_pixel_auroc_equals_scikit_learn_within_its_bound():
         mask = np.concatenate([mask.ravel() for _, mask in pictures])
         area, bound = pixel_auroc(counts_of(pictures))
         assert abs(area - metrics.roc_auc_score(mask, heat)) <= bound + 1e-12
-        assert bound < (0.07 if shift == -5 else 2e-3)
+        assert bound < (0.15 if shift == -5 else 2e-3)
     heat = rng.integers(-8, 9, 4000).astype(np.float32)
     mask = rng.random(4000) < 0.1
     area, _ = pixel_auroc(counts_of([(heat[None], mask[None])]))
