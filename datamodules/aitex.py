@@ -108,7 +108,8 @@ class AitexDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Write the generated weave where no source is named; Lightning calls this in one process only."""
-        self._root.exists()
+        if self.source is None:
+            weave_folder(self._cache)
 
     def setup(self, stage: str) -> None:
         """Read what a stage needs: ``fit``, ``validate``, ``test`` or ``predict``.

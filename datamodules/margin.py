@@ -9,8 +9,11 @@ vertical). A bed is smoother than a weave or of another grey; a selvage differs 
 import math
 from collections.abc import Iterable
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from datamodules.media import Frame
 
 _BLOCK = 32  # columns
 _MEMORY = 8  # blocks of fabric to the right that a block is compared with
@@ -19,18 +22,17 @@ _GREY = 0.12  # largest relative difference of the grey level
 _TEXTURE = 0.3  # largest difference of the natural logarithm of the texture
 
 
-def margin_width(picture: NDArray[np.floating] | NDArray[np.uint8]) -> int:
+def margin_width(picture: Frame) -> int:
     """Return how many columns at the left of one picture are not fabric; a multiple of 32, at most half the width.
 
     Args:
-        picture: grey levels ``(H, W)`` in [0, 255].
+        picture: grey levels, uint8 ``(H, W)``.
     """
-    grey, texture = _properties(np.asarray(picture, np.float32))
-    blocks = len(grey)
-    alike = np.zeros(blocks, bool)
-    alike[blocks // 2 :] = True
-    fabric = list(range(blocks // 2, min(blocks // 2 + _MEMORY, blocks)))  # nearest first
-    for block in reversed(range(blocks // 2)):
+    middle = picture.shape[1] // (2 * _BLOCK)
+    grey, texture = _properties(picture[:, : (middle + _MEMORY) * _BLOCK])
+    alike = np.ones(middle + _RUN, bool)
+    fabric = list(range(middle, len(grey)))  # nearest first
+    for block in reversed(range(middle)):
         level, roughness = np.median(grey[fabric]), np.median(texture[fabric])
         alike[block] = abs(grey[block] - level) <= _GREY * level and abs(texture[block] - roughness) <= _TEXTURE
         if alike[block]:
@@ -44,10 +46,17 @@ def common_start(margins: Iterable[int], tile: int) -> int:
     return tile * math.ceil(max(margins) / tile)
 
 
-def _properties(picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _properties(picture: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return grey level and logarithm of the texture of every block of columns."""
-    across = np.abs(np.diff(picture, axis=1, append=picture[:, -1:])).mean(axis=0)
-    along = np.abs(np.diff(picture, axis=0)).mean(axis=0)
-    whole = len(across) // _BLOCK * _BLOCK
-    blocks = [columns[:whole].reshape(-1, _BLOCK).mean(axis=1) for columns in (picture.mean(axis=0), across + along)]
-    return blocks[0], np.log(blocks[1] + 0.5)
+    across = _column_means(cv2.absdiff(picture[:, 1:], picture[:, :-1]))
+    along = _column_means(cv2.absdiff(picture[1:], picture[:-1]))
+    texture = along + np.append(across, across[-1])  # the last column has no neighbour to the right
+    whole = picture.shape[1] // _BLOCK
+    levels, steps = (
+        values[: whole * _BLOCK].reshape(whole, _BLOCK).mean(axis=1) for values in (_column_means(picture), texture)
+    )
+    return levels, np.log(steps + 0.5)
+
+
+def _column_means(picture: Frame) -> NDArray[np.float64]:
+    return np.asarray(cv2.reduce(picture, 0, cv2.REDUCE_AVG, dtype=cv2.CV_64F)[0], np.float64)

@@ -24,6 +24,7 @@ Kind = Literal["blob", "thread", "missing_yarn", "patch"]
 KINDS: tuple[Kind, ...] = ("blob", "thread", "missing_yarn", "patch")
 
 _HALF = 0.5  # of a defect's strength, from which on a pixel is marked
+_REACH = 160  # pixels from its centre, farther than any defect goes
 _Field = NDArray[np.float32]
 
 
@@ -43,23 +44,23 @@ def add_defects(picture: Frame, kind: Kind, start: int, tile: int, random: Gener
     Returns:
         uint8 ``(C, H, W)``, and uint8 ``(H, W)`` of 0 and 1.
     """
-    changed = picture.astype(np.float32)
-    part = changed[:, :, start:]
-    mask = np.zeros(picture.shape[1:], np.uint8)
+    changed, mask = picture.copy(), np.zeros(picture.shape[1:], np.uint8)
+    part, marked = changed[:, :, start:], mask[:, start:]
+    _, height, width = part.shape
     spread = float(part.std(axis=(1, 2)).mean())
-    rows, columns = max(1, part.shape[1] // tile), max(1, part.shape[2] // tile)
+    rows, columns = max(1, height // tile), max(1, width // tile)
     chosen = random.permutation(rows * columns)[: max(1, rows * columns // 3)]
-    height, width = part.shape[1] / rows, part.shape[2] / columns
     for cell in sorted(int(number) for number in chosen):
         row, column = divmod(cell, columns)
-        centre = (
-            float((column + random.uniform(0.2, 0.8)) * width),
-            float((row + random.uniform(0.2, 0.8)) * height),
-        )
-        strength = _DRAW[kind](part, centre, spread, random)
-        mask[:, start:] |= strength >= _HALF
-    result = np.rint(changed).clip(0, 255).astype(np.uint8)
-    return result, mask & (result != picture).any(axis=0)
+        x = (column + random.uniform(0.2, 0.8)) * width / columns
+        y = (row + random.uniform(0.2, 0.8)) * height / rows
+        left, top = max(0, round(x) - _REACH), max(0, round(y) - _REACH)
+        near = np.s_[top : round(y) + _REACH, left : round(x) + _REACH]
+        piece = part[:, *near].astype(np.float32)
+        strength = _DRAW[kind](piece, (x - left, y - top), spread, random)
+        part[:, *near] = np.rint(piece).clip(0, 255)
+        marked[near] |= strength >= _HALF
+    return changed, mask & (changed != picture).any(axis=0)
 
 
 def _blob(part: _Field, centre: tuple[float, float], spread: float, random: Generator) -> _Field:

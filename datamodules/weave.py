@@ -107,11 +107,11 @@ def _draw(fabric: _Fabric, defect: str, random: Generator) -> tuple[Frame, Frame
 def _weave(fabric: _Fabric, defect: str, centre: _Span, mask: Frame, random: Generator) -> _Field:
     """Return cloth in grey levels; the defects of the threads themselves are woven in and marked."""
     row, column = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
-    across = column + _wander(HEIGHT, random)[:, None]
-    down = row + _wander(WIDTH, random)[None, :]
+    across = column + random.uniform(0, 64) + _wander(HEIGHT, random)[:, None]
+    down = row + random.uniform(0, 64) + _wander(WIDTH, random)[None, :]
     if defect == "010":  # picks crowd together within a stretch, and leave a gap beside it
         half = int(random.integers(40, 90))
-        near = (np.abs(column - centre[0]) < half) * np.exp(-(((row - centre[1]) / 9) ** 2))
+        near = (np.abs(column - centre[0]) < half) * np.exp(-(((row - centre[1]) / 7) ** 2))
         down = down + 0.9 * fabric.weft_period * np.asarray(near, np.float32)
         mask[near > 0.2] = 1
     warp, weft = np.floor(across / fabric.warp_period).astype(int), np.floor(down / fabric.weft_period).astype(int)
@@ -161,7 +161,7 @@ def _stain(cloth: _Field, centre: _Span, mask: Frame, random: Generator) -> None
     reach = 1 - ((column - centre[0]) / wide) ** 2 - ((row - centre[1]) / high) ** 2 + 0.5 * noise / noise.std()
     near = (np.abs(column - centre[0]) < 1.6 * wide) & (np.abs(row - centre[1]) < 1.6 * high)
     stain = ((reach > 0) & near).astype(np.uint8)
-    cloth *= 1 - random.uniform(0.15, 0.3) * cv2.GaussianBlur(stain.astype(np.float32), (0, 0), 1.5)
+    cloth *= 1 - random.uniform(0.18, 0.32) * cv2.GaussianBlur(stain.astype(np.float32), (0, 0), 1.5)
     mask |= stain
 
 
