@@ -41,8 +41,8 @@ _UPRIGHT = {  # EXIF's orientation -> what undoes it
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # of TIFF
 # What Pillow's decoders raise on damaged files.
 _DAMAGE = (
-    *(OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, ImageCms.PyCMSError),
-    *(KeyError, IndexError, TypeError, OverflowError, ZeroDivisionError, MemoryError),
+    *(OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError),
+    *(struct.error, zlib.error, ImageCms.PyCMSError),
 )
 
 
@@ -73,7 +73,8 @@ def read_picture(path: Path, channels: Channels, background: int = 255, max_pixe
             without a definite range (32-bit integers, signed and floating-point values).
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        # An open file, since Pillow maps a named one into memory and then misreads grey TIFF files lying on their side.
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise InputError(
