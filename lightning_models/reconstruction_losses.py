@@ -55,7 +55,8 @@ def ssim(restored: Tensor, target: Tensor, data_range: float = 1.0) -> Tensor:
         target: the same shape.
         data_range: largest minus smallest possible value.
     """
-    return (1 - ssim_map(*_precise(restored, target), data_range)).sum() / len(target)
+    restored, target = _precise(restored, target)
+    return (1 - ssim_map(restored, target, data_range)).sum() / len(target)
 
 
 def ssim_map(first: Tensor, second: Tensor, data_range: float = 1.0) -> Tensor:

@@ -1,0 +1,5 @@
+"""AitexVAE: finds defects in fabric by what a variational autoencoder cannot draw."""
+
+from lightning_models.aitex_vae.module import AitexVAE
+
+__all__ = ["AitexVAE"]

@@ -1,0 +1,121 @@
+"""What speaks for a defect at a place of a picture.
+
+The weave repeats, a defect does not: every channel of evidence is a local statistic that is about the same all over a
+faultless part. The model's part in it is the residual, what it cannot draw, seen at several scales. A channel is
+measured against its own median and spread over the picture, because recordings differ in light and contrast, and then
+(``groups.py``) against what tiles of normal pictures of the same group reach. The loudest channel decides: in a sum a
+small defect that only one channel sees would drown.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CELL = 4
+"""Edge in pixels of the cells in which evidence is given."""
+
+LEVELS = 4
+"""Octaves of the pyramid: details of about 1, 2, 4 and 8 pixels."""
+
+MEDIAN_DEVIATION = 1.4826
+"""Standard deviation of a normal distribution in units of its median absolute deviation."""
+
+FAINTEST = 1e-6
+"""Energy and spread below rounding: what varies less, as a picture of one grey does, counts as even."""
+
+
+def texture_evidence(picture: Tensor) -> dict[str, Tensor]:
+    """Describe the surroundings of every cell of a picture, or of a residual.
+
+    - ``brightness``: mean at each of four scales.
+    - ``threads``: mean along a row and along a column, thin and thick: yarns lie that way.
+    - ``energy``: logarithm of the energy in each of four octaves.
+    - ``orientation``: for three octaves how far the gradient prefers rows to columns, and one diagonal to the other.
+
+    Args:
+        picture: float32 ``(C, H, W)``.
+
+    Returns:
+        By kind ``(K, h, w)``, one value a cell of 4 x 4 pixels, ``h = ceil(H / 4)``.
+    """
+    cells = (-(-picture.shape[1] // CELL), -(-picture.shape[2] // CELL))
+    parts: dict[str, list[Tensor]] = {"brightness": [], "threads": [], "energy": [], "orientation": []}
+    fine = picture
+    for level in range(LEVELS):
+        smooth = blur(fine, 1.0, 1.0)
+        parts["brightness"].append(_to_cells(smooth, cells))
+        parts["energy"].append(_local_mean((fine - smooth).square(), cells).add(FAINTEST).log())
+        if level < LEVELS - 1:
+            parts["orientation"] += _orientation(smooth, cells)
+        if level in (0, 1):
+            parts["threads"] += [_to_cells(blur(smooth, *shape), cells) for shape in ((0.0, 8.0), (8.0, 0.0))]
+        fine = F.avg_pool2d(smooth[None], 2, ceil_mode=True)[0]
+    return {kind: torch.cat(channels) for kind, channels in parts.items()}
+
+
+def feature_evidence(real: Sequence[Tensor], restored: Sequence[Tensor], cells: tuple[int, int]) -> Tensor:
+    """Logarithm of the squared distance between feature maps of a picture and of its restoration.
+
+    Args:
+        real: maps ``(1, C_i, h_i, w_i)`` of the picture, one a stage.
+        restored: the same of the restoration.
+        cells: h and w of the result.
+
+    Returns:
+        ``(stages, h, w)``.
+    """
+    distances = [(one - two).square().mean(1) for one, two in zip(real, restored, strict=True)]
+    return torch.cat([_local_mean(distance, cells).add(FAINTEST).log() for distance in distances])
+
+
+def unusualness(channels: Tensor) -> Tensor:
+    """Return how many spreads of its own channel every place of ``(K, h, w)`` is away from the channel's median."""
+    flat = channels.flatten(1)
+    median = flat.median(1, keepdim=True).values
+    away = (flat - median).abs()
+    spread = MEDIAN_DEVIATION * away.median(1, keepdim=True).values
+    return (away / (spread + FAINTEST)).view_as(channels)
+
+
+def blur(picture: Tensor, sigma_y: float, sigma_x: float) -> Tensor:
+    """Blur ``(C, H, W)`` with a Gaussian of these standard deviations in pixels, 0 for none; edges are mirrored."""
+    for dim, sigma in ((1, sigma_y), (2, sigma_x)):
+        if sigma > 0:
+            picture = _blur_line(picture, sigma, dim)
+    return picture
+
+
+def _blur_line(picture: Tensor, sigma: float, dim: int) -> Tensor:
+    reach = round(3 * sigma)
+    offset = torch.arange(-reach, reach + 1, dtype=picture.dtype, device=picture.device)
+    line = torch.exp(-0.5 * (offset / sigma).square())
+    place = torch.arange(-reach, picture.shape[dim] + reach, device=picture.device)
+    padded = picture.index_select(dim, _mirror(place, picture.shape[dim]))
+    kernel = (line / line.sum()).view((1, 1, -1, 1) if dim == 1 else (1, 1, 1, -1))
+    return F.conv2d(padded[:, None], kernel)[:, 0]
+
+
+def _mirror(place: Tensor, length: int) -> Tensor:
+    place = place % (2 * length)
+    return torch.where(place < length, place, 2 * length - 1 - place)
+
+
+def _orientation(picture: Tensor, cells: tuple[int, int]) -> list[Tensor]:
+    down = torch.diff(picture, dim=1, append=picture[:, -1:])
+    right = torch.diff(picture, dim=2, append=picture[:, :, -1:])
+    rows, columns, diagonal = (_local_mean(product, cells) for product in (down.square(), right.square(), down * right))
+    rows, columns = rows + FAINTEST, columns + FAINTEST
+    return [rows.log() - columns.log(), diagonal / (rows * columns).sqrt()]
+
+
+def _local_mean(values: Tensor, cells: tuple[int, int]) -> Tensor:
+    return blur(_to_cells(values, cells), 1.2, 1.2)
+
+
+def _to_cells(values: Tensor, cells: tuple[int, int]) -> Tensor:
+    """Average ``(C, H, W)`` over cells where it is finer than they are, and interpolate where it is coarser."""
+    if values.shape[1] > cells[0] and values.shape[2] > cells[1]:
+        return F.adaptive_avg_pool2d(values[None], cells)[0]
+    return F.interpolate(values[None], cells, mode="bilinear")[0]

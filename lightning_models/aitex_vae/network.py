@@ -1,0 +1,132 @@
+"""The variational autoencoder of tiles: pure networks, no training."""
+
+from typing import Literal, NamedTuple
+
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from datamodules.errors import InputError
+from lightning_models.variational import PosteriorKind, make_posterior
+
+DecoderKind = Literal["shallow", "symmetric"]
+OutputKind = Literal["sigmoid", "linear", "tanh"]
+
+STRIDE = 16
+"""Pixels of a tile's edge for one place of the deepest feature map."""
+
+
+class Restoration(NamedTuple):
+    """What the network makes of B tiles.
+
+    Attributes:
+        raw: ``(B, C, S, S)``, the decoder's output before its activation, e.g. logits.
+        restored: ``(B, C, S, S)``, after it, in the range of the input.
+        posterior: q(z | x), over D dimensions.
+    """
+
+    raw: Tensor
+    restored: Tensor
+    posterior: Distribution
+
+
+class AitexNetwork(nn.Module):
+    """Encoder, posterior and decoder.
+
+    With the default arguments these are the published v1, 5,156,193 parameters: four convolutions of stride 2, a
+    diagonal posterior of 32 dimensions on all 65,536 features, and a decoder of two transposed convolutions, which
+    draws every square of 16 x 16 pixels from one place of its 16 x 16 map.
+
+    Args:
+        tile_size: S, edge of a tile in pixels, a multiple of 16.
+        channels: C, 1 grey or 3 RGB.
+        width: channels of the first convolution; the others have 2, 4 and 8 times as many.
+        latent_dim: D, number of latent dimensions.
+        posterior: covariance of q(z | x).
+        rank: rank of its correlations, for ``low_rank``.
+        decoder: ``shallow``, twice four-fold enlargement, or ``symmetric``, the encoder turned round.
+        dropout: share of the encoder's channels dropped in training, as a whole.
+        output: activation of the decoder.
+
+    Raises:
+        InputError: a tile size that is no multiple of 16.
+    """
+
+    def __init__(
+        self,
+        tile_size: int = 256,
+        channels: int = 1,
+        width: int = 32,
+        latent_dim: int = 32,
+        posterior: PosteriorKind = "diagonal",
+        rank: int = 4,
+        decoder: DecoderKind = "shallow",
+        dropout: float = 0.2,
+        output: OutputKind = "sigmoid",
+    ) -> None:
+        super().__init__()
+        if tile_size < STRIDE or tile_size % STRIDE:
+            raise InputError(f"model.tile_size is {tile_size}: give a multiple of {STRIDE}, such as 256")
+        self.output, self.map_size = output, tile_size // STRIDE
+        self.encoder = Encoder(channels, width, dropout)
+        self.posterior = make_posterior(posterior, 8 * width * self.map_size**2, latent_dim, rank)
+        make = ShallowDecoder if decoder == "shallow" else SymmetricDecoder
+        self.decoder = make(latent_dim, self.map_size, channels, width)
+
+    def forward(self, tiles: Tensor) -> Restoration:
+        """Restore tiles ``(B, C, S, S)`` in the output's range; z is drawn in training, the mean in evaluation."""
+        posterior = self.posterior(self.encoder(tiles)[-1].flatten(1))
+        raw = self.decoder(posterior.rsample() if self.training else posterior.mean)
+        return Restoration(raw, activate(self.output, raw), posterior)
+
+
+class Encoder(nn.Module):
+    """Four convolutions k3 s2 p1, each with ReLU and Dropout2d: ``(B, C, H, W)`` to maps of 1/2, 1/4, 1/8 and 1/16."""
+
+    def __init__(self, channels: int, width: int, dropout: float) -> None:
+        super().__init__()
+        widths = [channels, width, 2 * width, 4 * width, 8 * width]
+        self.stages = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(before, after, 3, 2, 1), nn.ReLU(), nn.Dropout2d(dropout))
+            for before, after in zip(widths[:-1], widths[1:], strict=True)
+        )
+
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        """Return the four maps ``(B, width * 2^i, H / 2^(i+1), W / 2^(i+1))``, shallow to deep."""
+        maps = [picture]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        return maps[1:]
+
+
+class ShallowDecoder(nn.Sequential):
+    """Linear, ConvTranspose2d k4 s4, ReLU, ConvTranspose2d k4 s4: ``(B, D)`` to ``(B, C, S, S)``, no activation."""
+
+    def __init__(self, latent_dim: int, map_size: int, channels: int, width: int) -> None:
+        super().__init__(
+            nn.Linear(latent_dim, 2 * width * map_size**2),
+            nn.Unflatten(1, (2 * width, map_size, map_size)),
+            nn.ConvTranspose2d(2 * width, width, 4, 4),
+            nn.ReLU(),
+            nn.ConvTranspose2d(width, channels, 4, 4),
+        )
+
+
+class SymmetricDecoder(nn.Sequential):
+    """Linear and four ConvTranspose2d k4 s2 p1 with ReLU between: ``(B, D)`` to ``(B, C, S, S)``, no activation."""
+
+    def __init__(self, latent_dim: int, map_size: int, channels: int, width: int) -> None:
+        widths = [8 * width, 4 * width, 2 * width, width, channels]
+        layers: list[nn.Module] = [
+            nn.Linear(latent_dim, widths[0] * map_size**2),
+            nn.Unflatten(1, (widths[0], map_size, map_size)),
+        ]
+        for before, after in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1)]
+        super().__init__(*layers)
+
+
+def activate(output: OutputKind, raw: Tensor) -> Tensor:
+    """Bring the decoder's output into the range of the data."""
+    if output == "sigmoid":
+        return raw.sigmoid()
+    return raw.tanh() if output == "tanh" else raw
