@@ -183,7 +183,8 @@ class AitexVAE(PhasedModule):
         """
         if batch.image.shape[0] != self.channels:
             raise InputError(
-                f"{batch.name} has {batch.image.shape[0]} channels, but model.channels is {self.channels}: set it to that"
+                f"{batch.name} has {batch.image.shape[0]} channels, but model.channels is {self.channels}: "
+                "set model.channels to that"
             )
         picture = self.from_pixels(batch.image)
         tiling = Tiling(*picture.shape[1:], self.tile_size, self.overlap, batch.start)
@@ -323,8 +324,8 @@ class AitexVAE(PhasedModule):
     def _warn_of_unknown(self, group: str) -> None:
         if self.scale.row(group) == 0:
             warnings.warn(
-                f"group {group!r} was not among the normal pictures that the scores were calibrated on: it is judged by "
-                "the mean of all groups, less reliably",
+                f"group {group!r} was not among the normal pictures of the calibration: it is judged by the statistics "
+                "of all groups together, less reliably",
                 stacklevel=2,
             )
 
@@ -370,9 +371,7 @@ def check_output(output: OutputKind, data_range: DataRange, losses: dict[str, fl
     if data_range != wanted:
         raise InputError(f"model.output {output} cannot draw model.data_range {data_range}: set it to {wanted}")
     if "bce" in losses and output != "sigmoid":
-        raise InputError(
-            f"model.losses has bce, which needs probabilities: model.output is {output}, set it to sigmoid"
-        )
+        raise InputError(f"model.losses has bce, but model.output {output} is no probability: set it to sigmoid")
     if output != "linear" and (spectral := [name for name in losses if "spectral" in name]):
         raise InputError(
             f"model.losses has {spectral[0]}, and model.output {output} bends the spectrum: set model.output to linear"

@@ -1,5 +1,6 @@
 """The variational autoencoder of tiles: pure networks, no training."""
 
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
@@ -87,7 +88,7 @@ class Encoder(nn.Module):
         widths = [channels, width, 2 * width, 4 * width, 8 * width]
         self.stages = nn.ModuleList(
             nn.Sequential(nn.Conv2d(before, after, 3, 2, 1), nn.ReLU(), nn.Dropout2d(dropout))
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            for before, after in pairwise(widths)
         )
 
     def forward(self, picture: Tensor) -> list[Tensor]:
@@ -120,7 +121,7 @@ class SymmetricDecoder(nn.Sequential):
             nn.Linear(latent_dim, widths[0] * map_size**2),
             nn.Unflatten(1, (widths[0], map_size, map_size)),
         ]
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1)]
         super().__init__(*layers)
 

@@ -15,8 +15,10 @@ def blurred_deviation(tiles: Tensor) -> Tensor:
 
 
 def tile_statistics(tiles: Tensor) -> Tensor:
-    """Return ``(N, 8)``: mean, deviation, skewness and kurtosis of the grey levels, mean absolute difference of rows
-    and of columns, smallest and largest blurred grey level.
+    """Return eight numbers of every tile, ``(N, 8)``.
+
+    Mean, deviation, skewness and kurtosis of the grey levels, mean absolute difference between rows and between
+    columns, smallest and largest blurred grey level.
     """
     grey, smooth = tiles.float().mean(1), _blurred(tiles)
     mean, deviation = grey.mean((1, 2)), grey.std((1, 2))
