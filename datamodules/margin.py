@@ -58,5 +58,5 @@ def _properties(picture: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64
     return levels, np.log(steps + 0.5)
 
 
-def _column_means(picture: Frame) -> NDArray[np.float64]:
+def _column_means(picture: Frame | cv2.typing.MatLike) -> NDArray[np.float64]:
     return np.asarray(cv2.reduce(picture, 0, cv2.REDUCE_AVG, dtype=cv2.CV_64F)[0], np.float64)

@@ -125,7 +125,7 @@ def examine(parts: Sequence[Part], reader: PictureReader, on_bad_file: BadFile) 
             finally:
                 progress.advance(task)
             columns = None if mask is None else np.flatnonzero(mask.any(axis=0))
-            digest = hashlib.blake2b(picture, digest_size=16).hexdigest()
+            digest = hashlib.blake2b(picture.data, digest_size=16).hexdigest()
             margin = margin_width(picture[0]) if part.has_margin else 0
             return Examined(part, picture.shape[2], margin, digest, columns)
 

@@ -25,7 +25,7 @@ KINDS: tuple[Kind, ...] = ("blob", "thread", "missing_yarn", "patch")
 
 _HALF = 0.5  # of a defect's strength, from which on a pixel is marked
 _REACH = 160  # pixels from its centre, farther than any defect goes
-_Field = NDArray[np.float32]
+_Field = NDArray[np.floating]
 
 
 def add_defects(picture: Frame, kind: Kind, start: int, tile: int, random: Generator) -> tuple[Frame, Frame]:
@@ -84,7 +84,7 @@ def _thread(part: _Field, centre: tuple[float, float], spread: float, random: Ge
     canvas = np.zeros(part.shape[1:], np.uint8)
     points = np.rint(16 * np.stack((x, y), axis=-1)).astype(np.int32)
     cv2.polylines(canvas, [points], False, 255, max(1, round(width)), cv2.LINE_AA, 4)
-    strength = canvas.astype(np.float32) / 255
+    strength = canvas / np.float32(255)
     part += _sign(random) * random.uniform(1.5, 3.0) * spread * strength
     return strength
 

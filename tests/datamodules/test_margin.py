@@ -1,4 +1,4 @@
-"""The first column of the fabric is found whatever the machine's bed looks like, and whatever is wrong with the cloth."""
+"""The first column of the cloth is found whatever the machine's bed looks like, and whatever is wrong with the cloth."""
 
 import cv2
 import numpy as np
