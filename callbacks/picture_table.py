@@ -78,6 +78,7 @@ class PictureTable:
         """
         images, restored = outputs.images.float(), outputs.restored.float()
         ssim = structural_similarity_index_measure(restored, images, data_range=1.0, reduction="none")
+        assert isinstance(ssim, Tensor)  # it returns a pair where more is asked for
         columns = {
             "squared_error": (images - restored).square().flatten(1).mean(1),
             "ssim": ssim,

@@ -1,0 +1,177 @@
+"""Whether the adversarial game is still being played, or one side has dropped out of it."""
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+
+from callbacks.results import write_record
+from datamodules.errors import InputError
+
+FILE = "adversarial_health.json"
+SATURATED_ACCURACY, SATURATED_GAP = 0.99, 0.98
+BLIND_ACCURACY, BLIND_GAP = 0.55, 0.02
+DIVERSITY, DIVERSITY_METRIC, VALIDATIONS = 0.05, "val/sample_diversity", 3
+
+
+@runtime_checkable
+class HasHealth(Protocol):
+    """A module that leaves after each batch what its discriminator thinks."""
+
+    health: Mapping[str, Tensor]
+    """Means over the batch, 0-dim: what is made of ``real`` pictures, of a ``reconstruction``, of a ``sample``
+    (probabilities of being real, or a critic's scores), and the ``accuracy`` in [0, 1]."""
+
+
+class AdversarialHealth(Callback):
+    """Logs ``train/health/<name>`` and says, once by name, that a side of the game has collapsed.
+
+    Judged are means over the last ``window`` batches, the first ``window`` batches of a run left out:
+
+    - ``discriminator_saturated``: accuracy above 0.99, and D(real) above D(reconstruction) and D(sample) by more
+      than 0.98. Through a sigmoid so far out hardly any gradient reaches the generator. It does not apply to
+      scores, which have no sigmoid.
+    - ``discriminator_blind``: accuracy below 0.55; for probabilities also all within 0.02 of each other. What the
+      generator learns from it is noise.
+    - ``generator_collapsed``: ``val/sample_diversity`` below 0.05 at three validations in a row: it draws one picture.
+
+    ``adversarial_health.json`` in the run folder, and ``adversarial_health`` in ``results.json`` after a test,
+    say what was found, from which batch on, and whether it still held at the end. Nothing waits for the device
+    but at the rhythm of the log. Of several processes the first one's batches are judged.
+
+    Args:
+        judge: what the module's discriminator gives: a ``probability``, or a ``score`` (a Wasserstein critic).
+        window: batches that are judged together.
+    """
+
+    def __init__(self, judge: Literal["probability", "score"] = "probability", window: int = 200) -> None:
+        if window < 1:
+            raise InputError(f"AdversarialHealth: window is {window}; give at least 1 batch.")
+        self.judge, self.window = judge, window
+        self.found: dict[str, dict[str, Any]] = {}
+        self._sums: dict[str, Tensor] = {}
+        self._batches = 0  # in the sums
+        self._rows: deque[tuple[int, dict[str, float]]] = deque()  # number of batches, their means
+        self._first = True  # window, not judged
+        self._repeated = 0  # validations in a row whose samples are all alike
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run goes on with."""
+        return {"found": self.found, "rows": list(self._rows), "first": self._first, "repeated": self._repeated}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` gave."""
+        self.found, self._first, self._repeated = state_dict["found"], state_dict["first"], state_dict["repeated"]
+        self._rows = deque((count, dict(means)) for count, means in state_dict["rows"])
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check that there is something to watch."""
+        if not isinstance(pl_module, HasHealth):
+            raise TypeError(f"{type(pl_module).__name__} has no health to watch; leave AdversarialHealth out")
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Add the batch up, on the device; read and judge at the rhythm of the log."""
+        assert isinstance(pl_module, HasHealth)
+        if not pl_module.health:
+            return
+        for name, value in pl_module.health.items():
+            self._sums[name] = self._sums[name] + value.detach() if name in self._sums else value.detach().clone()
+        self._batches += 1
+        if trainer._logger_connector.should_update_logs:
+            means = {name: float(total) / self._batches for name, total in self._sums.items()}
+            pl_module.log_dict({f"train/health/{name}": value for name, value in means.items()}, batch_size=1)
+            self._take(self._batches, means, trainer)
+            self._sums, self._batches = {}, 0
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count the validations whose samples are all alike."""
+        diversity = trainer.callback_metrics.get(DIVERSITY_METRIC)
+        if trainer.sanity_checking or diversity is None:
+            return
+        self._repeated = self._repeated + 1 if float(diversity) < DIVERSITY else 0
+        alike = self._repeated >= VALIDATIONS
+        why = f"{DIVERSITY_METRIC} was below {DIVERSITY} at {VALIDATIONS} validations in a row: it draws one picture"
+        self._note(
+            trainer,
+            {"generator_collapsed": f"the generator has collapsed: {why}"} if alike else {},
+            {"generator_collapsed"},
+        )
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write what was found."""
+        self._write(trainer)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add what the run's training has found to the results of its test."""
+        health, results = (Path(trainer.default_root_dir) / name for name in (FILE, "results.json"))
+        if trainer.is_global_zero and health.is_file() and results.is_file():
+            write_record(
+                results, json.loads(results.read_text()) | {"adversarial_health": json.loads(health.read_text())}
+            )
+
+    def means(self) -> dict[str, float]:
+        """Return the means over the window by name; empty before the first batches."""
+        count = sum(batches for batches, _ in self._rows)
+        return {
+            name: sum(batches * means[name] for batches, means in self._rows) / count
+            for name in (self._rows[-1][1] if self._rows else {})
+        }
+
+    def _take(self, batches: int, means: dict[str, float], trainer: Trainer) -> None:
+        fits = {name: value for name, value in means.items() if 0 <= value <= 1 or self.judge == "score"}
+        if fits.keys() != means.keys():
+            outside = {name: value for name, value in means.items() if name not in fits}
+            raise InputError(f"AdversarialHealth: {outside} is no probability; set judge: score for a critic's scores.")
+        self._rows.append((batches, means))
+        while sum(count for count, _ in self._rows) - self._rows[0][0] >= self.window:
+            self._rows.popleft()
+        if sum(count for count, _ in self._rows) < self.window:
+            return
+        if self._first:
+            self._first = False
+            self._rows.clear()
+            return
+        self._note(trainer, self._verdicts(), {"discriminator_saturated", "discriminator_blind"})
+
+    def _verdicts(self) -> dict[str, str]:
+        """Return a sentence by name for what holds of the window."""
+        means = self.means()
+        fakes = [means["reconstruction"], means["sample"]]
+        values = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
+        over = f"over the last {self.window} batches ({values})"
+        found = {}
+        certain = means["accuracy"] > SATURATED_ACCURACY and means["real"] - max(fakes) > SATURATED_GAP
+        if certain and self.judge == "probability":
+            found["discriminator_saturated"] = (
+                f"the discriminator has collapsed: it knows every picture for certain {over}, and the generator "
+                "learns nothing from it. Weaken it (spectral norm, r1, gate, a lower learning rate)"
+            )
+        apart = max(means["real"], *fakes) - min(means["real"], *fakes)
+        if means["accuracy"] < BLIND_ACCURACY and (self.judge == "score" or apart < BLIND_GAP):
+            found["discriminator_blind"] = (
+                f"the discriminator has collapsed: it cannot tell real from generated {over}. "
+                "Strengthen it (a higher learning rate, n_critic, a weaker penalty)"
+            )
+        return found
+
+    def _note(self, trainer: Trainer, sentences: dict[str, str], judged: set[str]) -> None:
+        batch = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+        for name, sentence in sentences.items():
+            if name not in self.found:
+                self.found[name] = {"since_batch": batch, "why": sentence, "at_the_end": True}
+                rank_zero_warn(f"{name}: {sentence}.")
+                self._write(trainer)
+        for name in judged & self.found.keys():
+            self.found[name]["at_the_end"] = name in sentences
+
+    def _write(self, trainer: Trainer) -> None:
+        if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set without a type
+            path = Path(trainer.default_root_dir) / FILE
+            write_record(path, {"collapsed": self.found, "window": self.window, "last_window": self.means()})

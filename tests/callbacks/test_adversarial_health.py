@@ -1,0 +1,174 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch.utils.data import DataLoader
+
+from callbacks import AdversarialHealth
+from datamodules.errors import InputError
+
+SATURATED = {"real": 0.9999, "reconstruction": 0.0001, "sample": 0.0002, "accuracy": 1.0}
+BALANCED = {"real": 0.72, "reconstruction": 0.35, "sample": 0.2, "accuracy": 0.87}
+WINNING = {"real": 0.95, "reconstruction": 0.04, "sample": 0.03, "accuracy": 1.0}
+BLIND = {"real": 0.501, "reconstruction": 0.5, "sample": 0.499, "accuracy": 0.5}
+
+
+class Game(LightningModule):
+    """Plays back what a discriminator thought of each batch."""
+
+    def __init__(self, course, diversity=()):
+        super().__init__()
+        self.course, self.diversity, self.health = course, list(diversity), {}
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    def training_step(self, batch, batch_idx):
+        told = self.course(self.trainer.fit_loop.epoch_loop.total_batch_idx)
+        self.health = {name: torch.tensor(value) for name, value in told.items()}
+        return self.weight * 1.0
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val/sample_diversity", self.diversity[self.current_epoch])
+
+    def test_step(self, batch, batch_idx):
+        Path(self.trainer.default_root_dir, "results.json").write_text('{"psnr": 20.0}')
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+
+class Deaf(LightningModule):
+    training_step, configure_optimizers = Game.training_step, Game.configure_optimizers
+
+
+def fit(folder, course, batches=120, epochs=1, diversity=(), callback=None, ckpt_path=None, **kwargs):
+    callback = callback or AdversarialHealth(window=20)
+    model = Game(course, diversity)
+    run = Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        callbacks=[callback],
+        max_epochs=epochs,
+        log_every_n_steps=5,
+        num_sanity_val_steps=0,
+        limit_val_batches=1 if diversity else 0,
+        **({"enable_checkpointing": False} | kwargs),
+    )
+    run.fit(model, DataLoader(torch.zeros(batches, 1)), DataLoader(torch.zeros(1, 1)), ckpt_path=ckpt_path)
+    return callback, run
+
+
+def noisy(values, spread=0.02):
+    """A game with the noise of small batches."""
+
+    def course(batch):
+        random = torch.Generator().manual_seed(batch)
+        noise = torch.randn(len(values), generator=random).mul(spread).tolist()
+        return {
+            name: min(max(value + shift, 0.0), 1.0) for (name, value), shift in zip(values.items(), noise, strict=True)
+        }
+
+    return course
+
+
+def test_a_discriminator_that_knows_everything_is_reported_once(tmp_path):
+    with pytest.warns(UserWarning, match="discriminator_saturated: the discriminator has collapsed") as warned:
+        callback, run = fit(tmp_path, lambda batch: BALANCED if batch < 50 else SATURATED)
+    assert sum("collapsed" in str(one.message) for one in warned) == 1
+    # the window of 20 that is saturated throughout ends at batch 70
+    assert callback.found["discriminator_saturated"]["since_batch"] == 70
+    written = json.loads((tmp_path / "adversarial_health.json").read_text())
+    assert written["collapsed"]["discriminator_saturated"]["at_the_end"]
+    assert written["last_window"] == pytest.approx(SATURATED)
+    assert run.callback_metrics["train/health/real"] == pytest.approx(0.9999)
+
+
+@pytest.mark.parametrize("course", [noisy(BALANCED), noisy(WINNING, 0.01), noisy(BALANCED, 0.2)])
+def test_a_game_that_is_played_is_left_alone(tmp_path, course, recwarn):
+    callback, _ = fit(tmp_path, course)
+    assert callback.found == {}
+    assert not any("collapsed" in str(one.message) for one in recwarn)
+    assert json.loads((tmp_path / "adversarial_health.json").read_text())["collapsed"] == {}
+
+
+def test_a_blind_discriminator_is_reported_but_not_one_that_only_begins(tmp_path):
+    callback, _ = fit(tmp_path / "begins", lambda batch: BLIND if batch < 20 else BALANCED)
+    assert callback.found == {}
+    with pytest.warns(UserWarning, match="discriminator_blind: .* cannot tell real from generated"):
+        callback, _ = fit(tmp_path / "stays", lambda batch: BLIND)
+    assert callback.found["discriminator_blind"]["since_batch"] == 40
+
+
+def test_what_passes_is_no_longer_there_at_the_end(tmp_path):
+    with pytest.warns(UserWarning, match="discriminator_saturated"):
+        callback, _ = fit(tmp_path, lambda batch: SATURATED if batch < 60 else BALANCED)
+    assert callback.found["discriminator_saturated"]["since_batch"] == 40
+    assert not callback.found["discriminator_saturated"]["at_the_end"]
+
+
+def test_scores_have_no_saturation_but_can_be_blind(tmp_path):
+    alive = {"real": 31.0, "reconstruction": -12.0, "sample": -40.0, "accuracy": 1.0}
+    callback, _ = fit(tmp_path / "alive", lambda batch: alive, callback=AdversarialHealth("score", 20))
+    assert callback.found == {}
+    with pytest.warns(UserWarning, match="discriminator_blind"):
+        fit(tmp_path / "blind", lambda batch: alive | {"accuracy": 0.5}, callback=AdversarialHealth("score", 20))
+    with pytest.raises(InputError, match=r"is no probability; set judge: score"):
+        fit(tmp_path / "wrong", lambda batch: alive)
+
+
+def test_a_generator_that_draws_one_picture_is_reported(tmp_path):
+    with pytest.warns(UserWarning, match="generator_collapsed: .*below 0.05 at 3 validations in a row"):
+        callback, _ = fit(tmp_path, noisy(BALANCED), 10, 5, diversity=[0.04, 0.5, 0.01, 0.02, 0.03])
+    assert callback.found["generator_collapsed"]["since_batch"] == 50
+    callback, _ = fit(tmp_path, noisy(BALANCED), 10, 5, diversity=[0.01, 0.02, 0.5, 0.01, 0.02])
+    assert callback.found == {}
+
+
+def test_a_resumed_run_judges_as_an_uninterrupted_one(tmp_path):
+    course = lambda batch: BALANCED if batch < 55 else SATURATED  # noqa: E731
+    kept = {"enable_checkpointing": True}
+    _, run = fit(tmp_path, course, 30, 2, **kept)
+    assert run.global_step == 60
+    resumed = AdversarialHealth(window=20)
+    with pytest.warns(UserWarning, match="discriminator_saturated"):
+        fit(tmp_path, course, 30, 4, callback=resumed, ckpt_path=run.checkpoint_callback.best_model_path, **kept)
+    assert resumed.found["discriminator_saturated"]["since_batch"] == 75
+    assert torch.load(run.checkpoint_callback.best_model_path, weights_only=True)["callbacks"]
+
+
+def test_nothing_is_read_from_the_device_between_two_rows_of_the_log(tmp_path, monkeypatch):
+    reads = []
+    read = torch.Tensor.__float__
+    monkeypatch.setattr(torch.Tensor, "__float__", lambda self: reads.append(1) or read(self))
+    fit(tmp_path, noisy(BALANCED), 50)
+    assert len(reads) == 4 * 50 / 5
+
+
+def test_the_results_of_a_test_tell_of_the_training(tmp_path):
+    with pytest.warns(UserWarning, match="saturated"):
+        callback, run = fit(tmp_path, lambda batch: SATURATED)
+    run.test(run.lightning_module, DataLoader(torch.zeros(1, 1)))
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["psnr"] == 20
+    assert results["adversarial_health"]["collapsed"] == callback.found
+
+
+def test_what_cannot_be_watched_is_named(tmp_path):
+    run = Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        callbacks=[AdversarialHealth()],
+        enable_model_summary=False,
+    )
+    deaf = Deaf()
+    deaf.weight = torch.nn.Parameter(torch.zeros(()))
+    with pytest.raises(TypeError, match="Deaf has no health"):
+        run.fit(deaf, DataLoader(torch.zeros(1, 1)))
+    with pytest.raises(InputError, match="window is 0"):
+        AdversarialHealth(window=0)

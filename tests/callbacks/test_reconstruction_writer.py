@@ -1,0 +1,97 @@
+import csv
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from torch.utils.data import DataLoader
+from torchmetrics.functional.image import peak_signal_noise_ratio
+
+from callbacks import ReconstructionWriter
+from datamodules.batches import Reconstructions
+from datamodules.errors import InputError
+
+NAMES = ["a.jpg", "b/a.jpg", "b/a.png", "ü x.tif", "e.bmp"]
+
+
+def outputs(channels):
+    random = torch.Generator().manual_seed(0)
+    images = (torch.rand(5, channels, 24, 100, generator=random) * 255).round() / 255
+    restored = (images + 0.1 * torch.randn(images.shape, generator=random)).clamp(0, 1)
+    mean, kl = torch.randn(5, 3, generator=random), torch.rand(5, 3, generator=random)
+    return Reconstructions(NAMES, torch.arange(5), images, restored, mean, kl)
+
+
+class Echo(LightningModule):
+    def predict_step(self, batch, batch_idx):
+        return batch
+
+
+class Data(LightningDataModule):
+    def __init__(self, source, whole):
+        super().__init__()
+        self.source, self.whole = source, whole
+
+    def predict_dataloader(self):
+        tensors = ("index", "images", "restored", "mean", "kl")
+        parts = [slice(0, 2), slice(2, 5)]
+        return DataLoader(
+            [Reconstructions(NAMES[part], *(getattr(self.whole, name)[part] for name in tensors)) for part in parts],
+            batch_size=None,
+        )
+
+
+def predict(folder, source, whole, callback=None, **kwargs):
+    run = Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        default_root_dir=folder,
+        callbacks=[callback or ReconstructionWriter()],
+        **kwargs,
+    )
+    run.predict(Echo(), datamodule=Data(source, whole), return_predictions=False)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_picture_its_latent_vector_and_its_score(tmp_path, channels):
+    whole = outputs(channels)
+    predict(tmp_path, "/data/my cars", whole, ReconstructionWriter(sheet=3))
+    folder = tmp_path / "predictions/my cars"
+    assert {path.name for path in folder.iterdir()} == {
+        "inputs",
+        "reconstructions",
+        "sheet.png",
+        "latents.npy",
+        "latents.csv",
+        "scores.csv",
+    }
+    for row, name in enumerate(NAMES):
+        for kind, expected in (("inputs", whole.images), ("reconstructions", whole.restored)):
+            data = np.fromfile(folder / kind / f"{name}.png", np.uint8)
+            found = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+            found = found[..., None] if channels == 1 else cv2.cvtColor(found, cv2.COLOR_BGR2RGB)
+            np.testing.assert_array_equal(found, (expected[row] * 255).round().byte().movedim(0, -1).numpy())
+    np.testing.assert_array_equal(np.load(folder / "latents.npy"), whole.mean.numpy())
+    assert [(int(row["row"]), row["name"]) for row in csv.DictReader((folder / "latents.csv").open())] == [
+        *enumerate(NAMES)
+    ]
+    scores = list(csv.DictReader((folder / "scores.csv").open()))
+    assert [row["name"] for row in scores] == NAMES
+    expected = [
+        float(peak_signal_noise_ratio(r, i, data_range=1.0)) for r, i in zip(whole.restored, whole.images, strict=True)
+    ]
+    np.testing.assert_allclose([float(row["psnr"]) for row in scores], expected, rtol=1e-5)
+    np.testing.assert_allclose([float(row["kl"]) for row in scores], whole.kl.sum(1), rtol=1e-5)
+    assert cv2.imread(str(folder / "sheet.png")).shape == (2 * (18 + 96 + 2), 3 * (400 + 2), 3)  # enlarged four times
+
+
+def test_without_a_source_the_folder_is_called_default(tmp_path):
+    predict(tmp_path, None, outputs(1))
+    assert (tmp_path / "predictions/default/scores.csv").is_file()
+
+
+def test_refuses_what_it_cannot_do(tmp_path):
+    with pytest.raises(InputError, match="sheet is 0"):
+        ReconstructionWriter(sheet=0)
