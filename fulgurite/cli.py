@@ -26,6 +26,7 @@ VERBS = {
     "validate": Verb("fulgurite.train", "judge a checkpoint on the validation data"),
     "test": Verb("fulgurite.train", "judge a checkpoint on the labelled test data"),
     "predict": Verb("fulgurite.train", "score your own recordings with a checkpoint"),
+    "sample": Verb("fulgurite.sample", "draw new pictures from a checkpoint"),
 }
 
 

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -49,6 +49,8 @@ class CommandLine(LightningCLI):
         args: Verb and options; None for those of the process, from which a distributed run starts its others.
     """
 
+    trainer_kind: ClassVar[type[Trainer]] = Trainer
+
     def __init__(self, args: list[str] | None) -> None:
         self.words = sys.argv[1:] if args is None else args
         self.given = Given(self.words[1:])
@@ -57,6 +59,7 @@ class CommandLine(LightningCLI):
             super().__init__(
                 LightningModule,
                 LightningDataModule,
+                trainer_class=self.trainer_kind,
                 save_config_callback=None,  # RunFolder does it
                 seed_everything_default=0,
                 parser_kwargs={"allow_abbrev": False, "exit_on_error": False},

@@ -1,0 +1,170 @@
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+from lightning.pytorch import LightningModule
+from PIL import Image
+
+import lightning_models
+from fulgurite.cli import main
+from lightning_models.phases import PhasedModule
+
+SIZE = 100
+
+
+class Painter(PhasedModule):
+    """Paints a grey as bright as its one weight and the first latent number say."""
+
+    phases, phase_modules = ("painter",), {"painter": ("brush",)}
+    latent_dim = 3
+
+    def __init__(self, ema_decay: float = 0.0) -> None:
+        super().__init__(
+            optimizers={"painter": lambda parameters: torch.optim.SGD(parameters, lr=0.1)},
+            averaged_phase="painter",
+            ema_decay=ema_decay,
+        )
+        self.brush = torch.nn.Linear(1, 1, bias=False)
+
+    def painter_loss(self, batch: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {"far": (self.brush.weight - 3).square().sum()}
+
+    def validation_step(self, batch: list[torch.Tensor], batch_idx: int) -> None:
+        self.log("val/score", self.brush.weight.sum())
+
+    def decode(self, z: torch.Tensor) -> torch.Tensor:
+        assert not self.training
+        assert not torch.is_grad_enabled()
+        return torch.sigmoid(self.brush.weight * z[:, :1])[..., None, None].expand(-1, 1, SIZE, SIZE)
+
+
+class Filmer(Painter):
+    def generate_video(self, z: torch.Tensor) -> torch.Tensor:
+        return torch.stack([self.decode(z * share) for share in (0.0, 0.5, 1.0)], dim=1)
+
+
+@pytest.fixture(autouse=True)
+def painters(monkeypatch):
+    for kind in (Painter, Filmer):
+        kind.__module__ = "lightning_models"
+        monkeypatch.setattr(lightning_models, kind.__name__, kind, raising=False)
+
+
+@pytest.fixture
+def train(experiment):
+    """Train the named painter, and return its run folder."""
+
+    def run(kind: str = "Painter", **given: float) -> Path:
+        config = yaml.safe_load(Path(experiment).read_text())
+        config["model"] = {"class_path": kind, "init_args": given}
+        # callbacks of an experiment wait for data; they must not disturb
+        config["trainer"]["callbacks"] = [{"class_path": "ReconstructionWriter"}, {"class_path": "GenerationMetrics"}]
+        Path(experiment).write_text(yaml.safe_dump(config))
+        main(["fit", "--config", experiment])
+        return Path("runs/tiny/latest").resolve()
+
+    return run
+
+
+def sample(*words: str) -> None:
+    main(["sample", "--config", "tiny.yaml", *words])
+
+
+def pictures(folder: Path) -> list[np.ndarray]:
+    files = sorted(path for path in folder.glob("*.png") if path.stem.isdigit())
+    return [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in files]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.99])
+def test_samples_are_those_of_the_checkpoint_and_its_average(train, decay, capsys):
+    run = train(ema_decay=decay)
+    sample("--ckpt_path", "last", "--count", "20", "--seed", "3")
+    folder = run / "samples/seed-3"
+    drawn, z = pictures(folder), np.load(folder / "latents.npy")
+    assert len(drawn) == 20
+    assert z.shape == (20, 3)
+    checkpoint = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+    live = checkpoint["state_dict"]["brush.weight"]
+    weight = checkpoint["weight_average"]["average"]["brush.weight"] if decay else live
+    assert not decay or abs(float(weight - live)) > 0.05
+    expected = torch.sigmoid(weight * torch.tensor(z[:, :1])) * 255
+    for picture, value in zip(drawn, expected, strict=True):
+        assert picture.shape == (SIZE, SIZE)  # grey stays grey
+        assert (picture == round(float(value))).all()
+    sheet = cv2.imread(str(folder / "sheet.png"))
+    assert sheet.shape == (3 * (18 + SIZE + 2), 8 * (SIZE + 2), 3)
+    assert f"Samples: {folder}" in capsys.readouterr().out
+    assert not (run / "predictions").exists()
+
+
+def test_a_sample_depends_on_the_seed_and_its_number_alone(train):
+    train()
+    sample("--ckpt_path", "best", "--count", "3", "--output", "few")
+    sample("--ckpt_path", "best", "--count", "18", "--output", "many", "--seed_everything", "7")
+    sample("--ckpt_path", "best", "--count", "3", "--output", "others", "--seed", "2")
+    few, many, others = (np.load(f"{name}/latents.npy") for name in ("few", "many", "others"))
+    np.testing.assert_array_equal(few, many[:3])
+    assert not np.isclose(few, others).any()
+    assert Path("few/0002.png").read_bytes() == Path("many/0002.png").read_bytes()
+    assert len({row.tobytes() for row in many}) == 18
+
+
+def test_clips_of_a_model_that_makes_them(train):
+    run = train("Filmer")
+    sample("--ckpt_path", "last", "--count", "2")
+    folder = run / "samples/seed-1"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *(f"{number:04d}.{kind}" for number in range(2) for kind in ("gif", "mp4", "png")),
+        "latents.npy",
+        "sheet.png",
+    ]
+    with av.open(str(folder / "0001.mp4")) as film:
+        assert sum(1 for _ in film.decode(video=0)) == 3
+    with Image.open(folder / "0001.gif") as film:
+        assert film.n_frames == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "--ckpt_path: not given. lightning sample works with a trained model"),
+        (["--ckpt_path", "no.ckpt"], "there is no such file"),
+        (["--ckpt_path", "last", "--count", "0"], "--count 0: give at least 1"),
+        (["--ckpt_path", "last", "--count", "many"], "count = many: expected a whole number"),
+        (["--ckpt_path", "last", "--cuont", "4"], "Did you mean 'count'?"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(train, words, said, capsys):
+    train()
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        sample(*words)
+    told = capsys.readouterr().err
+    assert end.value.code == 2
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_a_model_without_decoder_is_named(fit, capsys):
+    fit()
+    with pytest.raises(SystemExit) as end:
+        sample("--ckpt_path", "last")
+    assert end.value.code == 2
+    assert "model: TinyModel draws no samples" in capsys.readouterr().err
+
+
+def test_help_lists_its_options(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["sample", "--help"])
+    said = capsys.readouterr().out
+    assert end.value.code == 0
+    assert all(option in said for option in ("--count", "--seed ", "--output", "--ckpt_path"))
+    assert "Draw new pictures" in said
+
+
+def test_is_a_lightning_module():
+    assert issubclass(Painter, LightningModule)
