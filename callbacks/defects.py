@@ -39,11 +39,12 @@ def find_boxes(heat: NDArray[np.float32], threshold: float) -> tuple[NDArray[np.
         Mask ``(H, W)`` and its boxes, highest score first.
     """
     mask = heat > threshold  # never true of NaN
-    count, label, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    count, found, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    label = np.asarray(found, np.int64)
     score = np.full(count, -np.inf)
     np.maximum.at(score, label[mask], heat[mask])
     boxes = [
-        Box(*(int(value) for value in row), float(value))
-        for row, value in zip(stats[1:], score[1:], strict=True)  # the first is the background
-    ]
+        Box(x, y, width, height, area, highest)
+        for (x, y, width, height, area), highest in zip(stats[1:].tolist(), score[1:].tolist(), strict=True)
+    ]  # the first of both is the background
     return mask, sorted(boxes, key=lambda box: (-box.score, box.y, box.x))

@@ -50,7 +50,7 @@ def _draw_group(axes: Axes, tiles: Tiles, own: Flags, threshold: float | None) -
         "clean, beside a defect": (score[own & tiles.beside], SCORE),
         "defective": (score[own & tiles.defective], ANOMALOUS),
     }
-    edges = np.histogram_bin_edges(score[own], _BINS)
+    edges = np.histogram_bin_edges(score[own], _BINS).tolist()
     for name, (values, colour) in kinds.items():
         weights = np.full(len(values), 1 / max(len(values), 1))
         filled = name == "faultless pictures"

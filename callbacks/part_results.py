@@ -11,6 +11,15 @@ from callbacks.part_evaluation import Figures, PartEvaluation
 from callbacks.part_table import PartRow
 from callbacks.results import write_record, write_rows
 
+_PER_GROUP = {
+    "defective_tiles": "defective\ntiles",
+    "tile_auroc": "tile\nauroc",
+    "tile_auroc_within": "within",
+    "strip_auroc": "strip\nauroc",
+    "aupro": "aupro",
+    "tiles_found": "tiles\nfound",
+    "false_alarms": "false\nalarms",
+}
 _WITH_ALTERNATIVES = ("tile_auroc", "tile_auroc_macro", "tile_auroc_within", "tile_auroc_gap")
 
 
@@ -60,7 +69,7 @@ def print_part_results(evaluation: PartEvaluation, groups: Mapping[str, Figures]
         f"defective, {counts['clean_tiles_beside_defects']} clean beside them, "
         f"{counts['faultless_tiles']} of faultless pictures"
     )
-    table = Table("metric", "model", *names, title=title, title_justify="left")
+    table = Table("metric", "model", *names)
     for metric in _WITH_ALTERNATIVES:
         values = [evaluation.metrics[metric], *(evaluation.metrics[f"{metric}_{name}"] for name in names)]
         table.add_row(metric, *map(_cell, values))
@@ -69,16 +78,14 @@ def print_part_results(evaluation: PartEvaluation, groups: Mapping[str, Figures]
         if metric not in shown:
             table.add_row(metric, _cell(value))
     console = Console()
-    console.print(table)
+    console.print(title, table)
     for metric, reason in evaluation.undefined.items():
         if metric not in shown or metric in _WITH_ALTERNATIVES:
             console.print(f"{metric}: undefined ({reason})", style="dim")
-    if groups:
-        columns = list(next(iter(groups.values())))
-        per_group = Table("group", *(column.replace("_", " ") for column in columns))  # words wrap, names do not
-        for name, figures in groups.items():
-            per_group.add_row(name, *(_cell(figures[column]) for column in columns))
-        console.print(per_group)
+    per_group = Table("group", *_PER_GROUP.values())
+    for name, figures in groups.items():
+        per_group.add_row(name, *(_cell(figures.get(column)) for column in _PER_GROUP))
+    console.print(per_group)
 
 
 def _cell(value: float | None) -> str:

@@ -52,7 +52,7 @@ def count_pixels(heat: NDArray[np.float32], mask: NDArray[np.bool_], region: Int
     place, length = step - lowest, highest - lowest + 1
     clean = np.bincount(place[~mask], minlength=length)
     defective = np.bincount(place[mask], minlength=length)
-    overlap = np.bincount(place[mask], weights=1 / size[region[mask]], minlength=length)
+    overlap = np.bincount(place[mask], weights=1 / size[region[mask]], minlength=length).astype(np.float64)
     used = np.flatnonzero(clean + defective)
     return PixelCounts(_small(used + lowest), _small(clean[used]), _small(defective[used]), overlap[used])
 
@@ -64,7 +64,7 @@ def add_counts(parts: Sequence[PixelCounts]) -> PixelCounts:
         step,
         np.bincount(place, _join([part.clean for part in parts]), len(step)).astype(np.int64),
         np.bincount(place, _join([part.defective for part in parts]), len(step)).astype(np.int64),
-        np.bincount(place, _join([part.overlap for part in parts]), len(step)),
+        np.bincount(place, _join([part.overlap for part in parts]), len(step)).astype(np.float64),
     )
 
 
