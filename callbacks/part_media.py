@@ -63,8 +63,8 @@ class PartMedia(Callback):
             wanted = self.pictures - self.pictures // 2 if defective else self.pictures // 2
             self._picked[defective] = _with(self._picked[defective], batch, wanted)
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw them."""
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw them, after the module has settled what it settles at the end of a validation."""
         picked = [*self._picked[True], *self._picked[False]]
         self._picked = {True: [], False: []}
         if trainer.sanity_checking or not picked:

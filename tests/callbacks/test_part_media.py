@@ -39,8 +39,13 @@ class Shows(Blind):
     def __init__(self):
         super().__init__()
         self.shown = []
+        self.calibrated = False
+
+    def on_validation_epoch_end(self):
+        self.calibrated = True
 
     def visuals(self, batch):
+        assert self.calibrated
         assert not self.training
         assert not torch.is_grad_enabled()
         self.shown.append(batch.name)
