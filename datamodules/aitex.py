@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader, Dataset
 
 from datamodules.cache import default_cache
@@ -195,6 +196,7 @@ class AitexDataModule(LightningDataModule):
         splits["test"] += defective
         refuse_shared_pictures(splits)
         self.starts = self._find_starts([*normal, *defective], self._given_starts)
+        rank_zero_info("parts begin at column %s", ", ".join(f"{at} ({group})" for group, at in self.starts.items()))
         for picture in defective:
             _warn_of_mask(picture, self.starts[picture.part.group])
         self._inspection = source
