@@ -9,10 +9,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from callbacks.panels import panel, to_pictures
-from callbacks.picture_file import keep_newest, stacked, write_png
+from callbacks.picture_file import Picture, keep_newest, stacked, write_png
 from callbacks.wandb_run import show
 from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
+
+_LARGEST = 1024  # pixels of a side
 
 
 @runtime_checkable
@@ -20,7 +22,7 @@ class ShowsParts(Protocol):
     """A module that can show its work on a part."""
 
     def visuals(self, batch: PartBatch) -> Mapping[str, Tensor]:
-        """Return named pictures ``(1, C, h, w)`` in [0, 1], C 1 or 3; several names of one size."""
+        """Return named pictures ``(1, C, h, w)`` in [0, 1], C 1 or 3, all of one size; one of them is "heat"."""
         ...
 
 
@@ -28,7 +30,8 @@ class PartMedia(Callback):
     """Writes ``media/parts-<batches>.png`` after a validation, and sends it to Weights & Biases.
 
     It shows always the same pictures: the first of the judged ones, half of them (rounded up) defective, of as
-    many groups as there are. The model's ``visuals`` is called in evaluation mode, on rank 0 only.
+    many groups as there are, pixel by pixel: what is larger than 1024 is cut to that around the hottest place.
+    The model's ``visuals`` is called in evaluation mode, on rank 0 only.
 
     Args:
         pictures: number of pictures.
@@ -94,5 +97,14 @@ def _with(picked: list[PartBatch], batch: PartBatch, wanted: int) -> list[PartBa
     return [*picked[: repeated[-1]], *picked[repeated[-1] + 1 :], batch]
 
 
-def _sheet(visuals: Mapping[str, Tensor], caption: str) -> Any:
-    return panel(to_pictures({name: value[:, None] for name, value in visuals.items()}), [caption])
+def _sheet(visuals: Mapping[str, Tensor], caption: str) -> Picture:
+    heat = visuals["heat"][0, 0]
+    row, column = divmod(int(heat.argmax()), heat.shape[1])
+    rows, columns = _around(row, heat.shape[0]), _around(column, heat.shape[1])
+    clips = {name: value[:, None, :, rows, columns] for name, value in visuals.items()}  # films of one frame
+    return panel(to_pictures(clips), [caption])
+
+
+def _around(place: int, length: int) -> slice:
+    first = max(0, min(place - _LARGEST // 2, length - _LARGEST))
+    return slice(first, min(first + _LARGEST, length))

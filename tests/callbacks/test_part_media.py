@@ -5,7 +5,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from callbacks import PartMedia
+from callbacks import PartMedia, part_media
 from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
 
@@ -81,6 +81,24 @@ def test_shows_the_same_pictures_every_time_defective_ones_first_of_many_groups(
     assert picture.shape == (5 * 2 * (18 + 100 + 2), 120 + 150 + 2, 3)  # as wide as the widest
     assert (picture[18 + 50, 100] == 100).all()  # the first picture's grey
     np.testing.assert_array_equal(cv2.imread(str(paths[1])), picture)
+
+
+def test_a_long_strip_is_cut_around_its_hottest_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(part_media, "_LARGEST", 110)
+
+    class Warm(Shows):
+        def visuals(self, batch):
+            visuals = super().visuals(batch)
+            heat = torch.zeros_like(visuals["heat"])
+            heat[..., 30, 80] = 1.0  # of 220 columns: 25 to 135 are shown
+            return {"input": visuals["input"] * 0 + torch.arange(heat.shape[-1]) / 255, "heat": heat}
+
+    fit(tmp_path, Warm(), PartMedia(pictures=1))
+    picture = cv2.imread(str(tmp_path / "media/parts-0000005.png"))
+    assert picture.shape == (2 * 120, 112, 3)
+    assert picture[60, [0, 109], 0].tolist() == [25, 134]
+    rows, columns = np.nonzero(picture[138:238, :110].sum(axis=2) > 500)
+    assert (set(rows), set(columns)) == ({30}, {55})
 
 
 def test_fewer_groups_than_places_are_filled_up_in_order(tmp_path):
