@@ -237,7 +237,7 @@ class AitexDataModule(LightningDataModule):
         workers = self._num_workers
         return DataLoader(
             dataset,
-            batch_size,
+            batch_size=batch_size,  # by name: for prediction Lightning makes the loader anew with another
             sampler=sampler,
             drop_last=sampler is not None,
             num_workers=workers,

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import LightningModule, Trainer
 
 from datamodules.aitex import AitexDataModule
 from datamodules.errors import InputError
@@ -242,6 +243,39 @@ def test_prediction_uses_the_starts_of_the_checkpoint(data, aitex, tmp_path):
     given = module(tmp_path / "new", "predict", starts={"00": 96})
     given.load_state_dict(state)
     assert [part.start for part in given.predict_dataloader()] == [96]
+
+
+class Watcher(LightningModule):
+    """Learns nothing and notes what it is shown in prediction."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.shown = []
+
+    def training_step(self, batch, _):
+        return (self.weight * batch.images.float().mean()).sum()
+
+    def predict_step(self, batch, _):
+        self.shown.append((batch.name, batch.start))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_checkpoint_carries_the_starts_to_prediction(aitex, tmp_path):
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+    options = {"tile_size": TILE, "train_stride": TILE, "batch_size": 8}
+    trainer = Trainer(max_epochs=1, limit_train_batches=1, default_root_dir=tmp_path, **quiet)
+    trainer.fit(Watcher(), datamodule=AitexDataModule(str(aitex), **options))
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    for number in (500, 501):
+        write(tmp_path / f"new/0{number}_000_00.png", strip("01", number))
+    watcher = Watcher()
+    data = AitexDataModule(str(tmp_path / "new"), **options)
+    Trainer(**quiet).predict(watcher, datamodule=data, ckpt_path=tmp_path / "last.ckpt", weights_only=True)
+    assert watcher.shown == [("0500_000_00", 64), ("0501_000_00", 64)]
 
 
 def test_prediction_of_other_pictures_begins_at_their_left_edge(tmp_path):
