@@ -187,7 +187,8 @@ class AitexVAE(PhasedModule):
                 "set model.channels to that"
             )
         picture = self.from_pixels(batch.image)
-        tiling = Tiling(*picture.shape[1:], self.tile_size, self.overlap, batch.start)
+        _, height, width = picture.shape
+        tiling = Tiling(height, width, self.tile_size, self.overlap, batch.start)
         drawn = []
         for tiles in tiling.cut(picture).split(TILES_AT_ONCE):
             restoration: Restoration = self.network(tiles)
@@ -204,8 +205,8 @@ class AitexVAE(PhasedModule):
             cells = (maps["energy"].shape[1], maps["energy"].shape[2])
             own = texture_evidence(part)
             maps["texture"] = torch.cat([own["energy"], own["orientation"]])
-            features = [self.network.encoder(picture[None])[:-1] for picture in (part, restored)]
-            maps["features"] = feature_evidence(*features, cells)
+            real, drawn = (self.network.encoder(picture[None])[:-1] for picture in (part, restored))
+            maps["features"] = feature_evidence(real, drawn, cells)
             maps["kl"] = F.adaptive_avg_pool2d(divergence[None], cells)[0]
             return torch.cat([unusualness(maps[kind]) for kind in self.place]), restored
 
@@ -279,14 +280,14 @@ class AitexVAE(PhasedModule):
         maps = self.scale(self.evidence_maps(batch)[0], batch.group)
         parts = {kind: maps[where].amax(0) for kind, where in self.place.items()}
         heat = torch.stack([parts[kind] for kind in self.chosen]).amax(0)
-        tile = grid(*batch.image.shape[1:], self.tile_size, batch.start)
+        _, height, width = batch.image.shape
+        tile = grid(height, width, self.tile_size, batch.start)
         tile_score = self._tile_tops(heat[None], batch)[:, 0]
         tiles = self._grid_tiles(batch)
         alternatives = {kind: self._tile_tops(part[None], batch)[:, 0] for kind, part in parts.items()}
         alternatives["baseline_blur"] = references.blurred_deviation(tiles)
         alternatives["baseline_mahalanobis"] = self.reference(references.tile_statistics(tiles), batch.group)
-        height, width = batch.image.shape[1], batch.image.shape[2] - batch.start
-        pixels = F.interpolate(heat[None, None], (height, width), mode="bilinear")[0, 0]
+        pixels = F.interpolate(heat[None, None], (height, width - batch.start), mode="bilinear")[0, 0]
         return PartScores(
             name=batch.name,
             group=batch.group,
@@ -314,12 +315,9 @@ class AitexVAE(PhasedModule):
 
     def _grid_tiles(self, batch: PartBatch) -> Tensor:
         """Return whole tiles ``(N, C, S, S)`` at the places of the grid; the last of a row is mirrored to full size."""
-        places = grid(*batch.image.shape[1:], self.tile_size, batch.start).tolist()
-        cut = []
-        for place in places:
-            piece = _cut(batch.image, place)
-            cut.append(Tiling(*piece.shape[1:], self.tile_size).cut(piece))
-        return torch.cat(cut)
+        _, height, width = batch.image.shape
+        pieces = [_cut(batch.image, place) for place in grid(height, width, self.tile_size, batch.start).tolist()]
+        return torch.cat([Tiling(piece.shape[1], piece.shape[2], self.tile_size).cut(piece) for piece in pieces])
 
     def _warn_of_unknown(self, group: str) -> None:
         if self.scale.row(group) == 0:
@@ -340,7 +338,8 @@ class AitexVAE(PhasedModule):
         rows = [row for part in parts for row in part]
         collected.clear()
         empty = torch.empty(0, device=self.device)
-        first, second = (torch.cat([row[n].to(self.device) for row in rows]) if rows else empty for n in (1, 2))
+        first = torch.cat([row[1].to(self.device) for row in rows]) if rows else empty
+        second = torch.cat([row[2].to(self.device) for row in rows]) if rows else empty
         return [group for group, tops, _ in rows for _ in range(len(tops))], first, second
 
     # --- checkpoints: the groups' names travel beside their statistics ----------------------------------------------

@@ -1,0 +1,320 @@
+"""AitexVAE as a whole: what it trains, what its scores depend on, what travels in its checkpoint."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from datamodules.batches import PartBatch, TileBatch
+from datamodules.errors import InputError
+from lightning_models import AitexVAE
+from lightning_models.aitex_vae.module import KINDS
+from lightning_models.variational import WarmUpBeta, kl_divergence
+
+SMALL = {"tile_size": 32, "width": 4, "latent_dim": 6, "dropout": 0.0}
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, 1e-3)
+
+
+def model(**changes):
+    torch.manual_seed(0)
+    return AitexVAE(adam, **{**SMALL, **changes})
+
+
+@pytest.fixture(autouse=True)
+def _no_trainer_needed(monkeypatch):
+    monkeypatch.setattr(AitexVAE, "trainer", SimpleNamespace(world_size=1, num_training_batches=100, strategy=None))
+
+
+def cloth(height=64, width=160, seed=0, channels=1):
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    weave = 100 + 20 * torch.sin(x + 0.1 * seed) * torch.sin(0.8 * y)
+    noise = 4 * torch.randn(channels, height, width, generator=torch.Generator().manual_seed(seed))
+    return (weave + noise).clamp(0, 255).byte()
+
+
+def part(seed=0, label=0, group="a", start=32, spot=False, **changes):
+    image = cloth(seed=seed, **changes)
+    mask = torch.zeros(image.shape[1:], dtype=torch.uint8)
+    if spot:
+        mask[40:48, 100:110] = 1
+        image[:, 40:48, 100:110] += 60
+    image[:, :, :start] = 255
+    return PartBatch(image, f"{group}{seed}", group, "019" if spot else "good", label, start, seed, mask)
+
+
+def calibrated(groups=("a", "b"), **changes):
+    system = model(**changes).eval()
+    with torch.no_grad():
+        system.on_validation_start()
+        for group in groups:
+            for seed in range(3):
+                assert system.validation_step(part(seed, group=group), 0, 0) is None
+        for seed in (3, 4):
+            system.validation_step(part(seed), 0, 1)
+            system.validation_step(part(seed, 1, spot=True), 0, 1)
+        system.on_validation_epoch_end()
+    return system
+
+
+def score(system, batch):
+    with torch.no_grad():
+        return system.test_step(batch, 0)
+
+
+def tile_batch(count=4, edge=32, channels=1):
+    return TileBatch(
+        torch.stack([cloth(edge, edge, seed, channels) for seed in range(count)]), ["a"] * count, torch.arange(count)
+    )
+
+
+# --- training ---
+
+
+def test_the_default_loss_is_the_negative_evidence_lower_bound():
+    system = model()
+    torch.manual_seed(1)
+    target, restoration = system.prepare(tile_batch())
+    terms = system.vae_loss((target, restoration))
+    assert set(terms) == {"bce", "kl"} == set(system.weights)
+    expected = F.binary_cross_entropy(restoration.restored, target, reduction="sum") / 4
+    torch.testing.assert_close(terms["bce"], expected)
+    torch.testing.assert_close(terms["kl"], kl_divergence(restoration.posterior).mean())
+
+
+def test_losses_are_mixed_by_their_weights():
+    losses = {"mse": 0.5, "ssim": 2.0, "spectral": 0.1, "log_spectral": 0.2}
+    system = model(output="linear", losses=losses)
+    terms = system.vae_loss(system.prepare(tile_batch()))
+    assert system.weights == {**losses, "kl": 1.0}
+    assert set(terms) == set(system.weights)
+    assert all(torch.isfinite(term) and term > 0 for term in terms.values())
+
+
+def test_the_divergences_weight_follows_its_schedule():
+    system = model(beta=WarmUpBeta(2.0, 4))
+    seen = []
+    for batches in (0, 100, 250, 1000):
+        system.batches_seen = batches
+        system.prepare(tile_batch())
+        seen.append(system.weights["kl"])
+    assert seen == [0.0, 0.5, 1.25, 2.0]
+
+
+def test_training_lowers_the_loss():
+    system = model(output="linear", losses={"mse": 1.0}, beta=0.01)
+    optimizer = torch.optim.Adam(system.parameters(), 3e-3)
+    totals = []
+    for _ in range(40):
+        terms = system.vae_loss(system.prepare(tile_batch()))
+        totals.append(terms["mse"] + 0.01 * terms["kl"])
+        optimizer.zero_grad()
+        totals[-1].backward()
+        optimizer.step()
+    assert totals[-1] < 0.5 * totals[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"output": "linear"}, "set it to sigmoid"),
+        ({"data_range": "symmetric"}, "set it to unit"),
+        ({"output": "tanh", "losses": {"mse": 1.0}}, "set it to symmetric"),
+        ({"losses": {"spectral": 1.0}}, "set model.output to linear"),
+        ({"losses": {"mae": 1.0}}, "give a weight"),
+        ({"losses": {"mse": -1.0}}, "give a weight"),
+        ({"losses": {}}, "give a weight"),
+        ({"posterior": "full", "free_bits": 0.1}, "set it to 0"),
+        ({"evidence": ["smell"]}, "smell"),
+        ({"quantile": 1.0}, "quantile is 1.0"),
+        ({"top_k": 0}, "top_k 0"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_at_construction(arguments, message):
+    with pytest.raises(InputError, match=message):
+        model(**arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"losses": {"mse": 1.0, "ssim": 0.1}},
+        {"output": "tanh", "data_range": "symmetric", "losses": {"mse": 1.0}},
+        {"output": "linear", "data_range": "symmetric", "losses": {"log_spectral": 1.0}},
+    ],
+)
+def test_what_goes_together_trains(arguments):
+    system = model(**arguments)
+    sum(system.vae_loss(system.prepare(tile_batch())).values()).backward()
+    assert all(weight.grad is not None for weight in system.parameters())
+
+
+@pytest.mark.parametrize(("edge", "channels"), [(48, 1), (32, 3)])
+def test_tiles_of_another_shape_are_refused(edge, channels):
+    with pytest.raises(InputError, match=r"model\.channels and model\.tile_size"):
+        model().prepare(tile_batch(2, edge, channels))
+
+
+# --- scores ---
+
+
+def test_a_spot_is_found_and_its_neighbours_are_not():
+    scores = score(calibrated(), part(9, 1, spot=True))
+    assert scores.tile.tolist() == [[top, left, 32, 32] for top in (0, 32) for left in (32, 64, 96, 128)]
+    assert scores.tile_label.tolist() == [0, 0, 0, 0, 0, 0, 1, 0]
+    assert scores.tile_score.argmax() == 6
+    assert scores.score == scores.tile_score.max()
+    row, column = divmod(int(scores.heat.nan_to_num(-99).argmax()), 160)
+    assert 36 <= row < 52
+    assert 96 <= column < 114
+
+
+def test_the_machine_is_not_scored():
+    scores = score(calibrated(), part(9))
+    assert scores.heat.shape == (64, 160)
+    assert scores.heat[:, :32].isnan().all()
+    assert scores.heat[:, 32:].isfinite().all()
+    other = part(9)
+    other.image[:, :, :32] = 77
+    assert torch.equal(score(calibrated(), other).tile_score, scores.tile_score)
+
+
+def test_scores_are_the_same_every_time_and_need_no_drawing():
+    system = calibrated()
+    torch.manual_seed(1)
+    first = score(system, part(5)).tile_score
+    torch.manual_seed(2)
+    assert torch.equal(first, score(system, part(5)).tile_score)
+
+
+def test_thresholds_are_quantiles_of_held_out_normal_tiles():
+    system = calibrated(quantile=0.9)
+    normal = [score(system, part(seed)) for seed in (3, 4)]
+    expected = torch.cat([one.tile_score for one in normal]).quantile(0.9)
+    torch.testing.assert_close(system.tile_threshold, expected)
+    peaks = [
+        one.heat[top : top + 32, left : left + 32].max() for one in normal for top, left, _, _ in one.tile.tolist()
+    ]
+    torch.testing.assert_close(system.pixel_threshold, torch.stack(peaks).quantile(0.9))
+
+
+def test_normal_tiles_lie_at_zero_in_every_channel():
+    system = calibrated()
+    with torch.no_grad():
+        tops = torch.cat([system._tile_tops(system.evidence_maps(part(seed))[0], part(seed)) for seed in range(3)])
+    scaled = torch.stack([system.scale(row, "a") for row in tops])
+    torch.testing.assert_close(scaled.mean(0), torch.zeros(scaled.shape[1]), atol=1e-3, rtol=0)
+    assert scaled.std(0)[:-1].sub(1).abs().max() < 1e-2  # the last, kl, varies too little here for its scale
+
+
+def test_an_unknown_group_is_judged_by_all_together_and_said_so():
+    system = calibrated()
+    with pytest.warns(UserWarning, match="'new'"):
+        scores = score(system, part(9, group="new"))
+    assert scores.tile_score.isfinite().all()
+
+
+def test_every_kind_of_evidence_and_both_references_are_reported():
+    scores = score(calibrated(), part(9))
+    assert set(scores.alternatives) == {*KINDS, "baseline_blur", "baseline_mahalanobis"}
+    assert all(values.shape == scores.tile_score.shape for values in scores.alternatives.values())
+    loudest = torch.stack([scores.alternatives[kind] for kind in KINDS]).amax(0)
+    torch.testing.assert_close(scores.tile_score, loudest)
+
+
+def test_chosen_evidence_alone_makes_up_the_score():
+    scores = score(calibrated(evidence=["energy"]), part(9))
+    assert torch.equal(scores.tile_score, scores.alternatives["energy"])
+
+
+def test_the_references_do_not_depend_on_the_network():
+    first, second = calibrated(), calibrated(latent_dim=3)
+    for name in ("baseline_blur", "baseline_mahalanobis"):
+        one, two = (score(system, part(9)).alternatives[name] for system in (first, second))
+        torch.testing.assert_close(one, two)
+
+
+def test_top_k_is_the_mean_of_the_largest_cells():
+    system = calibrated(top_k=5)
+    maps = torch.rand(2, 16, 32)
+    tops = system._tile_tops(maps, part())
+    assert tops.shape == (8, 2)
+    expected = maps[1, 8:, 16:24].flatten().sort(descending=True).values[:5].mean()
+    torch.testing.assert_close(tops[6, 1], expected)
+
+
+@pytest.mark.parametrize("size", [(64, 150), (50, 131), (20, 60)])
+def test_pictures_of_any_size(size):
+    scores = score(calibrated(), part(9, height=size[0], width=size[1]))
+    assert scores.heat.shape == size
+    assert scores.tile[:, 2:].prod(1).sum() == size[0] * (size[1] - 32)
+    assert scores.tile_score.shape == (len(scores.tile),)
+    assert scores.heat[:, 32:].isfinite().all()
+
+
+def test_colour():
+    system = model(channels=3).eval()
+    with torch.no_grad():
+        system.on_validation_start()
+        for seed in range(3):
+            system.validation_step(part(seed, channels=3), 0, 0)
+        system.validation_step(part(3, channels=3), 0, 1)
+        system.on_validation_epoch_end()
+    assert score(system, part(4, channels=3)).tile_score.isfinite().all()
+    with pytest.raises(InputError, match=r"set model\.channels"):
+        score(system, part(4))
+
+
+def test_labels_are_unknown_where_nobody_says():
+    batch = part(9, label=-1)
+    batch.mask = None
+    assert score(calibrated(), batch).tile_label.eq(-1).all()
+    batch.label = 0
+    assert score(calibrated(), batch).tile_label.eq(0).all()
+
+
+def test_a_model_without_calibration_does_not_judge():
+    with pytest.raises(InputError, match="never calibrated"):
+        model().on_test_start()
+    calibrated().on_predict_start()
+
+
+def test_visuals_are_pictures():
+    shown = calibrated().visuals(part(9, 1, spot=True))
+    assert {name: tuple(picture.shape) for name, picture in shown.items()} == dict.fromkeys(
+        ("input", "reconstruction", "heat"), (1, 1, 64, 128)
+    )
+    assert all(picture.min() >= 0 and picture.max() <= 1 for picture in shown.values())
+    torch.testing.assert_close(shown["input"][0], part(9, 1, spot=True).image[:, :, 32:] / 255)
+
+
+@pytest.mark.parametrize("data_range", ["unit", "symmetric"])
+def test_grey_levels_make_the_round_trip(data_range):
+    system = model(output="linear", data_range=data_range, losses={"mse": 1.0})
+    levels = torch.arange(256, dtype=torch.uint8)
+    seen = system.from_pixels(levels)
+    assert (seen.min(), seen.max()) == ((0, 1) if data_range == "unit" else (-1, 1))
+    assert torch.equal((system._to_unit_range(seen) * 255).round().byte(), levels)
+
+
+# --- the checkpoint ---
+
+
+def test_scale_groups_and_thresholds_travel_in_the_checkpoint(monkeypatch):
+    fitted, fresh = calibrated(("a", "b")), model().eval()
+    checkpoint = {"state_dict": fitted.state_dict(), "hyper_parameters": dict(fitted.hparams)}
+    monkeypatch.setattr("lightning_models.phases.check_finite", lambda losses, strategy: None)
+    fitted.on_save_checkpoint(checkpoint)
+    fresh.on_load_checkpoint(checkpoint)
+    fresh.load_state_dict(checkpoint["state_dict"])
+    assert fresh.scale.groups[1:] == ["a", "b"]
+    assert math.isclose(fresh.tile_threshold, fitted.tile_threshold)
+    for group in ("a", "b"):
+        torch.testing.assert_close(
+            score(fresh, part(9, group=group)).heat, score(fitted, part(9, group=group)).heat, equal_nan=True
+        )
