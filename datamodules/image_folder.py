@@ -40,12 +40,12 @@ class Pictures(Dataset[ImageBatch]):
 
     def __getitems__(self, indices: Sequence[int]) -> ImageBatch:
         """Read a batch, for the ``DataLoader``."""
-        chosen = torch.tensor(indices)
+        chosen = np.asarray(indices)  # no tensor: as an index, numpy takes one of a single element for a number
         return ImageBatch(
             images=torch.from_numpy(np.asarray(mapped(self._path)[self._rows[chosen]])),
             name=[self._names[index] for index in indices],
             label=self._labels[chosen],
-            index=chosen,
+            index=torch.from_numpy(chosen),
         )
 
 
@@ -153,10 +153,8 @@ class ImageFolderDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Decode into the cache whatever the coming stage needs; Lightning calls this in one process only."""
-        stage = self.trainer.state.fn if self.trainer is not None else None
-        cache_pictures(
-            self._listed(stage or TrainerFn.FITTING), self._form, self._cache / "pictures", self._on_bad_file
-        )
+        stage = (self.trainer.state.fn if self.trainer else None) or TrainerFn.FITTING
+        cache_pictures(self._listed(stage), self._form, self._cache / "pictures", self._on_bad_file)
 
     def setup(self, stage: str) -> None:
         """Open the pictures of a stage: ``fit``, ``validate``, ``test`` or ``predict``.

@@ -125,7 +125,7 @@ def _scene(factors: Factors, side: int) -> Frame:
     high, low = np.array((110, 160, 225)), np.array((205, 220, 235))
     rows[:horizon] = factors.daylight * (high + np.linspace(0, 1, horizon)[:, None] * (low - high))
     rows[horizon:] = (0.55 + 0.45 * factors.daylight) * np.linspace(148, 92, side - horizon)[:, None]
-    return np.ascontiguousarray(np.broadcast_to(rows[:, None], (side, side, 3)).astype(np.uint8))
+    return np.repeat(rows.astype(np.uint8)[:, None], side, axis=1)
 
 
 def _draw(canvas: Frame, factors: Factors, side: int) -> None:
