@@ -1,0 +1,83 @@
+"""AudioToVideoNet against its predecessor at equal steps: ``python -m benchmarks.audio_to_video_ab``.
+
+Trains and tests ``experiments/audio_to_video.yaml`` with both nets through the command itself, and prints one table:
+parameters, time of a clip, memory of a training step, and every metric of the test. Overlays and overrides are handed
+to both:
+
+    python -m benchmarks.audio_to_video_ab --config experiments/overlays/audio_to_video_published.yaml
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+import yaml
+
+from benchmarks import common
+from lightning_models.audio_to_video import AudioToVideo
+
+EXPERIMENT = Path("experiments/audio_to_video.yaml")
+NETS = {"AudioToVideoNet": "transformer", "AudioToVideoNetLegacy": "legacy"}
+
+
+def main() -> None:
+    """Run both, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", default="runs", help="folder of the runs (default: runs)")
+    options, handed_on = parser.parse_known_args()
+    columns = {name: train_and_test(kind, handed_on, Path(options.root)) for name, kind in NETS.items()}
+    names = dict.fromkeys(name for column in columns.values() for name in column)
+    common.print_header("AudioToVideoNet against its predecessor, equal steps")
+    rows = [(name, *(_cell(column.get(name)) for column in columns.values())) for name in names]
+    common.print_table(("", *columns), rows)
+
+
+def train_and_test(kind: str, arguments: list[str], root: Path) -> dict[str, float | None]:
+    """Return what is to be known of one net; a failed run ends the benchmark."""
+    place = ["--run.root", str(root), "--run.experiment", "audio_to_video_ab", "--run.name", kind]
+    command = [sys.executable, "-m", "fulgurite"]
+    given = ["--config", str(EXPERIMENT), *arguments, "--model.architecture", kind, *place]
+    start = time.monotonic()
+    subprocess.run([*command, "fit", *given], check=True)
+    seconds = time.monotonic() - start
+    subprocess.run([*command, "test", *given, "--ckpt_path", "best"], check=True)
+    run = root / "audio_to_video_ab" / kind
+    results: dict[str, float | None] = json.loads((run / "results.json").read_text())
+    numbers = {name: value for name, value in results.items() if value is None or isinstance(value, int | float)}
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    return {**costs(config), "training, s": seconds, **numbers}
+
+
+def costs(config: dict[str, dict[str, dict[str, float]]]) -> dict[str, float | None]:
+    """Return parameters, time to draw a clip and memory of a step of a configuration's net, on this machine."""
+    settings = dict(config["model"]["init_args"])
+    for part in ("optimizer", "scheduler"):
+        settings.pop(part)
+    data = config["data"]["init_args"]
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = AudioToVideo(torch.optim.SGD, **settings).to(device)
+    audio = torch.rand(1, 1, round(data["duration"] * data["sample_rate"]), device=device) - 0.5
+    found: dict[str, float | None] = {"parameters": sum(weight.numel() for weight in model.parameters())}
+    model.eval()
+    with torch.no_grad():
+        found["ms to draw a clip"] = 1e3 * common.measure(lambda: model(audio)).median
+    if device.type == "cuda":
+        model.train()
+        torch.cuda.reset_peak_memory_stats()
+        model(audio.expand(int(data["batch_size"]), -1, -1)).mean().backward()
+        found["MiB of a forward and backward pass"] = torch.cuda.max_memory_allocated() / 2**20
+    return found
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return "undefined"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+if __name__ == "__main__":
+    main()

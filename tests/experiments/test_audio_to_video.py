@@ -1,0 +1,103 @@
+"""Sound to pictures by the real command: both experiments, their overlays, prediction; all at reduced size."""
+
+import csv
+import json
+import shlex
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import yaml
+
+from datamodules.music import compose, write_clip
+from fulgurite.cli import main
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+OVERLAYS = sorted(path.stem.removeprefix("audio_to_video_") for path in EXPERIMENTS.glob("overlays/audio_to_video_*"))
+TINY = shlex.split(
+    "--model.fps 10 --model.image_size 16 --model.width 32 --data.fps 10 --data.image_size 16 --data.duration 1.0 "
+    "--data.stride 0.5 --data.batch_size 4 --trainer.max_epochs 1 --trainer.accelerator cpu "
+    "--trainer.limit_train_batches 2 --trainer.enable_model_summary false --trainer.check_val_every_n_epoch 1 "
+    "--trainer.log_every_n_steps 1"
+)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """Eight clips of music, of 1.6 seconds each, and the pictures that follow it."""
+    root = tmp_path_factory.mktemp("music")
+    for number in range(8):
+        write_clip(root / f"{number}.mp4", compose(np.random.default_rng(number), 1.6))
+    return root
+
+
+@pytest.fixture
+def words(source, tmp_path, monkeypatch):
+    """The words behind a verb, for an experiment and its overlays at reduced size."""
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.chdir(tmp_path)
+
+    def compose_words(*overlays: str, experiment: str = "audio_to_video") -> list[str]:
+        names = [f"{experiment}.yaml", *(f"overlays/audio_to_video_{overlay}.yaml" for overlay in overlays)]
+        configs = [word for name in names for word in ("--config", str(EXPERIMENTS / name))]
+        return [*configs, *TINY, "--data.source", str(source), "--data.cache_dir", str(tmp_path / "cache")]
+
+    return compose_words
+
+
+def fit_and_test(words: list[str], tmp_path: Path, experiment: str = "audio_to_video") -> Path:
+    main(["fit", *words])
+    main(["test", *words, "--ckpt_path", "best"])
+    run = (tmp_path / "runs" / experiment / "latest").resolve()
+    results = json.loads((run / "results.json").read_text())
+    assert {"l1", "psnr", "ssim", "temporal_difference", "av_align", "shuffle_l1_increase"} <= set(results)
+    with (run / "metrics.csv").open() as file:
+        losses = [float(v) for row in csv.DictReader(file) for name, v in row.items() if "/total" in name and v]
+    assert losses
+    assert np.isfinite(losses).all()
+    assert {path.name for path in (run / "checkpoints").glob("*.ckpt")} == {"best.ckpt", "last.ckpt"}
+    return run
+
+
+def test_the_experiment_alone_and_its_prediction(words, source, tmp_path):
+    run = fit_and_test(words(), tmp_path)
+    assert list(run.glob("media/*.mp4"))
+    assert list(run.glob("media/attention-*.png"))
+    main(["predict", *words(), "--ckpt_path", "best", "--data.source", str(source / "3.mp4")])
+    (film,) = run.glob("predictions/*/*.mp4")
+    with av.open(str(film)) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+        container.seek(0)
+        heard = sum(frame.samples / frame.rate for frame in container.decode(audio=0))
+    assert frames == 16
+    assert heard == pytest.approx(1.6, abs=0.1)
+
+
+def test_the_predecessor(words, tmp_path):
+    run = fit_and_test(words(experiment="audio_to_video_legacy"), tmp_path, "audio_to_video_legacy")
+    assert not list(run.glob("media/attention-*.png"))
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_overlay(overlay, words, tmp_path):
+    main(["fit", *words(overlay)])
+    run = (tmp_path / "runs/audio_to_video/latest").resolve()
+    saved = yaml.safe_load((run / "config.yaml").read_text())
+    wanted = yaml.safe_load((EXPERIMENTS / "overlays" / f"audio_to_video_{overlay}.yaml").read_text())
+    typed = {word.removeprefix("--") for word in TINY if word.startswith("--")}
+    for group, settings in wanted.items():
+        for key, value in settings.get("init_args", settings).items():
+            found = saved[group].get("init_args", saved[group])[key]
+            if isinstance(value, dict):
+                assert value["init_args"].items() <= found["init_args"].items()
+            elif f"{group}.{key}" not in typed:
+                assert found == value
+
+
+def test_every_shipped_configuration_uses_the_same_rates_under_model_and_data():
+    for path in [*EXPERIMENTS.glob("audio_to_video*.yaml"), *EXPERIMENTS.glob("overlays/audio_to_video_*.yaml")]:
+        config = yaml.safe_load(path.read_text())
+        model, data = (config.get(group, {}).get("init_args", {}) for group in ("model", "data"))
+        for key in ("fps", "sample_rate", "image_size"):
+            assert model.get(key) == data.get(key), f"{path.name}: {key}"
