@@ -245,7 +245,7 @@ def latent_circle(z: Tensor, num_frames: int) -> Tensor:
     other = torch.randn(z.shape[1], generator=generator).to(z).expand_as(z)
     along = F.normalize(z)
     across = F.normalize(other - (other * along).sum(1, keepdim=True) * along) * z.norm(dim=1, keepdim=True)
-    angle = (2 * torch.pi / num_frames) * torch.arange(num_frames, device=z.device)[:, None, None]
+    angle = (2 * torch.pi / num_frames) * torch.arange(num_frames, dtype=z.dtype, device=z.device)[:, None, None]
     return angle.cos() * z + angle.sin() * across
 
 

@@ -1,0 +1,309 @@
+"""motorVAEGAN as a whole: its losses against formulas, its step against a plain loop, its gate, what it shows."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from datamodules.batches import ImageBatch
+from datamodules.errors import InputError
+from datamodules.seeding import derive_seed, global_seed
+from lightning_models import MotorVAEGAN
+from lightning_models.variational import HoldThenLinearBeta
+
+SIZE = 32
+SMALL = {"image_size": SIZE, "latent_dim": 6, "width": 2}
+ORIGINAL = {"discriminator_norm": "batch", "adversarial": "bce", "adversarial_weight": 0.25, "beta": 0.01}
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, 1e-3)
+
+
+def model(**changes):
+    torch.manual_seed(0)
+    return MotorVAEGAN(adam, adam, **{**SMALL, **changes})
+
+
+def batch(count=4, size=SIZE, channels=1, seed=0):
+    coarse = torch.rand(count, channels, 4, 4, generator=torch.Generator().manual_seed(seed))
+    images = (F.interpolate(coarse, (size, size), mode="bilinear") * 255).byte()
+    return ImageBatch(images, [f"{n}.png" for n in range(count)], torch.zeros(count).long(), torch.arange(count))
+
+
+@pytest.fixture
+def prepared(monkeypatch):
+    """A model outside of a trainer, and what its phases share."""
+    monkeypatch.setattr(MotorVAEGAN, "epochs_seen", 0.0)
+
+    def prepare(**changes):
+        system = model(**changes)
+        torch.manual_seed(1)
+        return system, system.prepare(batch())
+
+    return prepare
+
+
+def fit(system, batches):
+    torch.set_num_threads(1)
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(system, DataLoader(batches, batch_size=None))
+    return system
+
+
+def test_the_losses_are_sums_over_a_picture_and_means_over_the_batch(prepared):
+    system, drawn = prepared()
+    terms = system.generator_loss(drawn)
+    restored = drawn.fakes[:4].detach().numpy()
+    squared = [np.square(own - real).sum() for own, real in zip(restored, drawn.images.numpy(), strict=True)]
+    assert terms["reconstruction"].item() == pytest.approx(np.mean(squared), rel=1e-5)
+    mean, variance = drawn.posterior.mean.detach().numpy(), drawn.posterior.variance.detach().numpy()
+    divergence = 0.5 * (variance + mean**2 - 1 - np.log(variance)).sum(1)
+    assert terms["kl"].item() == pytest.approx(divergence.mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_reconstructions_and_samples_count_by_their_share(prepared, share):
+    system, drawn = prepared(reconstruction_share=share, adversarial="bce", discriminator_norm="none")
+    with torch.no_grad():
+        of_restored, of_sampled = (system.discriminator(kind).logits for kind in drawn.fakes.chunk(2))
+    expected = share * F.softplus(of_restored).mean() + (1 - share) * F.softplus(of_sampled).mean()
+    assert system.discriminator_loss(drawn)["fake"].item() == pytest.approx(expected.item(), rel=1e-5)
+    fooled = share * F.softplus(-of_restored).mean() + (1 - share) * F.softplus(-of_sampled).mean()
+    assert system.generator_loss(drawn)["adversarial"].item() == pytest.approx(fooled.item(), rel=1e-5)
+
+
+def test_batch_norm_sees_each_kind_by_itself(prepared):
+    system, drawn = prepared(**ORIGINAL)
+    kinds = [drawn.images, *drawn.fakes.detach().chunk(2)]
+    expected = F.softplus(-system.discriminator(kinds[0]).logits).mean()
+    assert system.discriminator_loss(drawn)["real"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_features_of_the_chosen_layer(prepared):
+    system, drawn = prepared(feature_weight=0.1, feature_layer=2, discriminator_norm="none")
+    with torch.no_grad():
+        real, restored = (system.discriminator(kind).maps[1] for kind in (drawn.images, drawn.fakes[:4]))
+    expected = (real - restored).square().sum((1, 2, 3)).mean()
+    assert system.generator_loss(drawn)["feature"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_r1_is_the_squared_gradient_on_photographs(prepared):
+    system, drawn = prepared(r1_weight=1.0, discriminator_norm="none")
+    term = system.discriminator_loss(drawn)["r1"]
+    slopes = []
+    for image in drawn.images:
+        image = image[None].clone().requires_grad_()
+        (slope,) = torch.autograd.grad(system.discriminator(image).logits, image)
+        slopes.append(slope.square().sum())
+    assert term.item() == pytest.approx(torch.stack(slopes).mean().item(), rel=1e-4)
+    term.backward()
+    assert system.discriminator.stages[0][0].weight.grad.abs().sum() > 0
+
+
+def test_the_discriminators_phase_leaves_the_autoencoder_alone(prepared):
+    system, drawn = prepared(r1_weight=1.0)
+    sum(system.discriminator_loss(drawn).values()).backward()
+    assert all(weight.grad is None for weight in system.vae.parameters())
+    assert all(weight.grad is not None for weight in system.discriminator.parameters())
+
+
+def test_every_parameter_of_the_autoencoder_is_trained(prepared):
+    system, drawn = prepared()
+    sum(system.generator_loss(drawn).values()).backward()
+    assert all(weight.grad is not None for weight in system.vae.parameters())
+
+
+def test_every_term_has_its_weight(prepared):
+    assert set(model().weights) == {"reconstruction", "adversarial", "kl"}
+    system, drawn = prepared(feature_weight=0.5, r1_weight=2.0)
+    terms = system.discriminator_loss(drawn) | system.generator_loss(drawn)
+    assert set(terms) == {*system.weights, "real", "fake"}
+    assert system.weights["feature"] == 0.5
+    assert system.weights["r1"] == 2.0
+
+
+def plain_step(system, images):
+    """The original's step written out: discriminator on its three kinds, then the autoencoder."""
+    vae, judge = system.vae, system.discriminator
+    of_judge, of_vae = adam(judge.parameters()), adam(vae.parameters())
+    torch.manual_seed(derive_seed(global_seed(), "train", 0, 0))
+    features = vae.encoder(images).flatten(1)
+    mean, log_variance = vae.posterior.mean(features), vae.posterior.log_variance(features)
+    prior = torch.randn(len(images), 6)
+    z = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape)
+    restored, sampled = vae.decoder(torch.cat([z, prior])).chunk(2)
+
+    def bce(pictures, target):
+        probability = judge(pictures).logits.sigmoid()
+        return F.binary_cross_entropy(probability, torch.full_like(probability, target))
+
+    loss = bce(images, 1.0) + 0.5 * (bce(restored.detach(), 0.0) + bce(sampled.detach(), 0.0))
+    loss.backward()
+    of_judge.step()
+    squared = F.mse_loss(restored, images, reduction="sum") / len(images)
+    divergence = -0.5 * (1 + log_variance - mean**2 - log_variance.exp()).sum() / len(images)
+    fooled = 0.5 * (bce(restored, 1.0) + bce(sampled, 1.0))
+    of_vae.zero_grad()
+    (squared + 0.01 * divergence + 0.25 * fooled).backward()
+    of_vae.step()
+    return mean
+
+
+def test_a_step_is_the_originals_discriminator_first():
+    """Parameters after one step; Adam's first step is that of the sign, so the gradients are compared too."""
+    reference, system = model(**ORIGINAL), model(**ORIGINAL)
+    examples = batch()
+    plain_step(reference, examples.images.float() / 255)
+    fit(system, [examples])
+    expected = dict(reference.named_parameters())
+    for name, weight in system.named_parameters():
+        assert weight.grad is not None
+        if not name.startswith("discriminator"):  # the reference's autoencoder step has added to those
+            # a bias before a BatchNorm has no gradient but rounding errors
+            torch.testing.assert_close(weight.grad, expected[name].grad, rtol=1e-3, atol=1e-3)
+    for name, buffer in system.discriminator.named_buffers():
+        torch.testing.assert_close(buffer, dict(reference.discriminator.named_buffers())[name], rtol=1e-2, atol=1e-3)
+
+
+def changed(before, after):
+    return {name.split(".")[0] for name, weight in after.items() if not torch.equal(weight, before[name])}
+
+
+def judged_by_brightness(system, sign):
+    """Let the logit be high for bright pictures, or low."""
+    with torch.no_grad():
+        for weight in system.discriminator.parameters():
+            weight.abs_()
+        logits = system.discriminator(torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 1, SIZE, SIZE)).logits
+        dark, bright = logits.tolist()
+        system.discriminator.to_logit.weight.mul_(sign * 40 / (bright - dark))
+        system.discriminator.to_logit.bias.zero_()
+        middle = system.discriminator(torch.full((1, 1, SIZE, SIZE), 0.75)).logits
+        system.discriminator.to_logit.bias.sub_(middle)
+
+
+@pytest.mark.parametrize(("sign", "trained"), [(1, {"vae"}), (-1, {"discriminator"})])
+def test_the_gate_lets_the_one_behind_train_alone(sign, trained):
+    """White photographs against the grey that an untrained decoder draws."""
+    system = model(gate_margin=0.35, discriminator_norm="none")
+    judged_by_brightness(system, sign)
+    white = batch()
+    white.images.fill_(255)
+    before = {name: weight.clone() for name, weight in system.named_parameters()}
+    fit(system, [white])
+    assert changed(before, dict(system.named_parameters())) == trained
+    assert set(system.health) == {"real", "reconstruction", "sample", "accuracy"}
+    assert system.health["accuracy"].item() == (1 if sign > 0 else 0)
+
+
+def test_the_gate_holds_nobody_who_is_both_ahead_and_behind():
+    """Everything is taken for a photograph: right for those, wrong for the others."""
+    system = model(gate_margin=0.35, discriminator_norm="none")
+    with torch.no_grad():
+        system.discriminator.to_logit.weight.mul_(1e-3)
+        system.discriminator.to_logit.bias.fill_(4.0)
+    before = {name: weight.clone() for name, weight in system.named_parameters()}
+    fit(system, [batch()])
+    assert changed(before, dict(system.named_parameters())) == {"vae", "discriminator"}
+
+
+def test_health_is_what_the_discriminator_says(prepared):
+    system, drawn = prepared(discriminator_norm="none")
+    system.discriminator_loss(drawn)
+    with torch.no_grad():
+        logits = [system.discriminator(kind).logits for kind in (drawn.images, *drawn.fakes.chunk(2))]
+    names = ("real", "reconstruction", "sample")
+    for name, own in zip(names, logits, strict=True):
+        assert system.health[name].item() == pytest.approx(own.sigmoid().mean().item(), abs=1e-6)
+        assert not system.health[name].requires_grad
+    right = (logits[0] > 0).float().mean() / 2 + (torch.cat(logits[1:]) <= 0).float().mean() / 2
+    assert system.health["accuracy"].item() == pytest.approx(right.item())
+
+
+def test_beta_follows_its_schedule(monkeypatch):
+    system = model(beta=HoldThenLinearBeta(0.01, 2, 0.5, 4))
+    for epochs, beta in [(0.0, 0.01), (2.0, 0.01), (3.0, 0.255), (9.0, 0.5)]:
+        monkeypatch.setattr(MotorVAEGAN, "epochs_seen", epochs)
+        system.prepare(batch())
+        assert system.weights["kl"] == pytest.approx(beta)
+
+
+def test_training_restores_the_pictures():
+    examples = batch(8)
+    system = model(width=4, reconstruction_weight=4.0, beta=0.1)
+
+    def error():
+        system.eval()
+        with torch.no_grad():
+            return (system(examples.images) - examples.images / 255).square().mean().item()
+
+    before = error()
+    system.optimizer_factories["generator"] = lambda parameters: torch.optim.Adam(parameters, 5e-3)
+    fit(system.train(), [examples] * 40)
+    assert error() < 0.6 * before
+    assert math.isfinite(system.health["real"].item())
+
+
+def test_what_is_handed_to_the_callbacks():
+    system, examples = model().eval(), batch(3)
+    with torch.no_grad():
+        made = system.validation_step(examples, 0)
+        torch.testing.assert_close(made.images, examples.images / 255)
+        torch.testing.assert_close(made.mean, system.encode(examples.images))
+        torch.testing.assert_close(made.restored, system.decode(made.mean))
+        torch.testing.assert_close(made.restored[:1], system(examples.images[:1]), rtol=1e-4, atol=1e-5)
+    assert made.kl.shape == made.mean.shape == (3, system.latent_dim)
+    assert made.name == examples.name
+    assert system.visuals(examples) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"reconstruction_share": 1.5}, "reconstruction_share"),
+        ({"feature_layer": 6}, "feature_layer"),
+        ({"r1_weight": 1.0, "discriminator_norm": "batch"}, "r1_weight"),
+        ({"gate_margin": -1.0}, "gate_margin"),
+        ({"gate_margin": 0.3, "accumulate": 2}, "accumulate"),
+        ({"image_size": 40}, "image_size"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(changes, said):
+    with pytest.raises(InputError, match=said):
+        model(**changes)
+
+
+@pytest.mark.parametrize("other", [batch(size=64), batch(channels=3)])
+def test_pictures_of_another_form_are_refused(other):
+    with pytest.raises(InputError, match="image_size"):
+        model().encode(other.images)
+
+
+def test_the_gate_asks_all_processes(prepared, monkeypatch):
+    """One process alone would let the discriminator wait; the mean over both does not."""
+    system, drawn = prepared(discriminator_norm="none")
+    system.gate_margin = 0.35
+    judged_by_brightness(system, 1)
+    asked = []
+
+    def reduce(costs, reduce_op):
+        asked.append(reduce_op)
+        return torch.full_like(costs, math.log(2))
+
+    both = SimpleNamespace(strategy=SimpleNamespace(reduce=reduce))
+    monkeypatch.setattr(MotorVAEGAN, "trainer", property(lambda _: both))
+    assert system._gated(drawn) is None
+    assert asked == ["mean"]
