@@ -74,7 +74,7 @@ class SamplingTrainer(Trainer):
         z = torch.stack([_latent(seed, number, model.latent_dim) for number in range(count)])
         drawn: list[Tensor] = []
 
-        def draw(part: Tensor, batch_idx: int) -> None:
+        def draw(part: Tensor, batch_idx: int) -> Tensor:
             images = model.decode(part).float().cpu()
             clips = model.generate_video(part) if isinstance(model, GeneratesVideo) else [None] * len(part)
             for image, clip in zip(images, clips, strict=True):
@@ -83,6 +83,7 @@ class SamplingTrainer(Trainer):
                 if clip is not None:
                     write_clips(stem, clip[None])
                 drawn.append(image)
+            return images  # Lightning warns of a step without outputs
 
         # Lightning's own loop loads the checkpoint, puts averaged weights in place, and casts as configured
         model.predict_step = draw  # type: ignore[method-assign]
