@@ -240,7 +240,7 @@ class ImageFolderDataModule(LightningDataModule):
         workers = self._num_workers
         return DataLoader(
             pictures,
-            batch_size,
+            batch_size=batch_size,  # by name: Lightning builds loaders for prediction anew, with one of its own
             sampler=sampler,
             drop_last=sampler is not None,
             num_workers=workers,
