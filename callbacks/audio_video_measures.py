@@ -37,7 +37,9 @@ def onset_frames(sound: Array, rate: int, fps: float) -> NDArray[np.int64]:
     pieces = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * np.hanning(window)
     level = np.log10(1e-3 + np.abs(np.fft.rfft(pieces)) / (window / 4))
     flux = np.diff(level, axis=0).clip(min=0).mean(axis=1)
-    times = (peaks(flux, _LEAST_FLUX) + 0.5) * hop / rate  # a rise lies between the middles of two windows
+    # A rise lies between the middles of two windows; on the logarithmic scale it is steepest when the sound has
+    # entered the outer half of the later one.
+    times = ((peaks(flux, _LEAST_FLUX) + 0.5) * hop + window / 4) / rate
     return np.unique((times * fps).astype(np.int64))
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from numpy.typing import NDArray
 from torch import Tensor
 
 from callbacks.panels import film, to_pictures
@@ -136,7 +137,7 @@ def _pick(outputs: DrawnClips, batch: AudioVideoBatch, row: int, rates: HasRates
         for slot in fields(batch)
         if isinstance(value := getattr(batch, slot.name), Tensor)
     }
-    drawn = {"drawn": outputs.frames, "to another's sound": outputs.shuffled}
+    drawn = {"drawn": outputs.frames, "other sound": outputs.shuffled}
     clips = {"real": batch.frames[row : row + 1, :count].float().cpu() / 255}
     clips |= {name: made[row : row + 1, :count].float().cpu() for name, made in drawn.items() if made is not None}
     sound = batch.audio[row, :, : round(count * rates.sample_rate / rates.fps)].cpu().numpy()
@@ -162,8 +163,9 @@ def _draw_strips(path: Path, shown: list[_Shown], rates: HasRates) -> None:
         axes: Any = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
         for number, one in enumerate(shown):
             spectrogram, *below = axes[number * (strips + 1) : (number + 1) * (strips + 1)]
-            spectrogram.specgram(one.sound[0] + 1e-6, NFFT=512, Fs=rates.sample_rate, noverlap=352, vmin=-120)
-            spectrogram.set_ylabel("Hz", fontsize=8)
+            extent = (0.0, one.sound.shape[1] / rates.sample_rate, 0.0, rates.sample_rate / 2000)
+            spectrogram.imshow(_decibels(one.sound[0]), extent=extent, aspect="auto", origin="lower", cmap="magma")
+            spectrogram.set_ylabel("kHz", fontsize=8)
             spectrogram.set_title(one.title, loc="left", fontsize=9)
             for axis, (name, clip) in zip(below, to_pictures(one.clips).items(), strict=True):
                 count = clip.shape[1]
@@ -173,6 +175,13 @@ def _draw_strips(path: Path, shown: list[_Shown], rates: HasRates) -> None:
                 axis.set_yticks([])
                 axis.set_ylabel(name, fontsize=8)
         axes[-1].set_xlabel("seconds")
+
+
+def _decibels(sound: Sound) -> NDArray[np.float64]:
+    """Return the levels of sound ``(n,)`` in dB, ``(257, time)``, -80 at least, so that silence has one too."""
+    pieces = np.lib.stride_tricks.sliding_window_view(np.pad(sound, 256), 512)[::128] * np.hanning(512)
+    levels: NDArray[np.float64] = 20 * np.log10(1e-4 + np.abs(np.fft.rfft(pieces)) / 128)
+    return levels.T
 
 
 def _draw_attention(path: Path, weights: Tensor, fps: float) -> None:
