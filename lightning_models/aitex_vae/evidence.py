@@ -7,6 +7,7 @@ measured against its own median and spread over the picture, because recordings 
 small defect that only one channel sees would drown.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -88,13 +89,16 @@ def blur(picture: Tensor, sigma_y: float, sigma_x: float) -> Tensor:
 
 
 def _blur_line(picture: Tensor, sigma: float, dim: int) -> Tensor:
-    reach = round(3 * sigma)
-    offset = torch.arange(-reach, reach + 1, dtype=picture.dtype, device=picture.device)
-    line = torch.exp(-0.5 * (offset / sigma).square())
-    place = torch.arange(-reach, picture.shape[dim] + reach, device=picture.device)
-    padded = picture.index_select(dim, _mirror(place, picture.shape[dim]))
-    kernel = (line / line.sum()).view((1, 1, -1, 1) if dim == 1 else (1, 1, 1, -1))
-    return F.conv2d(padded[:, None], kernel)[:, 0]
+    reach, length = round(3 * sigma), picture.shape[dim]
+    weights = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(reach + 1)]
+    total = 2 * sum(weights) - weights[0]
+    padded = picture.index_select(dim, _mirror(torch.arange(-reach, length + reach, device=picture.device), length))
+    # shifted and added: for a single channel several times as fast as a convolution
+    blurred = picture * (weights[0] / total)
+    for offset in range(1, reach + 1):
+        for side in (-offset, offset):
+            blurred.add_(padded.narrow(dim, reach + side, length), alpha=weights[offset] / total)
+    return blurred
 
 
 def _mirror(place: Tensor, length: int) -> Tensor:

@@ -29,6 +29,9 @@ KINDS = {
 
 PER_COLOUR = ("brightness", "threads", "energy", "orientation", "texture")
 
+SHALLOW_STAGES = 3
+"""Stages of the encoder whose features are evidence: the deepest sees too much at once to locate a defect."""
+
 TILES_AT_ONCE = 32
 """Tiles that go through the network together where pictures are scored: bounds the memory, changes no score."""
 
@@ -58,7 +61,7 @@ class AitexVAE(PhasedModule):
         free_bits: nats of every latent dimension that cost nothing; for the diagonal posterior.
         overlap: part of a tile that the next one shows again where pictures are scored.
         top_k: cells of 4 x 4 pixels whose mean stands for a tile; 1 is the maximum, moved by the smallest defects.
-        evidence: kinds of evidence in the score; None: all.
+        evidence: kinds of evidence in the score; None: all but ``kl``, which cannot locate anything.
         quantile: part of the held-out normal tiles that the thresholds leave below them.
         gradient_clip: largest norm of the gradient; 0 does not clip.
         accumulate: batches whose gradients are averaged for a step.
@@ -128,7 +131,7 @@ class AitexVAE(PhasedModule):
         # the place of every kind among the channels of evidence
         ends = torch.tensor(list(counts.values())).cumsum(0).tolist()
         self.place = {kind: slice(end - counts[kind], end) for kind, end in zip(counts, ends, strict=True)}
-        self.chosen = list(KINDS) if evidence is None else evidence
+        self.chosen = [kind for kind in KINDS if kind != "kl"] if evidence is None else evidence
         self.scale = GroupScale(ends[-1])
         self.reference = GroupGaussian(references.STATISTICS)
         self.register_buffer("tile_threshold", torch.tensor(float("nan")))
@@ -205,7 +208,7 @@ class AitexVAE(PhasedModule):
             cells = (maps["energy"].shape[1], maps["energy"].shape[2])
             own = texture_evidence(part)
             maps["texture"] = torch.cat([own["energy"], own["orientation"]])
-            real, drawn = (self.network.encoder(picture[None])[:-1] for picture in (part, restored))
+            real, drawn = (self.network.encoder(picture[None], SHALLOW_STAGES) for picture in (part, restored))
             maps["features"] = feature_evidence(real, drawn, cells)
             maps["kl"] = F.adaptive_avg_pool2d(divergence[None], cells)[0]
             return torch.cat([unusualness(maps[kind]) for kind in self.place]), restored
@@ -224,7 +227,9 @@ class AitexVAE(PhasedModule):
         """Collect evidence on normal pictures (loader 0), then score held-out ones on that scale (loader 1)."""
         if dataloader_idx == 0:
             tops = self._tile_tops(self.evidence_maps(batch)[0], batch)
-            self._calibration.append((batch.group, tops, references.tile_statistics(self._grid_tiles(batch))))
+            tiles = self._grid_tiles(batch)
+            statistics = references.tile_statistics(tiles, references.blurred(tiles))
+            self._calibration.append((batch.group, tops, statistics))
             return None
         if self._calibration:
             group, tops, statistics = self._gathered(self._calibration)
@@ -285,8 +290,9 @@ class AitexVAE(PhasedModule):
         tile_score = self._tile_tops(heat[None], batch)[:, 0]
         tiles = self._grid_tiles(batch)
         alternatives = {kind: self._tile_tops(part[None], batch)[:, 0] for kind, part in parts.items()}
-        alternatives["baseline_blur"] = references.blurred_deviation(tiles)
-        alternatives["baseline_mahalanobis"] = self.reference(references.tile_statistics(tiles), batch.group)
+        smooth = references.blurred(tiles)
+        alternatives["baseline_blur"] = references.blurred_deviation(smooth)
+        alternatives["baseline_mahalanobis"] = self.reference(references.tile_statistics(tiles, smooth), batch.group)
         pixels = F.interpolate(heat[None, None], (height, width - batch.start), mode="bilinear")[0, 0]
         return PartScores(
             name=batch.name,

@@ -91,10 +91,10 @@ class Encoder(nn.Module):
             for before, after in pairwise(widths)
         )
 
-    def forward(self, picture: Tensor) -> list[Tensor]:
-        """Return the four maps ``(B, width * 2^i, H / 2^(i+1), W / 2^(i+1))``, shallow to deep."""
+    def forward(self, picture: Tensor, stages: int = 4) -> list[Tensor]:
+        """Return the maps ``(B, width * 2^i, H / 2^(i+1), W / 2^(i+1))`` of the first stages, shallow to deep."""
         maps = [picture]
-        for stage in self.stages:
+        for stage in self.stages[:stages]:
             maps.append(stage(maps[-1]))
         return maps[1:]
 

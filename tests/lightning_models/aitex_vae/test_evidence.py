@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lightning_models.aitex_vae.evidence import blur, feature_evidence, texture_evidence, unusualness
-from lightning_models.aitex_vae.references import blurred_deviation, tile_statistics
+from lightning_models.aitex_vae.references import blurred, blurred_deviation, tile_statistics
 
 
 def weave(height=128, width=256, noise=0.02):
@@ -113,13 +113,13 @@ def test_the_blurred_reference_against_opencv():
     for tile in tiles[:, 0].numpy():
         smooth = cv2.GaussianBlur(tile.astype(np.float32), (25, 25), 4, borderType=cv2.BORDER_REFLECT)
         expected.append(np.abs(smooth - smooth.mean()).max())
-    np.testing.assert_allclose(blurred_deviation(tiles).numpy(), expected, rtol=1e-4)
+    np.testing.assert_allclose(blurred_deviation(blurred(tiles)).numpy(), expected, rtol=1e-4)
 
 
 def test_tile_statistics_of_a_known_tile():
     tile = torch.zeros(1, 1, 64, 64, dtype=torch.uint8)
     tile[..., 32:] = 100  # left half black, right half grey
-    mean, deviation, skewness, kurtosis, rows, columns, low, high = tile_statistics(tile)[0].tolist()
+    mean, deviation, skewness, kurtosis, rows, columns, low, high = tile_statistics(tile, blurred(tile))[0].tolist()
     assert mean == 50
     assert deviation == pytest.approx(50, rel=1e-3)
     assert skewness == pytest.approx(0, abs=1e-4)
