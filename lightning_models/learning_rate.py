@@ -2,6 +2,7 @@
 
 import math
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -35,7 +36,7 @@ class WarmUpCosine(LRScheduler):
         self.total, self.warm_up, self.lowest = total, warm_up, lowest
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         """Return the rate of every parameter group at the present unit."""
         return [rate * self._share(self.last_epoch) for rate in self.base_lrs]
 

@@ -34,7 +34,7 @@ class FrameDecoder(nn.Module):
         width: length of a feature vector, and channels of the 8x8 map; every doubling halves them.
         image_size: edge of a frame in pixels, 8 times a power of two.
         chunk: up to so many frames go through at once, by the shortest way; more go through in chunks of that size,
-            which takes a third of the memory and a fifth more time.
+            which takes about half the memory and a fifth more time.
 
     Raises:
         InputError: for an edge that doubling does not reach.

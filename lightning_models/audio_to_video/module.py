@@ -49,7 +49,7 @@ class AudioToVideo(PhasedModule):
         feedforward: width of their hidden layers.
         dropout: share of values dropped in them.
         cross_attention: whether frames also attend to the sound's features, which are finer than frames.
-        chunk: frames drawn at once. A batch with more is drawn in chunks: a third of the memory, a fifth more time.
+        chunk: frames drawn at once. A batch with more is drawn in chunks: half the memory, a fifth more time.
         pretrained_encoder: name of a torchaudio pipeline, such as WAV2VEC2_BASE, that listens instead of the
             convolutions; its weights must be on disk.
         max_frames: longest piece in frames.
@@ -198,9 +198,9 @@ class AudioToVideo(PhasedModule):
         self._check(batch)
         return DrawnClips(self(batch.audio), self(batch.other), self(torch.zeros_like(batch.audio)))
 
-    test_step = validation_step
+    test_step = validation_step  # type: ignore[assignment]
 
-    def predict_step(self, batch: AudioVideoBatch, batch_idx: int) -> DrawnClips:  # type: ignore[override]
+    def predict_step(self, batch: AudioVideoBatch, batch_idx: int) -> DrawnClips:
         """Draw a batch to its sound."""
         return DrawnClips(self(batch.audio))
 

@@ -171,7 +171,8 @@ class TemporalTransformer(nn.Module):
         frames, sound = self._placed(frames, sound)
         weights = []
         for layer in self.layers:
-            weights.append(layer.self_attn(frames, frames, frames)[1])
+            attend = layer.get_submodule("self_attn")  # post-norm: the layer's input is what it attends to
+            weights.append(attend(frames, frames, frames)[1])
             frames = layer(frames, sound) if self.cross_attention else layer(frames)
         return torch.stack(weights, 1)
 
