@@ -194,9 +194,10 @@ def test_letterbox_keeps_the_shape_and_fills_the_rest(ramp):
 @pytest.mark.parametrize("fit", ["letterbox", "stretch", "crop"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (16, 24), (17, 23)])
 def test_any_size_fits(fit, size):
-    brought = form(fit=fit).bring(torch.full((1, *size), 50, dtype=torch.uint8))
-    assert brought.shape == (1, 16, 24)
-    assert (brought == 50).any()
+    for height, width in ((16, 24), (8, 80), (80, 8)):
+        brought = form(height=height, width=width, fit=fit).bring(torch.full((1, *size), 50, dtype=torch.uint8))
+        assert brought.shape == (1, height, width)
+        assert (brought == 50).any()
 
 
 def test_fine_patterns_are_averaged_not_sampled():

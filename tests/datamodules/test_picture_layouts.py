@@ -99,6 +99,18 @@ def test_link_that_leads_back_and_second_name_of_a_file_are_refused(tmp_path):
             read_pictures(tmp_path / name, 0.1, 0.1)
 
 
+def test_classes_may_be_links_to_folders_of_links(tmp_path):
+    touch(tmp_path / "elsewhere", "deep/1.jpg")
+    (tmp_path / "set" / "a").mkdir(parents=True)
+    (tmp_path / "set" / "a" / "linked").symlink_to(tmp_path / "elsewhere" / "deep")
+    assert listed(read_pictures(tmp_path / "set", 0.1, 0.1)) == [("a/linked/1.jpg", 0)]
+
+
+def test_names_do_not_depend_on_how_a_system_writes_accents(tmp_path):
+    touch(tmp_path, "cafe\u0301.jpg")  # e and an accent, as macOS stores it
+    assert listed(read_pictures(tmp_path, 0.1, 0.1)) == [("caf\u00e9.jpg", 0)]
+
+
 def test_prediction_takes_one_picture_or_all_at_any_depth(tmp_path):
     touch(tmp_path, "2.jpg", "a/b/1.png", "a/notes.txt", ".git/3.jpg")
     assert [picture.name for picture in find_pictures(tmp_path)] == ["2.jpg", "a/b/1.png"]
