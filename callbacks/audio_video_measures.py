@@ -166,5 +166,5 @@ def _window(side: int, like: Tensor) -> Tensor:
 
 
 def _flow(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
-    flow = cv2.calcOpticalFlowFarneback(before, after, np.empty(0), 0.5, 3, 11, 2, 5, 1.1, 0)  # type: ignore[call-overload]
+    flow = cv2.calcOpticalFlowFarneback(before, after, np.empty(0), 0.5, 3, 11, 2, 5, 1.1, 0)
     return float(np.linalg.norm(flow, axis=-1).mean())

@@ -75,7 +75,7 @@ class PieceTable:
         Errors are means over all frames. Of the tests with another sound the mean over clips is given with its
         95 % confidence interval (``_low``, ``_high``).
         """
-        average = _average([row for _, row in self.rows.values()])
+        average = _average([row for _, (_, row) in sorted(self.rows.items())])
         clips = self.clips()
         metrics: dict[str, float] = {}
         undefined: dict[str, str] = {}

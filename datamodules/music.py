@@ -76,7 +76,7 @@ def write_clip(path: Path, sound: Sound) -> None:
 def compose(random: Generator, seconds: float) -> Sound:
     """Return float32 ``(n,)`` at ``RATE`` in [-1, 1]: another piece for every state of ``random``."""
     beat = 60 / random.uniform(80, 140)
-    key = random.integers(45, 57)  # MIDI number of the keynote of the bass, an octave higher in the melody
+    key = int(random.integers(45, 57))  # MIDI number of the keynote of the bass, an octave higher in the melody
     mix = np.zeros(round(seconds * RATE))
     dynamics = random.uniform(0.25, 1.0, 64)  # per half beat
     note = int(random.integers(5, 15))
@@ -143,7 +143,7 @@ def _draw(loudness: float, pitch: float, bass: float, stroke: float) -> Frame:
     canvas, sky = np.empty((_SIZE, _SIZE, 3), np.uint8), _SIZE * 3 // 4
     canvas[:sky] = np.array((18, 20, 44)) + round(150 * stroke)
     canvas[sky:] = np.array((40, 90, 60)) * (0.3 + 2.2 * bass)
-    hue = np.uint8([[[round(140 * pitch), 210, 250]]])
+    hue = np.array([[[round(140 * pitch), 210, 250]]], np.uint8)
     colour = [int(value) for value in cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0]]
     centre = (16 * _SIZE // 2, round(16 * (96 - 66 * pitch)))
     cv2.circle(canvas, centre, round(16 * (5 + 25 * loudness)), colour, -1, cv2.LINE_AA, 4)
