@@ -21,6 +21,8 @@ from lightning_models.adversarial import AdversarialModule
 from lightning_models.cnn_param_tanh.network import NEAR_IDENTITY, VAE, AlphaHead, Critic, Motion, ParamTanh
 from lightning_models.variational import BetaSchedule, as_schedule, kl_divergence, kl_per_dimension
 
+WALK_FRAMES = 48
+
 
 class Drawn(NamedTuple):
     """What both phases share: pictures ``(B, C, S, S)`` in [-1, 1].
@@ -53,6 +55,7 @@ class CNNParamTanh(AdversarialModule):
         motion: how its frames differ: noise | shift | zoom.
         alpha_head: how alpha is read off the CNN: ``linear`` as described, 67 million parameters at 128 x 128, or conv.
         alpha_start: alpha before training; the default is closest to the identity.
+        clip: what ``generate_video`` shows: a ``walk`` in the latent space, or the ``frames`` of the synthetic video.
         adversarial_weight: weight of raising the critic's score.
         reconstruction_weight: weight of the absolute error, summed over a picture.
         beta: weight of the KL divergence, summed over the dimensions: a number or a schedule over the epochs.
@@ -88,6 +91,7 @@ class CNNParamTanh(AdversarialModule):
         motion: Motion = "noise",
         alpha_head: AlphaHead = "conv",
         alpha_start: float = NEAR_IDENTITY,
+        clip: Literal["walk", "frames"] = "walk",
         adversarial_weight: float = 1.0,
         reconstruction_weight: float = 0.01,
         beta: float | BetaSchedule = 0.01,
@@ -116,7 +120,7 @@ class CNNParamTanh(AdversarialModule):
         if not 0 <= reconstruction_share <= 1:
             raise InputError(f"reconstruction_share is {reconstruction_share}: give a number from 0 to 1")
         self.picture_shape = (image_channels, image_size, image_size)
-        self.latent_dim, self.share = latent_dim, reconstruction_share
+        self.latent_dim, self.share, self.clip = latent_dim, reconstruction_share, clip
         self.beta = as_schedule(beta)
         self.weights = {
             "w1": -1.0,  # the critic raises it
@@ -188,18 +192,14 @@ class CNNParamTanh(AdversarialModule):
         """Return float32 pictures ``(B, C, S, S)`` in [0, 1] of latent vectors ``(B, D)``."""
         return _to_unit_range(self.param_tanh(self.vae.decode(z)))
 
-    def generate_video(self, z: Tensor, kind: Literal["frames", "walk"] = "frames", num_frames: int = 16) -> Tensor:
-        """Return clips ``(B, T, C, S, S)`` in [0, 1] for latent vectors ``(B, D)``.
+    def generate_video(self, z: Tensor) -> Tensor:
+        """Return clips ``(B, T, C, S, S)`` in [0, 1] that begin with the pictures of latent vectors ``(B, D)``.
 
-        Args:
-            z: where each clip starts.
-            kind: ``frames``: the synthetic video of the one picture, every frame through the tanh layer under the
-                video's alpha, T as the model was built; ``walk``: one round on a circle of the latent space through z,
-                whose radius is z's length, so that the clip ends where it began.
-            num_frames: T of a walk.
+        ``frames``: every frame of the picture's synthetic video through the tanh layer, under the alpha of that video.
+        ``walk``: 48 pictures along a circle of the latent space, see :func:`latent_circle`.
         """
-        if kind == "walk":
-            return torch.stack([self.decode(place) for place in latent_circle(z, num_frames)], dim=1)
+        if self.clip == "walk":
+            return torch.stack([self.decode(place) for place in latent_circle(z, WALK_FRAMES)], dim=1)
         video = self.param_tanh.video(self.vae.decode(z))
         return _to_unit_range(torch.tanh(self.param_tanh.alpha(video)[:, None] * video))
 

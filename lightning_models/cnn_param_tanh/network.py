@@ -94,8 +94,8 @@ class SyntheticVideo(nn.Module):
 
     Frame 0 is the picture. Frame t has, by ``motion``,
 
-    - ``noise``: normal noise of standard deviation 0.01 t of the range, cut off at its ends; new for every picture in
-      training, the same for all in evaluation;
+    - ``noise``: normal noise of standard deviation 0.01 t of the range, cut off at its ends; the same for all pictures
+      of a call, new at every call in training, always the same in evaluation;
     - ``shift``: moved to the right by 0.4 % t of the width, the border repeated;
     - ``zoom``: enlarged by 0.8 % t.
     """
@@ -117,8 +117,7 @@ class SyntheticVideo(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Make the video."""
         if self.motion == "noise":
-            shape = (len(images), *self.noise.shape)
-            noise = torch.randn(shape, device=images.device) if self.training else self.noise
+            noise = torch.randn_like(self.noise) if self.training else self.noise
             return (images[:, None] + 0.02 * self.time * noise).clamp(-1, 1)
         moved = torch.eye(2, 3, device=images.device).repeat(self.num_frames, 1, 1)
         if self.motion == "shift":

