@@ -9,7 +9,8 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader, Dataset
 
-from datamodules.audio_video_cache import CachedPair, Pair, Settings, cache_pairs, divide, find_pairs
+from datamodules.audio_video_cache import CachedPair, Settings, cache_pairs
+from datamodules.audio_video_sources import Pair, divide, find_pairs
 from datamodules.cache import default_cache
 from datamodules.errors import InputError
 from datamodules.letterbox import Letterbox

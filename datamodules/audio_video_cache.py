@@ -1,4 +1,4 @@
-"""Pictures with their sound: finding them, decoding each clip once, and dividing clips into splits.
+"""Every clip with sound is decoded once, into memory-mapped arrays.
 
 A cached clip is a folder with ``frames.raw`` (uint8 ``(length, 3, H, W)``, pictures at an even rate from the first
 one on), ``sound.raw`` (float32, mono, from the same instant on) and ``clip.json``. It is built under another name
@@ -23,34 +23,18 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from datamodules.audio_video_sources import Pair
 from datamodules.cache import file_edges
 from datamodules.errors import InputError
 from datamodules.letterbox import Letterbox
-from datamodules.media import VIDEO_SUFFIXES, Frame, natural_key, read_timed_frames
-from datamodules.seeding import derive_seed
-from datamodules.sound import SOUND_SUFFIXES, Sound, read_sound
+from datamodules.media import Frame, read_timed_frames
+from datamodules.sound import Sound, read_sound
 
 FORMAT = 1
 """Raised whenever the same source and settings would be stored differently."""
 
 _SILENT_END = 0.1  # seconds by which sound may end before the pictures: codecs work in blocks
 _LONGEST_GAP = 60.0  # seconds between two pictures; a longer one is a broken clock
-_LEAST = 2  # clips in a split: the sound of a different clip is needed
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Pictures and the sound that belongs to them; ``sound`` is ``video`` where one file holds both.
-
-    Attributes:
-        name: unique within the source: the path below it, without the suffix.
-        video: file with the pictures.
-        sound: file with the sound.
-    """
-
-    name: str
-    video: Path
-    sound: Path
 
 
 @dataclass(frozen=True)
@@ -106,59 +90,6 @@ class CachedPair:
         return result
 
 
-def find_pairs(root: Path) -> list[Pair]:
-    """Return the clips of a folder in natural order, those in its subfolders too.
-
-    Where ``root`` has the folders ``audio`` and ``video``, a clip is a file in each of them with the same path,
-    suffixes aside; else it is any video file, with the sound it holds.
-
-    Raises:
-        InputError: if there is no clip, a file has no partner, or two have one name.
-    """
-    if not root.is_dir():
-        raise InputError(f"data.source: {root} is no folder; training needs several clips, name the folder with them")
-    if (root / "audio").is_dir() and (root / "video").is_dir():
-        videos = _by_name(root / "video", VIDEO_SUFFIXES)
-        sounds = _by_name(root / "audio", (*SOUND_SUFFIXES, *VIDEO_SUFFIXES))
-        for one, other, kind in ((videos, sounds, "sound in audio"), (sounds, videos, "pictures in video")):
-            for name in sorted(set(one) - set(other)):
-                raise InputError(f"{one[name]}: no {kind} has the same name; add it or remove this file")
-    else:
-        videos = sounds = _by_name(root, VIDEO_SUFFIXES)
-    if not videos:
-        raise InputError(
-            f"data.source: no clip in {root}; looked for video files ({' '.join(VIDEO_SUFFIXES)}), or for folders "
-            "audio and video with files of the same names"
-        )
-    return [Pair(name, videos[name], sounds[name]) for name in sorted(videos, key=natural_key)]
-
-
-def divide(pairs: Sequence[CachedPair], validation: float, test: float) -> dict[str, list[CachedPair]]:
-    """Divide clips into ``train``, ``validation`` and ``test`` by a hash of their names.
-
-    The seed has no part in it: every run is tested on the same clips, and none of them was ever trained on.
-
-    Args:
-        pairs: all clips.
-        validation: share of the clips, at least two.
-        test: share of the clips, at least two.
-
-    Raises:
-        InputError: if a split would have fewer than two clips.
-    """
-    ranked = sorted(pairs, key=lambda pair: derive_seed("split", pair.name))
-    tested = max(_LEAST, round(test * len(ranked)))
-    held_out = tested + max(_LEAST, round(validation * len(ranked)))
-    if len(ranked) - held_out < _LEAST:
-        raise InputError(
-            f"data.source: {len(ranked)} usable clips leave {max(0, len(ranked) - held_out)} to train on; each split "
-            "needs at least 2: add clips (cut a long one into several files), or lower data.validation_fraction "
-            "and data.test_fraction"
-        )
-    chosen = {"test": ranked[:tested], "validation": ranked[tested:held_out], "train": ranked[held_out:]}
-    return {split: sorted(clips, key=lambda clip: natural_key(clip.name)) for split, clips in chosen.items()}
-
-
 def cache_pairs(
     pairs: Sequence[Pair], settings: Settings, folder: Path, min_length: int, on_bad_file: Literal["error", "skip"]
 ) -> list[CachedPair]:
@@ -188,8 +119,8 @@ def cache_pairs(
     opened = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         results = pool.map(open_or_build, pairs)
-        shown = not console.is_terminal
-        for result in track(results, "decoding", len(pairs), console=console, transient=True, disable=shown):
+        hidden = not console.is_terminal
+        for result in track(results, "decoding", len(pairs), console=console, transient=True, disable=hidden):
             if isinstance(result, CachedPair):
                 opened.append(result)
             elif on_bad_file == "error":
@@ -198,17 +129,6 @@ def cache_pairs(
             else:
                 warnings.warn(f"left out: {result}", stacklevel=2)
     return opened
-
-
-def _by_name(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        place = path.relative_to(folder)
-        if path.suffix.lower() in suffixes and not any(part.startswith(".") for part in place.parts):
-            other = found.setdefault(place.with_suffix("").as_posix(), path)
-            if other != path:
-                raise InputError(f"{other} and {path} have the same name; rename one of them")
-    return found
 
 
 def _fingerprint(pair: Pair, settings: Settings) -> str:

@@ -8,7 +8,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from datamodules.audio_video import AudioVideoDataModule
-from datamodules.audio_video_cache import Settings, divide, find_pairs
+from datamodules.audio_video_cache import Settings
+from datamodules.audio_video_sources import divide, find_pairs
 from datamodules.batches import AudioVideoBatch
 from datamodules.errors import InputError
 from datamodules.letterbox import Letterbox
