@@ -1,0 +1,75 @@
+"""What the variants of AitexVAE reach: ``python -m benchmarks.aitex_vae_ablation --data.source PATH/TO/aitex``.
+
+Trains and tests every variant through the command itself and prints a table beside the two rules without learning.
+Further ``--config`` and overrides are handed to every run and win over the variants:
+
+    python -m benchmarks.aitex_vae_ablation --config experiments/overlays/aitex_vae_gpu.yaml --data.source PATH/TO/aitex
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from benchmarks import common
+
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+VARIANTS = {
+    "v1: sigmoid and cross-entropy": "aitex_vae_v1",
+    "linear and squared error, sizes of v1": "aitex_vae_mse",
+    "as shipped": None,
+    "with spectral loss": "aitex_vae_spectral",
+    "with structural similarity": "aitex_vae_ssim",
+    "full posterior": "aitex_vae_full",
+    "low-rank posterior": "aitex_vae_low_rank",
+    "symmetric decoder": "aitex_vae_symmetric",
+}
+COLUMNS = ("tile_auroc", "tile_auroc_macro", "tile_auroc_within", "pixel_auroc", "aupro", "tile_ap")
+REFERENCES = {"largest blurred deviation": "_baseline_blur", "Mahalanobis distance": "_baseline_mahalanobis"}
+
+
+def main() -> None:
+    """Run every variant, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", default="runs", help="folder of the runs (default: runs)")
+    parser.add_argument("--only", nargs="*", choices=list(VARIANTS), help="variants to run (default: all)")
+    options, handed_on = parser.parse_known_args()
+    print(f"{date.today()}, {common.processor()}, commit {common.commit()}\n")
+    rows: list[list[str]] = []
+    for variant in options.only or VARIANTS:
+        results, seconds = train_and_test(variant, handed_on, Path(options.root))
+        if not rows:
+            rows = [[name, *cells(results, suffix), "-"] for name, suffix in REFERENCES.items()]
+        rows.append([variant, *cells(results), f"{seconds:.0f}"])
+        common.print_table(("variant", *COLUMNS, "seconds of training"), rows)
+        print(flush=True)
+
+
+def cells(results: dict[str, Any], suffix: str = "") -> list[str]:
+    """Return a row's figures; a rule that is only known by its tiles has no others."""
+    found = [results.get(name + suffix) for name in COLUMNS]
+    return ["-" if value is None else f"{value:.3f}" for value in found]
+
+
+def train_and_test(variant: str, handed_on: list[str], root: Path) -> tuple[dict[str, Any], float]:
+    """Return results and training time of one variant; a failed run ends the benchmark."""
+    overlay = VARIANTS[variant]
+    paths = [EXPERIMENTS / "aitex_vae.yaml"] + ([EXPERIMENTS / "overlays" / f"{overlay}.yaml"] if overlay else [])
+    name = overlay or "as_shipped"
+    words = [word for path in paths for word in ("--config", str(path))] + handed_on
+    words += ["--run.root", str(root), "--run.experiment", "aitex_vae_ablation", "--run.name", name]
+    command = [sys.executable, "-m", "fulgurite"]
+    began = time.monotonic()
+    subprocess.run([*command, "fit", *words], check=True)
+    seconds = time.monotonic() - began
+    subprocess.run([*command, "test", *words, "--ckpt_path", "best"], check=True)
+    results: dict[str, Any] = json.loads((root / "aitex_vae_ablation" / name / "results.json").read_text())
+    return results, seconds
+
+
+if __name__ == "__main__":
+    main()
