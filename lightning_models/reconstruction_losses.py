@@ -61,22 +61,22 @@ def ssim(restored: Tensor, target: Tensor, data_range: float = 1.0) -> Tensor:
 
 def ssim_map(first: Tensor, second: Tensor, data_range: float = 1.0) -> Tensor:
     """Return the structural similarity of every pixel, ``(B, C, H, W)`` in [-1, 1]."""
-    reach = torch.arange(SSIM_WINDOW, dtype=first.dtype, device=first.device) - SSIM_WINDOW // 2
-    line = torch.exp(-reach.square() / (2 * 1.5**2))
-    line = line / line.sum()
-
-    def average(picture: Tensor) -> Tensor:
-        flat = F.pad(picture.flatten(0, 1)[:, None], [SSIM_WINDOW // 2] * 4, mode="reflect")
-        blurred = F.conv2d(F.conv2d(flat, line.view(1, 1, -1, 1)), line.view(1, 1, 1, -1))
-        return blurred.view_as(picture)
-
-    mean_1, mean_2 = average(first), average(second)
-    variance_1 = average(first.square()) - mean_1.square()
-    variance_2 = average(second.square()) - mean_2.square()
-    covariance = average(first * second) - mean_1 * mean_2
+    blur_height, blur_width = (_window(edge, first) for edge in first.shape[-2:])
+    maps = torch.stack([first, second, first.square(), second.square(), first * second])
+    mean_1, mean_2, square_1, square_2, product = blur_height @ maps @ blur_width.T
+    variances, covariance = square_1 - mean_1.square() + square_2 - mean_2.square(), product - mean_1 * mean_2
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     brightness = (2 * mean_1 * mean_2 + c1) / (mean_1.square() + mean_2.square() + c1)
-    return brightness * (2 * covariance + c2) / (variance_1 + variance_2 + c2)
+    return brightness * (2 * covariance + c2) / (variances + c2)
+
+
+def _window(edge: int, like: Tensor) -> Tensor:
+    """Return SSIM's Gaussian as a matrix ``(edge, edge)``: its product is several times faster than a convolution."""
+    reach = SSIM_WINDOW // 2
+    offset = torch.arange(-reach, reach + 1, dtype=like.dtype, device=like.device)
+    line = torch.exp(-offset.square() / (2 * 1.5**2))
+    unit = torch.eye(edge, dtype=like.dtype, device=like.device)[:, None]
+    return F.conv1d(F.pad(unit, (reach, reach), mode="reflect"), (line / line.sum())[None, None])[:, 0].T
 
 
 def _precise(*pictures: Tensor) -> list[Tensor]:
