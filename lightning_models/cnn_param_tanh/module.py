@@ -217,7 +217,7 @@ class CNNParamTanh(AdversarialModule):
             kl=kl_per_dimension(posterior),
         )
 
-    test_step = predict_step = validation_step
+    test_step = predict_step = validation_step  # type: ignore[assignment]
 
     @torch.no_grad()
     def visuals(self, batch: ImageBatch) -> dict[str, Tensor]:

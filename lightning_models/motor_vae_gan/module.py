@@ -250,7 +250,7 @@ class MotorVAEGAN(AdversarialModule):
             kl=kl_per_dimension(posterior),
         )
 
-    test_step = predict_step = validation_step
+    test_step = predict_step = validation_step  # type: ignore[assignment]
 
     def visuals(self, batch: ImageBatch) -> dict[str, Tensor]:
         """Return nothing: reconstructions and samples are all there is to see."""

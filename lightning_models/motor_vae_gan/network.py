@@ -62,7 +62,7 @@ class Doubling(nn.ConvTranspose2d):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Double the map."""
         assert self.bias is not None
-        doubled = F.conv_transpose2d(input, self.weight, None, self.stride, self.padding, self.output_padding)
+        doubled = F.conv_transpose2d(input, self.weight, None, stride=2, padding=1, output_padding=1)
         return doubled.add_(self.bias.to(doubled.dtype).view(-1, 1, 1))
 
 
