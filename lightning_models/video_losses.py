@@ -8,12 +8,12 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
+
+from lightning_models.reconstruction_losses import ssim_map
 
 SSIM_FRAMES = 16
 """Frames compared at a time; the intermediate maps take 30 times a frame's memory."""
-_C1, _C2 = 0.01**2, 0.03**2  # SSIM's constants for pixels in [0, 1]
 
 
 def over_valid(values: Tensor, valid: Tensor) -> Tensor:
@@ -62,21 +62,7 @@ def mismatch_hinge(own_error: Tensor, other_error: Tensor, margin: float) -> Ten
 
 
 def _similarity(drawn: Tensor, real: Tensor) -> Tensor:
-    """Return the SSIM of pictures ``(N, 3, H, W)``, each pixel's window continued by reflection, as ``(N,)``."""
-    blur_height, blur_width = (_blur(edge, drawn) for edge in drawn.shape[2:])
-    maps = torch.stack([drawn, real, drawn.square(), real.square(), drawn * real])
-    mean_1, mean_2, square_1, square_2, product = blur_height @ maps @ blur_width.T
-    variances, covariance = square_1 - mean_1.square() + square_2 - mean_2.square(), product - mean_1 * mean_2
-    brightness = (2 * mean_1 * mean_2 + _C1) / (mean_1.square() + mean_2.square() + _C1)
-    return (brightness * (2 * covariance + _C2) / (variances + _C2)).mean((1, 2, 3))
-
-
-def _blur(edge: int, like: Tensor) -> Tensor:
-    """Return the Gaussian window of 11 pixels as a matrix: its product is several times faster than a convolution."""
-    reach = torch.arange(-5, 6, dtype=like.dtype, device=like.device)
-    line = torch.exp(-reach.square() / (2 * 1.5**2))
-    unit = torch.eye(edge, dtype=like.dtype, device=like.device)[:, None]
-    return functional.conv1d(functional.pad(unit, (5, 5), mode="reflect"), (line / line.sum())[None, None])[:, 0].T
+    return ssim_map(drawn, real).mean((1, 2, 3))
 
 
 def _precise(clip: Tensor) -> Tensor:
