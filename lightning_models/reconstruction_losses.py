@@ -63,7 +63,9 @@ def ssim_map(first: Tensor, second: Tensor, data_range: float = 1.0) -> Tensor:
     """Return the structural similarity of every pixel, ``(B, C, H, W)`` in [-1, 1]."""
     blur_height, blur_width = (_window(edge, first) for edge in first.shape[-2:])
     maps = torch.stack([first, second, first.square(), second.square(), first * second])
-    mean_1, mean_2, square_1, square_2, product = blur_height @ maps @ blur_width.T
+    # a variance is the small difference of two means: half precision would lose it
+    with torch.autocast(first.device.type, enabled=False):
+        mean_1, mean_2, square_1, square_2, product = blur_height @ maps @ blur_width.T
     variances, covariance = square_1 - mean_1.square() + square_2 - mean_2.square(), product - mean_1 * mean_2
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     brightness = (2 * mean_1 * mean_2 + c1) / (mean_1.square() + mean_2.square() + c1)
@@ -76,7 +78,8 @@ def _window(edge: int, like: Tensor) -> Tensor:
     offset = torch.arange(-reach, reach + 1, dtype=like.dtype, device=like.device)
     line = torch.exp(-offset.square() / (2 * 1.5**2))
     unit = torch.eye(edge, dtype=like.dtype, device=like.device)[:, None]
-    return F.conv1d(F.pad(unit, (reach, reach), mode="reflect"), (line / line.sum())[None, None])[:, 0].T
+    with torch.autocast(like.device.type, enabled=False):
+        return F.conv1d(F.pad(unit, (reach, reach), mode="reflect"), (line / line.sum())[None, None])[:, 0].T
 
 
 def _precise(*pictures: Tensor) -> list[Tensor]:

@@ -101,4 +101,5 @@ class GroupGaussian(ByGroup):
         """Return the Mahalanobis distance ``(N,)`` of values ``(N, K)`` from the normal tiles of a group."""
         row = self.row(group)
         away = values - self.mean[row]
-        return torch.einsum("nd,de,ne->n", away, self.precision[row], away).clamp_min(0).sqrt()
+        with torch.autocast(away.device.type, enabled=False):
+            return torch.einsum("nd,de,ne->n", away, self.precision[row], away).clamp_min(0).sqrt()

@@ -98,6 +98,14 @@ def test_half_precision_is_summed_in_float32(distance):
 
 
 @pytest.mark.parametrize("distance", ALL)
+def test_autocast_changes_nothing(distance):
+    restored, target = 0.5 + 0.01 * pictures(0).float(), 0.5 + 0.01 * pictures(1).float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = distance(restored, target)
+    torch.testing.assert_close(found, distance(restored, target))
+
+
+@pytest.mark.parametrize("distance", ALL)
 def test_gradients_by_finite_differences(distance):
     restored, target = pictures(0, (1, 1, 8, 7)).requires_grad_(), pictures(1, (1, 1, 8, 7))
     assert torch.autograd.gradcheck(lambda picture: distance(picture, target), restored)

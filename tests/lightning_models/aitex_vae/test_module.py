@@ -192,6 +192,15 @@ def test_scores_are_the_same_every_time_and_need_no_drawing():
     assert torch.equal(first, score(system, part(5)).tile_score)
 
 
+def test_the_references_are_exact_in_mixed_precision():
+    system = calibrated()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = score(system, part(9))
+    assert mixed.heat.dtype == mixed.tile_score.dtype == torch.float32
+    for name in ("baseline_blur", "baseline_mahalanobis", "texture"):
+        torch.testing.assert_close(mixed.alternatives[name], score(system, part(9)).alternatives[name])
+
+
 def test_thresholds_are_quantiles_of_held_out_normal_tiles():
     system = calibrated(quantile=0.9)
     normal = [score(system, part(seed)) for seed in (3, 4)]
