@@ -10,6 +10,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import NamedTuple, NoReturn
 
+from fulgurite.huge_pages import use_huge_pages
+
 BAD_INPUT = 2
 """Exit status of everything the user can put right: a typo, a missing file, a wrong value."""
 
@@ -47,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif first in ("-V", "--version", "version"):
         print(f"fulgurite {version('fulgurite')}")
     elif first in VERBS:
+        use_huge_pages()
         import_module(VERBS[first].module).main(None if argv is None else words)
     else:
         _unknown(first)
