@@ -56,11 +56,11 @@ format: $(INSTALLED) ## correct style
 	$(BIN)/ruff format .
 
 bench: $(INSTALLED) ## measure speed and print tables
-	for module in $(filter-out common vta_gan_ablation audio_to_video_ab,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py)))); do \
+	for module in $(filter-out common,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py)))); do \
 		$(BIN)/python -m benchmarks.$$module; done
 
 ablation: $(INSTALLED) ## train VTA-GAN with each part left out and print a table (a quarter of an hour on 2 cores)
-	$(BIN)/python -m benchmarks.vta_gan_ablation --config $(CONFIG) --config experiments/overlays/cpu.yaml
+	$(BIN)/python -m benchmarks.trainings.vta_gan_ablation --config $(CONFIG) --config experiments/overlays/cpu.yaml
 
 lock: $(INSTALLED) ## pin the newest packages that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv

@@ -1,9 +1,10 @@
-"""What each part of VTA-GAN contributes: ``python -m benchmarks.vta_gan_ablation --config experiments/vta_gan.yaml``.
+r"""What each part of VTA-GAN contributes: ``python -m benchmarks.trainings.vta_gan_ablation``.
 
 Trains and tests the configuration once as it is and once with each part left out, through the command itself, and
 prints a table of the results. Further ``--config`` and overrides are handed to every run:
 
-    python -m benchmarks.vta_gan_ablation --config experiments/vta_gan.yaml --config experiments/overlays/cpu.yaml
+    python -m benchmarks.trainings.vta_gan_ablation \
+        --config experiments/vta_gan.yaml --config experiments/overlays/cpu.yaml
 """
 
 import argparse

@@ -1,9 +1,10 @@
-"""What the variants of AitexVAE reach: ``python -m benchmarks.aitex_vae_ablation --data.source PATH/TO/aitex``.
+r"""What the variants of AitexVAE reach: ``python -m benchmarks.trainings.aitex_vae_ablation``.
 
 Trains and tests every variant through the command itself and prints a table beside the two rules without learning.
 Further ``--config`` and overrides are handed to every run and win over the variants:
 
-    python -m benchmarks.aitex_vae_ablation --config experiments/overlays/aitex_vae_gpu.yaml --data.source PATH/TO/aitex
+    python -m benchmarks.trainings.aitex_vae_ablation \
+        --config experiments/overlays/aitex_vae_gpu.yaml --data.source PATH/TO/aitex
 """
 
 import argparse
@@ -17,7 +18,7 @@ from typing import Any
 
 from benchmarks import common
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 VARIANTS = {
     "v1: sigmoid and cross-entropy": "aitex_vae_v1",
     "linear and squared error, sizes of v1": "aitex_vae_mse",

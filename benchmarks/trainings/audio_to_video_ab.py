@@ -1,10 +1,10 @@
-"""AudioToVideoNet against its predecessor at equal steps: ``python -m benchmarks.audio_to_video_ab``.
+"""AudioToVideoNet against its predecessor at equal steps: ``python -m benchmarks.trainings.audio_to_video_ab``.
 
 Trains and tests ``experiments/audio_to_video.yaml`` with both nets through the command itself, and prints one table:
 parameters, time of a clip, memory of a training step, and every metric of the test. Overlays and overrides are handed
 to both:
 
-    python -m benchmarks.audio_to_video_ab --config experiments/overlays/audio_to_video_published.yaml
+    python -m benchmarks.trainings.audio_to_video_ab --config experiments/overlays/audio_to_video_published.yaml
 """
 
 import argparse
