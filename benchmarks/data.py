@@ -14,10 +14,10 @@ import torch
 
 from benchmarks.common import Timing, matmul_seconds, measure, parser, print_header, print_table
 from datamodules import VideoSnippetDataModule
-from datamodules.cache import cache_clips
+from datamodules.clips.cache import cache_clips
+from datamodules.clips.video_layouts import Clip
 from datamodules.letterbox import Letterbox
 from datamodules.media import find_videos
-from datamodules.video_layouts import Clip
 
 SIZES = ((64, 64), (128, 192), (256, 256))
 

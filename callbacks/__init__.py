@@ -1,20 +1,20 @@
 """What is watched, kept and shown while a model is learned."""
 
-from callbacks.adversarial_health import AdversarialHealth
-from callbacks.anomaly_metrics import AnomalyMetrics
-from callbacks.audio_video_metrics import AudioVideoMetrics
 from callbacks.checkpoint_io import AtomicCheckpointIO
 from callbacks.checkpoints import Checkpoints, resolve_checkpoint
-from callbacks.defect_metrics import DefectMetrics
-from callbacks.defect_writer import DefectWriter
-from callbacks.generation_metrics import GenerationMetrics
-from callbacks.image_sheets import ImageSheets
-from callbacks.media_logger import MediaLogger
-from callbacks.part_media import PartMedia
-from callbacks.prediction_writer import PredictionWriter
-from callbacks.reconstruction_writer import ReconstructionWriter
-from callbacks.side_by_side import SideBySide
-from callbacks.video_track_writer import VideoTrackWriter
+from callbacks.clips.anomaly_metrics import AnomalyMetrics
+from callbacks.clips.media_logger import MediaLogger
+from callbacks.clips.prediction_writer import PredictionWriter
+from callbacks.images.adversarial_health import AdversarialHealth
+from callbacks.images.generation_metrics import GenerationMetrics
+from callbacks.images.image_sheets import ImageSheets
+from callbacks.images.reconstruction_writer import ReconstructionWriter
+from callbacks.parts.defect_metrics import DefectMetrics
+from callbacks.parts.defect_writer import DefectWriter
+from callbacks.parts.part_media import PartMedia
+from callbacks.sound.audio_video_metrics import AudioVideoMetrics
+from callbacks.sound.side_by_side import SideBySide
+from callbacks.sound.video_track_writer import VideoTrackWriter
 from callbacks.wandb_run import WandbRun
 
 __all__ = [

@@ -10,13 +10,17 @@ from datamodules.errors import InputError
 
 
 @contextmanager
-def draft_folder(target: Path) -> Iterator[Path]:
+def draft_folder(target: Path, content: str = "") -> Iterator[Path]:
     """Hand out an empty folder beside ``target`` that takes its name when the block ends without an error.
 
     If another process was faster, its folder stays and this one is dropped: both hold the same.
 
     >>> with draft_folder(cache / "pictures") as folder:  # doctest: +SKIP
     ...     (folder / "index.json").write_text("{}")
+
+    Args:
+        target: the folder that is to be there.
+        content: what it holds, for the message where it cannot be written.
 
     Raises:
         InputError: if the folder cannot be written or the disk is full.
@@ -35,5 +39,6 @@ def draft_folder(target: Path) -> Iterator[Path]:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         raise InputError(
-            f"data.cache_dir: cannot write to {target.parent} ({error.strerror}); name a folder with room"
+            f"data.cache_dir: cannot write {content and content + ' '}to {target.parent} ({error.strerror}); "
+            "name a folder with room"
         ) from error

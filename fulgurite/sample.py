@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from callbacks.atomic_file import atomic_file
-from callbacks.generation_metrics import Decodes
-from callbacks.image_sheets import GeneratesVideo
+from callbacks.images.generation_metrics import Decodes
+from callbacks.images.image_sheets import GeneratesVideo
+from callbacks.images.sheets import colour, grid, to_picture, write_clips
 from callbacks.picture_file import write_png
-from callbacks.sheets import colour, grid, to_picture, write_clips
 from datamodules.errors import InputError
 from datamodules.seeding import derive_seed
 from fulgurite.building import trust_only_importable

@@ -12,7 +12,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from callbacks import AtomicCheckpointIO, Checkpoints, resolve_checkpoint
-from callbacks.anomaly_metrics import AnomalyMetrics
+from callbacks.clips.anomaly_metrics import AnomalyMetrics
 from datamodules.errors import InputError
 
 

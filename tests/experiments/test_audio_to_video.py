@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from datamodules.music import compose, write_clip
+from datamodules.sound.music import compose, write_clip
 from fulgurite.cli import main
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"

@@ -1,0 +1,204 @@
+"""Scores of the user's own videos as a table, a timeline and a film, written while the video is read."""
+
+import csv
+import io
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from callbacks.atomic_file import atomic_file
+from callbacks.clips.anomaly_plots import draw_scores
+from callbacks.clips.frame_table import Array
+from callbacks.clips.overlay import Overlay
+from callbacks.clips.threshold import threshold_of
+from callbacks.clips.window_merger import Merged, WindowMerger
+from callbacks.plots import picture
+from datamodules.batches import FrameScores, VideoBatch
+from datamodules.errors import InputError
+from datamodules.media import VideoWriter, read_frames
+
+
+class Source(Protocol):
+    """A video to predict on: its name in the batches, its file or folder, its frames per second."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def path(self) -> Path: ...  # noqa: D102
+    @property
+    def fps(self) -> float: ...  # noqa: D102
+
+
+@runtime_checkable
+class HasPredictSources(Protocol):
+    """A data module that knows the videos it predicts on."""
+
+    predict_sources: Sequence[Source]
+
+
+class PredictionWriter(Callback):
+    """Writes ``predictions/<video>/`` with ``scores.csv``, ``timeline.png`` and ``overlay.mp4`` at predict.
+
+    The table has video, frame, time in seconds, raw score, and 0/1 for anomalous where the module has a
+    threshold. The film has the original's size; see :class:`~callbacks.clips.overlay.Overlay` for its colours.
+    Everything is written as the windows pass: what is held does not grow with the length of a video, but
+    for eight bytes a frame for the timeline.
+
+    Args:
+        overlay: whether to write the film; it means decoding the video a second time.
+    """
+
+    def __init__(self, overlay: bool = True) -> None:
+        self.overlay = overlay
+        self._waiting: dict[str, Source] = {}
+        self._current: _Prediction | None = None
+        self._whole = True
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note the videos that are to come.
+
+        Raises:
+            InputError: if several processes share the work; a video is one stream.
+        """
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+        if not isinstance(data, HasPredictSources):
+            raise TypeError(f"{type(data).__name__} has no predict_sources; PredictionWriter cannot find the videos")
+        if trainer.world_size > 1:
+            raise InputError(f"PredictionWriter needs trainer.devices: 1, found {trainer.world_size} processes.")
+        self._waiting = {source.name: source for source in data.predict_sources}
+        limit = trainer.limit_predict_batches  # a number of batches where it is an int
+        self._whole = isinstance(limit, float) and limit == 1.0
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Write the frames that no later window can change.
+
+        Raises:
+            RuntimeError: if the windows of a video do not come in one piece.
+        """
+        assert isinstance(outputs, FrameScores)
+        assert isinstance(batch, VideoBatch)
+        frames, scores = outputs.frame.cpu().numpy(), outputs.score.double().cpu().numpy()
+        heats, regions = outputs.heat.float().cpu().numpy(), outputs.region.tolist()
+        for row, video in enumerate(outputs.video):
+            if self._current is None or self._current.source.name != video:
+                self._finish()
+                if video not in self._waiting:
+                    raise RuntimeError(f"windows of {video!r} come twice, or belong to no source")
+                folder = Path(trainer.default_root_dir) / "predictions" / video
+                place = _Place((batch.frames.shape[-2], batch.frames.shape[-1]), tuple(regions[row]))
+                threshold = threshold_of(pl_module)
+                self._current = _Prediction(self._waiting.pop(video), folder, place, threshold, self.overlay)
+            self._current.add(frames[row], scores[row], heats[row])
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Complete the last video.
+
+        Raises:
+            RuntimeError: if a video never came.
+        """
+        self._finish()
+        if self._waiting and self._whole:
+            raise RuntimeError(f"no window came of {', '.join(self._waiting)}")
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Leave no half-written file behind."""
+        if self._current is not None:
+            current, self._current = self._current, None
+            current.abandon(exception)
+
+    def _finish(self) -> None:
+        if self._current is not None:
+            self._current.finish(self._whole)
+            self._current = None
+
+
+class _Place(NamedTuple):
+    """Where the picture lies: H, W of the letterboxed frames, and top, left, height, width within."""
+
+    size: tuple[int, int]
+    region: tuple[int, int, int, int]
+
+
+class _Prediction:
+    """The files of one video, open until all of its frames are written."""
+
+    def __init__(self, source: Source, folder: Path, place: _Place, threshold: float | None, overlay: bool) -> None:
+        self.source = source
+        self._folder, self._place, self._threshold = folder, place, threshold
+        self._merger = WindowMerger(source.name)
+        self._scores = array("d")
+        self._files = ExitStack()  # closing it puts the files in their places, an error removes them
+        binary = self._files.enter_context(atomic_file(folder / "scores.csv"))
+        text = self._files.enter_context(_text(binary))
+        self._table = csv.writer(text, lineterminator="\n")
+        anomalous = [] if threshold is None else ["anomalous"]
+        self._table.writerow(["video", "frame", "time", "score", *anomalous])
+        self._frames = read_frames(source.path) if overlay else None
+        self._draw = Overlay(threshold)
+        self._film: VideoWriter | None = None
+
+    def add(self, frame: Array, score: Array, heat: Array) -> None:
+        """Take in a window of T frames."""
+        for merged in self._merger.add(frame, score, heat):
+            self._write(merged)
+
+    def finish(self, whole: bool) -> None:
+        """Write the last frames and put the files in their places; ``whole`` if the video was not cut short."""
+        with self._files:
+            for merged in self._merger.rest():
+                self._write(merged)
+            if whole and self._frames is not None and next(self._frames, None) is not None:
+                raise RuntimeError(f"{self.source.path} has more than the {len(self._scores)} frames that were scored")
+        self._draw_timeline()
+
+    def abandon(self, error: BaseException) -> None:
+        """Remove what was written."""
+        self._files.__exit__(type(error), error, error.__traceback__)
+
+    def _write(self, merged: Merged) -> None:
+        self._scores.append(merged.score)
+        anomalous = [] if self._threshold is None else [int(merged.score > self._threshold)]
+        time = merged.frame / self.source.fps
+        self._table.writerow([self.source.name, merged.frame, f"{time:.3f}", f"{merged.score:.9g}", *anomalous])
+        if self._frames is None:
+            return
+        frame = next(self._frames, None)
+        if frame is None:
+            raise RuntimeError(f"{self.source.path} ends before frame {merged.frame}, which was scored")
+        if self._film is None:
+            writer = VideoWriter(self._folder / "overlay.mp4", self.source.fps, frame.shape[:2])
+            self._film = self._files.enter_context(writer)
+        self._film.write(self._draw.draw(frame, merged.score, merged.heat, *self._place))
+
+    def _draw_timeline(self) -> None:
+        score = np.frombuffer(self._scores)
+        time = np.arange(len(score)) / self.source.fps
+        above = score > self._threshold if self._threshold is not None else None
+        with picture(self._folder / "timeline.png", 11, 3.2) as figure:
+            axes = figure.subplots()
+            draw_scores(axes, time, score, self._threshold, above)
+            known = "shaded: above the dashed threshold" if self._threshold is not None else "no threshold is known"
+            axes.set(title=self.source.name, xlabel=f"time (s), {known}", ylabel="score (raw)")
+
+
+@contextmanager
+def _text(binary: BinaryIO) -> Iterator[io.TextIOWrapper]:
+    """Write text into an open binary file, which stays open."""
+    text = io.TextIOWrapper(binary, encoding="utf-8", newline="", write_through=False)
+    try:
+        yield text
+    finally:
+        text.detach()

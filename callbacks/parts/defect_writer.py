@@ -1,0 +1,168 @@
+"""Defects of the user's own parts: a heat map, a mask and boxes of every picture, written as they come."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from callbacks.atomic_file import write_text
+from callbacks.parts.contact_sheet import ContactSheet
+from callbacks.parts.defects import Box, find_boxes
+from callbacks.parts.heat_picture import draw_heat, with_bar
+from callbacks.parts.part_table import part_start
+from callbacks.parts.part_thresholds import PartThresholds, part_thresholds_of
+from callbacks.picture_file import Picture, write_png
+from callbacks.results import write_rows
+from datamodules.batches import PartBatch, PartScores
+from datamodules.errors import InputError
+
+
+@runtime_checkable
+class HasSource(Protocol):
+    """A data module that knows where its pictures come from: a folder or a file, None for generated ones."""
+
+    source: str | None
+
+
+class DefectWriter(Callback):
+    """Writes ``predictions/<source>/`` at predict, a picture as soon as it was scored.
+
+    - ``heat/<picture>.png``: the picture with its heat, boxes, and a bar that says what the colours mean;
+    - ``mask/<picture>.png``: 255 where the heat lies above the module's ``pixel_threshold``, else 0;
+    - ``boxes/<picture>.json``: the connected places of the mask (x, y, width, height and area in pixels of the
+      picture, score: the largest heat), highest score first, beside the picture's own score and the thresholds;
+    - ``scores.csv``: picture, group, place of every tile, its raw score, and 0/1 for defective: above the module's
+      ``tile_threshold``;
+    - ``pictures.csv``: picture, group, raw score, 0/1 for defective (any tile is), number of boxes, their area;
+    - ``contact_sheet.png``: the pictures with the highest scores, each enlarged at its hottest place.
+
+    The tables and the sheet are written at the end; what is held until then are their lines alone.
+
+    Args:
+        worst: number of pictures on the contact sheet.
+    """
+
+    def __init__(self, worst: int = 12) -> None:
+        if worst < 1:
+            raise InputError(f"DefectWriter: worst is {worst}; give at least 1.")
+        self.worst = worst
+        self._current: _Prediction | None = None
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look for what is needed before any work is done.
+
+        Raises:
+            InputError: if the module has no thresholds yet, or several processes share the work.
+        """
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+        if not isinstance(data, HasSource):
+            raise TypeError(f"{type(data).__name__} has no source; DefectWriter cannot name its folder")
+        if trainer.world_size > 1:
+            raise InputError(f"DefectWriter needs trainer.devices: 1, found {trainer.world_size} processes.")
+        thresholds = part_thresholds_of(pl_module)
+        if thresholds is None:
+            raise InputError(
+                f"{type(pl_module).__name__} has no thresholds: it was never validated, so nothing can be called a "
+                "defect. Give --ckpt_path a checkpoint written after a validation, such as best."
+            )
+        folder = Path(trainer.default_root_dir) / "predictions" / source_name(data.source)
+        self._current = _Prediction(folder, thresholds, self.worst)
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Write the files of a picture."""
+        assert isinstance(outputs, PartScores)
+        assert isinstance(batch, PartBatch)
+        assert self._current is not None
+        self._current.add(batch.image, outputs)
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Complete the tables and draw the contact sheet."""
+        assert self._current is not None
+        self._current.finish()
+        self._current = None
+
+
+class _Prediction:
+    """The files of one prediction: those of a picture at once, those about all of them at the end."""
+
+    def __init__(self, folder: Path, thresholds: PartThresholds, worst: int) -> None:
+        self._folder, self._thresholds = folder, thresholds
+        self._tiles: list[Sequence[Any]] = []
+        self._pictures: list[Sequence[Any]] = []
+        self._sheet = ContactSheet(worst)
+
+    def add(self, image: Tensor, scores: PartScores) -> None:
+        """Write heat map, mask and boxes of a picture ``(C, H, W)``."""
+        name, score, seen = scores.name, float(scores.score), to_rgb(image)
+        tile, tile_score = scores.tile.tolist(), scores.tile_score.tolist()
+        heat = scores.heat.float().cpu().numpy()
+        start = part_start(name, heat)
+        for place, value in [*zip(tile, tile_score, strict=True), ("whole", score)]:
+            if not math.isfinite(value):
+                raise ValueError(f"picture {name!r}, tile {place}: score is {value}; weights or input have diverged")
+        called = [int(value > self._thresholds.tile) for value in tile_score]
+        mask, boxes = find_boxes(heat, self._thresholds.pixel)
+        area = sum(box.area for box in boxes)
+        verdict = "defective" if any(called) else "faultless"
+        caption = f"{name}   {verdict}, score {score:.4g}, places above the threshold: {len(boxes)}"
+        drawn = draw_heat(seen, heat, boxes, self._thresholds.pixel)
+        write_png(self._folder / "heat" / f"{name}.png", with_bar(drawn, caption, self._thresholds.pixel))
+        write_png(self._folder / "mask" / f"{name}.png", mask.astype(np.uint8) * 255)
+        write_text(self._folder / "boxes" / f"{name}.json", self._record(scores, start, any(called), boxes))
+        self._tiles += [
+            [name, scores.group, *place, value, flag]
+            for place, value, flag in zip(tile, tile_score, called, strict=True)
+        ]
+        self._pictures.append([name, scores.group, score, int(any(called)), len(boxes), area])
+        self._sheet.add(score, caption, seen, drawn, heat)
+
+    def finish(self) -> None:
+        """Write the tables and the sheet."""
+        places = ["top", "left", "height", "width"]
+        write_rows(self._folder / "scores.csv", ["picture", "group", *places, "score", "defective"], self._tiles)
+        header = ["picture", "group", "score", "defective", "boxes", "area"]
+        write_rows(self._folder / "pictures.csv", header, self._pictures)
+        write_png(self._folder / "contact_sheet.png", self._sheet.draw())
+
+    def _record(self, scores: PartScores, start: int, defective: bool, boxes: Sequence[Box]) -> str:
+        height, width = scores.heat.shape
+        record = {
+            "picture": scores.name,
+            "group": scores.group,
+            "width": width,
+            "height": height,
+            "start": start,
+            "score": float(scores.score),
+            "defective": defective,
+            "tile_threshold": self._thresholds.tile,
+            "pixel_threshold": self._thresholds.pixel,
+            "boxes": [asdict(box) for box in boxes],
+        }
+        return json.dumps(record, indent=2, allow_nan=False) + "\n"
+
+
+def to_rgb(image: Tensor) -> Picture:
+    """Bring a picture uint8 ``(1 or 3, H, W)`` to ``(H, W, 3)``."""
+    return np.ascontiguousarray(image.cpu().expand(3, -1, -1).permute(1, 2, 0).numpy())
+
+
+def source_name(source: str | None) -> str:
+    """Return the name of the folder below ``predictions/``: that of the folder or, without its ending, the file."""
+    if source is None:
+        return "generated"
+    path = Path(source).expanduser().resolve()
+    return path.name if path.is_dir() else path.stem

@@ -1,0 +1,138 @@
+"""From the scores of pictures on several processes to one row per picture, checked and compact."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from callbacks.auc import Floats, Ints
+from callbacks.gathering import gather_objects
+from callbacks.parts.aupro import find_regions
+from callbacks.parts.pixel_counts import PixelCounts, count_pixels
+from datamodules.batches import UNKNOWN_LABEL, PartScores
+
+
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """All that is judged of one picture.
+
+    Attributes:
+        name: unique among the pictures.
+        group: what is inspected.
+        defect: kind of defect, ``"good"`` without.
+        label: 1 defective, 0 faultless, -1 unknown.
+        index: number of the picture in its dataset.
+        score: of the whole picture, raw.
+        tile: int64 ``(N, 4)``: top, left, height, width in pixels.
+        tile_score: float64 ``(N,)``, raw.
+        tile_label: int64 ``(N,)``: 1 with a defect, 0 without, -1 unknown.
+        alternatives: named float64 ``(N,)`` scores.
+        pixels: counts of the pixels behind the part's start, None where nobody says which of them are defective.
+    """
+
+    name: str
+    group: str
+    defect: str
+    label: int
+    index: int
+    score: float
+    tile: Ints
+    tile_score: Floats
+    tile_label: Ints
+    alternatives: dict[str, Floats] = field(default_factory=dict)
+    pixels: PixelCounts | None = None
+
+
+class PartTable:
+    """Collects ``PartScores`` in any order and split; what a distributed sampler repeated counts once."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, PartRow] = {}
+
+    def add(self, scores: PartScores) -> None:
+        """Take in the scores of a picture.
+
+        Raises:
+            ValueError: if a score is not a finite number, a name comes twice, or a faultless picture has a
+                defective tile; the message names the picture, and the tile or pixel.
+        """
+        if scores.name in self._rows:
+            raise ValueError(f"two pictures are called {scores.name!r}: names must be unique within a split")
+        self._rows[scores.name] = _row(scores)
+
+    def gather(self) -> list[PartRow]:
+        """Return the rows of all processes by name, the same on each; all of them must call it.
+
+        Raises:
+            ValueError: if two pictures share a name, or steps returned different alternatives.
+        """
+        whole: dict[str, PartRow] = {}
+        for row in (row for table in gather_objects(self._rows) for row in table.values()):
+            if whole.setdefault(row.name, row).index != row.index:
+                raise ValueError(f"two pictures are called {row.name!r}: names must be unique within a split")
+        if len({frozenset(row.alternatives) for row in whole.values()}) > 1:
+            raise ValueError("pictures name different scores: every step must return the same alternatives")
+        return [whole[name] for name in sorted(whole)]
+
+
+def _row(scores: PartScores) -> PartRow:
+    tile, label = scores.tile.cpu().numpy(), scores.tile_label.cpu().numpy()
+    if scores.label == 0:
+        for bad in np.flatnonzero(label == 1)[:1]:
+            place = f"row {tile[bad, 0]}, column {tile[bad, 1]}"
+            raise ValueError(f"picture {scores.name!r} is faultless, but its tile at {place} is labelled defective")
+        label = np.zeros_like(label)  # every tile of a faultless picture is, whether or not there is a mask
+    named = {"score": scores.tile_score, **scores.alternatives}
+    columns = {name: _floats(value) for name, value in named.items()}
+    for name, column in columns.items():
+        for bad in np.flatnonzero(~np.isfinite(column))[:1]:
+            top, left = tile[bad, :2]
+            raise ValueError(
+                f"picture {scores.name!r}, tile at row {top}, column {left}: {name!r} is {column[bad]}; "
+                "no ranking exists, the weights or the input have diverged"
+            )
+    score = float(scores.score)
+    if not np.isfinite(score):
+        raise ValueError(f"picture {scores.name!r}: its score is {score}; the weights or the input have diverged")
+    return PartRow(
+        scores.name,
+        scores.group,
+        scores.defect,
+        scores.label,
+        scores.index,
+        score,
+        tile,
+        columns.pop("score"),
+        label,
+        columns,
+        _pixels(scores),
+    )
+
+
+def _pixels(scores: PartScores) -> PixelCounts | None:
+    if scores.label == UNKNOWN_LABEL or (scores.label == 1 and scores.mask is None):
+        return None
+    heat = scores.heat.detach().float().cpu().numpy()
+    start = part_start(scores.name, heat)
+    mask = np.zeros(heat.shape, bool) if scores.mask is None else scores.mask.cpu().numpy().astype(bool)
+    region, size = find_regions(mask[:, start:])
+    return count_pixels(heat[:, start:].ravel(), mask[:, start:].ravel(), region.ravel(), size)
+
+
+def part_start(name: str, heat: NDArray[np.float32]) -> int:
+    """Return the first column that was scored; to the left of it heat ``(H, W)`` is NaN.
+
+    Raises:
+        ValueError: if any other pixel is not finite; names the picture and the pixel.
+    """
+    start = int(np.argmax(~np.isnan(heat).all(axis=0)))  # 0 where every pixel is NaN
+    for row, column in np.argwhere(~np.isfinite(heat[:, start:]))[:1]:
+        place, value = f"row {row}, column {start + column}", heat[row, start + column]
+        raise ValueError(f"picture {name!r}, pixel at {place}: heat is {value}; the weights or the input have diverged")
+    return start
+
+
+def _floats(values: Tensor) -> NDArray[Any]:
+    return values.detach().cpu().double().numpy()

@@ -1,0 +1,1 @@
+"""What is told of pictures drawn to sound: their measures, films side by side, video tracks."""

@@ -1,0 +1,196 @@
+"""Real and drawn pictures side by side with their sound, at every validation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from numpy.typing import NDArray
+from torch import Tensor
+
+from callbacks.panels import film, to_pictures
+from callbacks.plots import picture
+from callbacks.wandb_run import show
+from datamodules.batches import AudioVideoBatch, DrawnClips
+from datamodules.errors import InputError
+from datamodules.sound.sound import FilmWriter, Sound
+
+_COLUMNS = 15  # pictures in a strip
+
+
+@runtime_checkable
+class HasRates(Protocol):
+    """A data module that knows the rates of its sound and pictures."""
+
+    sample_rate: int
+    fps: float
+
+
+@runtime_checkable
+class HasAttention(Protocol):
+    """A module that can show where its pictures look."""
+
+    def attention(self, batch: AudioVideoBatch) -> Tensor:
+        """Return weights ``(B, layers, T, T)``, each row with the sum 1; without layers if it does not attend."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """One piece: its batch of one row, its sound ``(1, n)``, and named pictures ``(1, T, 3, H, W)`` in [0, 1]."""
+
+    batch: AudioVideoBatch
+    sound: Sound
+    clips: Mapping[str, Tensor]
+
+    @property
+    def title(self) -> str:
+        return f"{self.batch.name[0]}, from {float(self.batch.start[0]):.2f} s"
+
+
+class SideBySide(Callback):
+    """Writes ``media/batch-<batches>.mp4`` and ``.png`` after a validation, and sends both to Weights & Biases.
+
+    The film shows pieces one after another with their sound: the real pictures, those drawn, and those drawn to
+    the sound of another clip. The picture has the spectrogram of each piece above strips of the same. Where the
+    module offers ``attention``, ``media/attention-<batches>.png`` shows it for the first piece. They are always
+    the same: the first pieces of the first validation clips. Only rank 0 writes.
+
+    Args:
+        clips: number of pieces, each of another clip.
+        every_n_validations: 1 shows every validation.
+        keep: number of validations whose files stay in the folder; the oldest are removed.
+    """
+
+    def __init__(self, clips: int = 3, every_n_validations: int = 1, keep: int = 20) -> None:
+        for name, value in {"clips": clips, "every_n_validations": every_n_validations, "keep": keep}.items():
+            if value < 1:
+                raise InputError(f"SideBySide: {name} is {value}; give at least 1, or leave the callback out.")
+        self.clips, self.every_n_validations, self.keep = clips, every_n_validations, keep
+        self._picked: dict[str, _Shown] = {}
+        self._validations = 0
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the pieces of the last time."""
+        self._picked = {}
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Pick pieces."""
+        if not (isinstance(outputs, DrawnClips) and isinstance(batch, AudioVideoBatch) and trainer.is_global_zero):
+            return
+        rates = _rates(trainer)
+        for row, name in enumerate(batch.name):
+            if len(self._picked) < self.clips and name not in self._picked:
+                self._picked[name] = _pick(outputs, batch, row, rates)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show them."""
+        if trainer.sanity_checking or not self._picked:
+            return
+        self._validations += 1
+        if (self._validations - 1) % self.every_n_validations:
+            return
+        shown, rates = [*self._picked.values()], _rates(trainer)
+        self._picked = {}
+        folder = Path(trainer.default_root_dir) / "media"
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = f"batch-{trainer.fit_loop.epoch_loop.total_batch_idx + 1:07d}"
+        _write_film(folder / f"{stem}.mp4", shown, rates)
+        _draw_strips(folder / f"{stem}.png", shown, rates)
+        show(trainer, "val/film", folder / f"{stem}.mp4")
+        show(trainer, "val/panel", folder / f"{stem}.png")
+        if isinstance(pl_module, HasAttention):
+            with torch.no_grad():
+                weights = pl_module.attention(shown[0].batch)
+            if weights.shape[1]:
+                file = folder / f"attention-{stem.removeprefix('batch-')}.png"
+                _draw_attention(file, weights[0].float().cpu(), rates.fps)
+                show(trainer, "val/attention", file)
+        for kind in ("batch-*.mp4", "batch-*.png", "attention-*.png"):
+            for old in sorted(folder.glob(kind))[: -self.keep]:
+                old.unlink()
+
+
+def _rates(trainer: Trainer) -> HasRates:
+    data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+    if not isinstance(data, HasRates):
+        raise TypeError(f"{type(data).__name__} has no sample_rate and fps, which SideBySide needs")
+    return data
+
+
+def _pick(outputs: DrawnClips, batch: AudioVideoBatch, row: int, rates: HasRates) -> _Shown:
+    """Cut one piece out of a batch, without its padding; a copy, so that the batch can be freed."""
+    count = int(batch.valid[row].sum())
+    tensors = {
+        slot.name: value[row : row + 1].clone()
+        for slot in fields(batch)
+        if isinstance(value := getattr(batch, slot.name), Tensor)
+    }
+    drawn = {"drawn": outputs.frames, "other sound": outputs.shuffled}
+    clips = {"real": batch.frames[row : row + 1, :count].float().cpu() / 255}
+    clips |= {name: made[row : row + 1, :count].float().cpu() for name, made in drawn.items() if made is not None}
+    sound = batch.audio[row, :, : round(count * rates.sample_rate / rates.fps)].cpu().numpy()
+    return _Shown(replace(batch, name=[batch.name[row]], **tensors), sound, clips)
+
+
+def _write_film(path: Path, shown: list[_Shown], rates: HasRates) -> None:
+    films = [film(to_pictures(one.clips)) for one in shown]
+    first = next(films[0])
+    with FilmWriter(path, rates.fps, first.shape[:2], rates.sample_rate) as writer:
+        writer.write(first)
+        for one, frames in zip(shown, films, strict=True):
+            for frame in frames:
+                writer.write(frame)
+            writer.write_sound(one.sound)
+
+
+def _draw_strips(path: Path, shown: list[_Shown], rates: HasRates) -> None:
+    """Draw the spectrogram of every piece, and its pictures below at the same scale of time."""
+    strips = len(shown[0].clips)
+    ratios = [1.6, *[1.0] * strips] * len(shown)
+    with picture(path, 14, 0.9 * sum(ratios) + 0.4) as figure:
+        axes: Any = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
+        for number, one in enumerate(shown):
+            spectrogram, *below = axes[number * (strips + 1) : (number + 1) * (strips + 1)]
+            extent = (0.0, one.sound.shape[1] / rates.sample_rate, 0.0, rates.sample_rate / 2000)
+            spectrogram.imshow(_decibels(one.sound[0]), extent=extent, aspect="auto", origin="lower", cmap="magma")
+            spectrogram.set_ylabel("kHz", fontsize=8)
+            spectrogram.set_title(one.title, loc="left", fontsize=9)
+            for axis, (name, clip) in zip(below, to_pictures(one.clips).items(), strict=True):
+                count = clip.shape[1]
+                columns = np.unique(((np.arange(_COLUMNS) + 0.5) * count / _COLUMNS).astype(int))
+                extent = (0.0, count / rates.fps, 0.0, 1.0)
+                axis.imshow(np.hstack([*clip[0, columns]]), extent=extent, aspect="auto")
+                axis.set_yticks([])
+                axis.set_ylabel(name, fontsize=8)
+        axes[-1].set_xlabel("seconds")
+
+
+def _decibels(sound: Sound) -> NDArray[np.float64]:
+    """Return the levels of sound ``(n,)`` in dB, ``(257, time)``, -80 at least, so that silence has one too."""
+    pieces = np.lib.stride_tricks.sliding_window_view(np.pad(sound, 256), 512)[::128] * np.hanning(512)
+    levels: NDArray[np.float64] = 20 * np.log10(1e-4 + np.abs(np.fft.rfft(pieces)) / 128)
+    return levels.T
+
+
+def _draw_attention(path: Path, weights: Tensor, fps: float) -> None:
+    layers, frames = weights.shape[:2]
+    with picture(path, 3.2 * layers + 0.6, 3.5) as figure:
+        axes: Any = figure.subplots(1, layers, squeeze=False, sharey=True)
+        for number, axis in enumerate(axes[0]):
+            seconds = frames / fps
+            axis.imshow(weights[number].numpy(), extent=(0, seconds, seconds, 0), cmap="viridis")
+            axis.set_title(f"layer {number + 1}", fontsize=9)
+            axis.set_xlabel("sound heard (s)", fontsize=8)
+        axes[0][0].set_ylabel("picture drawn (s)", fontsize=8)

@@ -1,0 +1,205 @@
+"""A picture track for the user's own sound, written as an MP4 with that sound while it is drawn."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from datamodules.batches import AudioVideoBatch, DrawnClips
+from datamodules.errors import InputError
+from datamodules.sound.sound import FilmWriter, Sound, read_sound, track_rate
+
+
+class Source(Protocol):
+    """A sound to draw to: its name in the batches, its file, pictures per second, and how many of them."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def path(self) -> Path: ...  # noqa: D102
+    @property
+    def fps(self) -> float: ...  # noqa: D102
+    @property
+    def frames(self) -> int: ...  # noqa: D102
+
+
+@runtime_checkable
+class HasSoundSources(Protocol):
+    """A data module that knows the sounds it predicts on."""
+
+    predict_sources: Sequence[Source]
+
+
+class VideoTrackWriter(Callback):
+    """Writes ``predictions/<sound>/video.mp4`` at predict: the pictures, and the sound as it is in its source.
+
+    Where pieces overlap, their pictures fade into each other in equal steps. The film lasts as long as the
+    sound, to half a picture. What is held in memory does not grow with the length.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, Source] = {}
+        self._current: _Track | None = None
+        self._whole = True
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note the sounds that are to come.
+
+        Raises:
+            InputError: if several processes share the work; a sound is one stream.
+        """
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+        if not isinstance(data, HasSoundSources):
+            raise TypeError(f"{type(data).__name__} has no predict_sources; VideoTrackWriter cannot find the sounds")
+        if trainer.world_size > 1:
+            raise InputError(f"VideoTrackWriter needs trainer.devices: 1, found {trainer.world_size} processes.")
+        self._waiting = {source.name: source for source in data.predict_sources}
+        limit = trainer.limit_predict_batches  # a number of batches where it is an int
+        self._whole = isinstance(limit, float) and limit == 1.0
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Write the pictures that no later piece can change.
+
+        Raises:
+            RuntimeError: if the pieces of a sound do not come in one piece.
+        """
+        assert isinstance(outputs, DrawnClips)
+        assert isinstance(batch, AudioVideoBatch)
+        for row, name in enumerate(batch.name):
+            if self._current is None or self._current.source.name != name:
+                self._finish()
+                if name not in self._waiting:
+                    raise RuntimeError(f"pieces of {name!r} come twice, or belong to no source")
+                size = outputs.frames.shape[-2:]
+                self._current = _Track(self._waiting.pop(name), Path(trainer.default_root_dir), size)
+            self._current.add(float(batch.start[row]), outputs.frames[row], int(batch.valid[row].sum()))
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Complete the last film.
+
+        Raises:
+            RuntimeError: if a sound never came.
+        """
+        self._finish()
+        if self._waiting and self._whole:
+            raise RuntimeError(f"no piece came of {', '.join(self._waiting)}")
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Leave no half-written file behind."""
+        if self._current is not None:
+            current, self._current = self._current, None
+            current.abandon(exception)
+
+    def _finish(self) -> None:
+        if self._current is not None:
+            current, self._current = self._current, None
+            current.finish(self._whole)
+
+
+class CrossFade:
+    """Joins overlapping pieces of pictures; a picture's weight grows with its distance from its piece's ends.
+
+    Two neighbours thus fade into each other in equal steps. Holds the pictures that a later piece can change.
+    """
+
+    def __init__(self) -> None:
+        self._sums = torch.zeros(0)
+        self._weights = torch.zeros(0)
+        self._first = 0
+
+    def add(self, start: int, frames: Tensor, count: int) -> Iterator[Tensor]:
+        """Take in pictures from number ``start`` on, and yield those before it, ``(C, H, W)``.
+
+        Args:
+            start: number of the first picture.
+            frames: ``(T, C, H, W)``.
+            count: how many of them are no padding.
+
+        Raises:
+            RuntimeError: if a piece begins before its predecessor, or a picture is left out.
+        """
+        if not self._first <= start <= self._first + len(self._sums):
+            raise RuntimeError(f"a piece begins at picture {start}, after {self._first} and its pictures")
+        yield from self._close(start - self._first)
+        steps = torch.arange(1.0, len(frames) + 1)
+        weight = torch.minimum(steps, steps.flip(0))[:count]
+        new = max(0, count - len(self._sums))
+        self._sums = torch.cat([self._sums.reshape(-1, *frames.shape[1:]), torch.zeros(new, *frames.shape[1:])])
+        self._weights = torch.cat([self._weights, torch.zeros(new)])
+        self._sums[:count] += weight[:, None, None, None] * frames[:count]
+        self._weights[:count] += weight
+
+    def rest(self) -> Iterator[Tensor]:
+        """Yield what is left; no piece follows."""
+        yield from self._close(len(self._sums))
+
+    def _close(self, count: int) -> Iterator[Tensor]:
+        for total, weight in zip(self._sums[:count], self._weights[:count], strict=True):
+            yield total / weight
+        self._sums, self._weights = self._sums[count:].clone(), self._weights[count:].clone()
+        self._first += count
+
+
+class _Track:
+    """The film of one sound, open until all of its pictures are written."""
+
+    def __init__(self, source: Source, run: Path, size: Sequence[int]) -> None:
+        self.source = source
+        self._fade = CrossFade()
+        self._frames = 0
+        folder = run / "predictions" / source.name
+        folder.mkdir(parents=True, exist_ok=True)
+        self._rate = track_rate(source.path)
+        self._sound = read_sound(source.path, self._rate, stereo=True)
+        self._kept: Sound = np.zeros((2, 0), np.float32)
+        self._heard = 0
+        self._files = ExitStack()
+        self._film = self._files.enter_context(
+            FilmWriter(folder / "video.mp4", source.fps, (size[0], size[1]), self._rate, channels=2, crf=16)
+        )
+
+    def add(self, start: float, frames: Tensor, count: int) -> None:
+        """Take in a piece that begins at ``start`` seconds; its first ``count`` pictures are no padding."""
+        for picture in self._fade.add(round(start * self.source.fps), frames.detach().float().cpu(), count):
+            self._write(picture)
+
+    def finish(self, whole: bool) -> None:
+        """Write the last pictures and the rest of the sound; ``whole`` if the sound was not cut short."""
+        with self._files:
+            for picture in self._fade.rest():
+                self._write(picture)
+            if whole:
+                if self._frames != self.source.frames:
+                    raise RuntimeError(f"{self.source.path}: {self._frames} of {self.source.frames} pictures came")
+                self._film.write_sound(self._kept)
+                for piece in self._sound:
+                    self._film.write_sound(piece)
+
+    def abandon(self, error: BaseException) -> None:
+        """Remove what was written."""
+        self._files.__exit__(type(error), error, error.__traceback__)
+
+    def _write(self, picture: Tensor) -> None:
+        """Write a picture, and the sound that is heard while it is shown."""
+        pixels = (picture.clamp(0, 1) * 255).round().byte()
+        self._film.write(pixels.movedim(0, -1).numpy())
+        self._frames += 1
+        due = round(self._frames * self._rate / self.source.fps) - self._heard
+        while self._kept.shape[1] < due and (piece := next(self._sound, None)) is not None:
+            self._kept = np.concatenate([self._kept, piece], axis=1)
+        self._film.write_sound(self._kept[:, :due])
+        self._heard += due
+        self._kept = self._kept[:, due:]

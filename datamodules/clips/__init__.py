@@ -1,0 +1,1 @@
+"""Clips of video with anomalies: layouts, labels, the clip cache, windows, pseudo-anomalies."""

@@ -1,0 +1,231 @@
+"""The folder layouts in which labelled video datasets are published, read into one form.
+
+``docs/data.md`` shows each of them. A layout is recognised by its folders' names; labels and masks are
+matched to the clips by name, or by the numbers in the names (``Test001`` and ``01`` are both clip 1).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from datamodules.clips.labels import (
+    FrameFlags,
+    Spans,
+    read_array,
+    read_csv_spans,
+    read_mat_spans,
+    read_ucsd_spans,
+)
+from datamodules.errors import InputError
+from datamodules.media import VIDEO_SUFFIXES, list_images, natural_key
+
+T = TypeVar("T")
+
+_FRAME_LABEL_FOLDERS = ("test_frame_mask", "frame_labels", "labels")
+_MASK_FOLDERS = ("test_pixel_mask", "pixel_masks", "gt_masks_png", "gt_masks", "masks")
+_SOUGHT = """\
+  UCSD:          Train/Train001/*.tif  Test/Test001/*.tif  Test/Test001_gt/*.bmp or Test/*.m
+  research:      training/frames/01/*.jpg  testing/frames/01/*.jpg  gt_masks_png/01/*.png or *.mat or *.npy
+  ShanghaiTech:  training/videos/*.avi  testing/frames/01_0014/*.jpg  testing/test_frame_mask/01_0014.npy
+  Avenue:        training_videos/*.avi  testing_videos/*.avi  testing_label_mask/1_label.mat
+  plain:         train/ and test/ with video files or folders of frames, test/labels.csv or test/masks/"""
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One clip of a dataset, not yet decoded.
+
+    Attributes:
+        name: unique within its split.
+        path: video file or folder of images.
+        labels: of its frames; None if unknown or implied by ``masks``.
+        masks: folder or file with a mask per frame, as ``labels.read_masks`` takes it.
+    """
+
+    name: str
+    path: Path
+    labels: Spans | FrameFlags | None = None
+    masks: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class VideoSource:
+    """The clips of a dataset: ``train`` is free of anomalies, ``test`` is not; either may be empty."""
+
+    layout: str
+    train: tuple[Clip, ...]
+    test: tuple[Clip, ...]
+
+
+def read_layout(root: Path) -> VideoSource:
+    """Recognise the layout of ``root`` and list its clips.
+
+    Raises:
+        InputError: if the folder is missing or of no known layout, or its labels do not fit its clips.
+    """
+    if not root.is_dir():
+        raise InputError(
+            f"data.source: {root} is not a folder; name an existing dataset, or leave data.source out to use "
+            "the embedded demo"
+        )
+    for layout in (_ucsd, _avenue, _research, _plain):
+        source = layout(root)
+        if source is not None:
+            return source
+    found = ", ".join(sorted(child.name for child in root.iterdir())[:12]) or "nothing"
+    raise InputError(f"data.source: {root} has no known layout. Found: {found}. Looked for:\n{_SOUGHT}")
+
+
+def _ucsd(root: Path) -> VideoSource | None:
+    if not any((root / "Train").glob("Train[0-9]*")):
+        return None
+    train = _normal(_clips(root / "Train", "Train[0-9]*"))
+    folders = _clips(root / "Test", "Test[0-9]*")
+    test = [clip for clip in folders if not clip.name.endswith("_gt")]
+    masks = {clip.name: clip.path for clip in folders if clip.name.endswith("_gt")}
+    lists = _visible(root / "Test", "*.m")
+    labels = _by_number(read_ucsd_spans(lists[0]), test, lists[0]) if lists else {}
+    return VideoSource("UCSD", train, _attach(test, labels, masks, root))
+
+
+def _avenue(root: Path) -> VideoSource | None:
+    if not (root / "training_videos").is_dir():
+        return None
+    folder = _first_folder(root, ("testing_label_mask", "ground_truth_demo/testing_label_mask"))
+    masks = {path.stem: path for path in _visible(folder, "*.mat")} if folder else {}
+    test = _clips(root / "testing_videos")
+    train = _normal(_clips(root / "training_videos"))
+    return VideoSource("Avenue", train, _attach(test, {}, masks, root))
+
+
+def _research(root: Path) -> VideoSource | None:
+    if not (root / "training").is_dir() and not (root / "testing").is_dir():
+        return None
+    train_folder, test_folder = (
+        _first_folder(root / part, ("frames", "videos")) or root / part for part in ("training", "testing")
+    )
+    test = _clips(test_folder)
+    labels: Mapping[str, Spans | FrameFlags] = {}
+    masks: dict[str, Path] = {}
+    layout = "research"
+    for folder in (root / "testing", root):
+        if not labels and (found := _first_folder(folder, _FRAME_LABEL_FOLDERS)):
+            labels = {path.stem: FrameFlags(path, read_array(path)) for path in _visible(found, "*.npy")}
+            layout = "ShanghaiTech" if found.name == "test_frame_mask" else layout
+        if not labels:
+            labels = _labels_in_one_file(folder, test)
+        if not masks and (found := _first_folder(folder, _MASK_FOLDERS)):
+            masks = {path.stem: path for path in found.iterdir() if not path.name.startswith(".")}
+    return VideoSource(layout, _normal(_clips(train_folder)), _attach(test, labels, masks, root))
+
+
+def _plain(root: Path) -> VideoSource | None:
+    if not (root / "train").is_dir() and not (root / "test").is_dir():
+        return None
+    test = _clips(root / "test")
+    table = root / "test" / "labels.csv"
+    labels = {_stem(name): spans for name, spans in read_csv_spans(table).items()} if table.is_file() else {}
+    unknown = sorted(set(labels) - {clip.name for clip in test})
+    if unknown:
+        raise InputError(f"{table}: names {', '.join(unknown)}, no such video in {root / 'test'}")
+    masks = {path.name: path for path in _visible(root / "test" / "masks", "*")}
+    return VideoSource("plain", _normal(_clips(root / "train")), _attach(test, labels, masks, root))
+
+
+def _labels_in_one_file(folder: Path, test: Sequence[Clip]) -> dict[str, Spans | FrameFlags]:
+    """Labels of all clips in one file: a ``.mat`` with ``gt``, or a ``.npy`` of all frames in a row."""
+    for path in _visible(folder, "*.mat"):
+        spans = read_mat_spans(path)
+        if spans is not None:
+            return dict(_by_number(spans, test, path))
+    for path in _visible(folder, "*.npy"):
+        flags = read_array(path).reshape(-1)
+        counts = [len(list_images(clip.path)) if clip.path.is_dir() else 0 for clip in test]
+        if 0 in counts or sum(counts) != len(flags):
+            raise InputError(
+                f"{path}: holds {len(flags)} labels, the {len(test)} test clips have {sum(counts)} frames; "
+                "one file for all clips needs folders of frames and one label for each of their frames"
+            )
+        ends = [sum(counts[: number + 1]) for number in range(len(counts))]
+        return {
+            clip.name: FrameFlags(path, flags[end - count : end])
+            for clip, count, end in zip(test, counts, ends, strict=True)
+        }
+    return {}
+
+
+def _attach(
+    clips: Sequence[Clip],
+    labels: Mapping[str, Spans | FrameFlags],
+    masks: Mapping[str, Path],
+    root: Path,
+) -> tuple[Clip, ...]:
+    """Give every test clip its labels and masks; a source with neither stays unlabelled."""
+    found = [replace(clip, labels=_match(clip.name, labels), masks=_match(clip.name, masks)) for clip in clips]
+    missing = [clip.name for clip in found if clip.labels is None and clip.masks is None]
+    if missing and (labels or masks):
+        raise InputError(
+            f"{root}: the test clips {', '.join(missing)} have no labels while others have; add theirs or "
+            "remove the clips"
+        )
+    return tuple(found)
+
+
+def _clips(folder: Path, pattern: str = "*") -> tuple[Clip, ...]:
+    """Every sub-folder and video file of ``folder`` as a clip, in natural order."""
+    labels = (*_FRAME_LABEL_FOLDERS, *_MASK_FOLDERS)
+    paths = [
+        path
+        for path in _visible(folder, pattern)
+        if (path.is_dir() and path.name not in labels) or path.suffix.lower() in VIDEO_SUFFIXES
+    ]
+    if not paths and folder.is_dir() and list_images(folder):
+        raise InputError(f"{folder}: holds images directly; put the frames of each clip in a folder of its own")
+    names: dict[str, Path] = {}
+    for path in paths:
+        name = path.name if path.is_dir() else path.stem
+        if name in names:
+            raise InputError(f"{names[name]} and {path} have the same name {name}; rename one of them")
+        names[name] = path
+    return tuple(Clip(name, path) for name, path in names.items())
+
+
+def _normal(clips: Sequence[Clip]) -> tuple[Clip, ...]:
+    return tuple(replace(clip, labels=Spans(clip.path, ())) for clip in clips)
+
+
+def _visible(folder: Path, pattern: str) -> list[Path]:
+    paths = (path for path in folder.glob(pattern) if not path.name.startswith("."))
+    return sorted(paths, key=lambda path: natural_key(path.name))
+
+
+def _first_folder(root: Path, names: Sequence[str]) -> Path | None:
+    return next((root / name for name in names if (root / name).is_dir()), None)
+
+
+def _stem(name: str) -> str:
+    path = Path(name)
+    return path.stem if path.suffix.lower() in VIDEO_SUFFIXES else name
+
+
+def _numbers(name: str) -> tuple[int, ...]:
+    return tuple(int(digits) for digits in re.findall(r"[0-9]+", name))
+
+
+def _match(name: str, candidates: Mapping[str, T]) -> T | None:
+    if name in candidates:
+        return candidates[name]
+    alike = [value for other, value in candidates.items() if _numbers(other) == _numbers(name) != ()]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _by_number(values: Sequence[T], clips: Sequence[Clip], origin: Path) -> dict[str, T]:
+    """Assign a list in the order of the full dataset's clips to the clips that are there."""
+    numbers = [_numbers(clip.name)[-1:] for clip in clips]
+    if len(set(numbers)) == len(clips) and all(n and 1 <= n[0] <= len(values) for n in numbers):
+        return {clip.name: values[number[0] - 1] for clip, number in zip(clips, numbers, strict=True)}
+    if len(values) == len(clips):
+        return {clip.name: value for clip, value in zip(clips, values, strict=True)}
+    raise InputError(f"{origin}: labels {len(values)} clips, there are {len(clips)} and their names do not tell which")

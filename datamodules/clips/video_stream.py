@@ -1,0 +1,143 @@
+"""Windows of videos of any length, decoded while they are read: what ``predict`` runs on."""
+
+import warnings
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from torch.utils.data import IterableDataset
+
+from datamodules.batches import UNKNOWN_LABEL
+from datamodules.clips.windows import Window, evaluation_starts, is_regular_start
+from datamodules.errors import InputError
+from datamodules.letterbox import Letterbox
+from datamodules.media import Frame, find_videos, probe, read_frames
+
+
+@dataclass(frozen=True)
+class PredictSource:
+    """One video to predict on.
+
+    Attributes:
+        name: unique among the sources; the ``video`` of its windows.
+        path: file or folder of images, for ``media.read_frames``.
+        fps: frames per second of what ``read_frames`` yields.
+        height: of the frames, in pixels.
+        width: of the frames, in pixels.
+        frames: their number, None if it is known only at the end.
+    """
+
+    name: str
+    path: Path
+    fps: float
+    height: int
+    width: int
+    frames: int | None
+
+
+def find_predict_sources(root: Path, min_length: int, on_bad_file: Literal["error", "skip"]) -> list[PredictSource]:
+    """Describe every video that ``root`` stands for, see ``media.find_videos``.
+
+    Raises:
+        InputError: if there is none, one is unreadable or shorter than ``min_length`` frames (unless those
+            are skipped), or two have the same name.
+    """
+    found: dict[str, PredictSource] = {}
+    for path in find_videos(root):
+        try:
+            source = _describe(path, min_length)
+        except InputError as error:
+            if on_bad_file == "error":
+                raise
+            warnings.warn(f"left out: {error}", stacklevel=2)
+            continue
+        if source.name in found:
+            raise InputError(
+                f"{found[source.name].path} and {path} have the same name {source.name}; rename one of them"
+            )
+        found[source.name] = source
+    if not found:
+        raise InputError(f"data.source: no usable video in {root}")
+    return list(found.values())
+
+
+class StreamedWindows(IterableDataset[Window]):
+    """Windows of videos one after another, each in the order of its frames, every frame covered.
+
+    Holds ``num_frames * frame_step + 1`` frames, however long a video is. Has a length where all videos have one.
+
+    Args:
+        sources: the videos.
+        letterbox: the size and the way of fitting.
+        num_frames: T.
+        frame_step: distance of a window's frames.
+        stride: as in ``windows.evaluation_starts``.
+    """
+
+    def __init__(
+        self, sources: Sequence[PredictSource], letterbox: Letterbox, num_frames: int, frame_step: int, stride: int
+    ) -> None:
+        self._sources = sources
+        self._letterbox = letterbox
+        self._num_frames = num_frames
+        self._frame_step = frame_step
+        self._stride = stride
+
+    def __len__(self) -> int:
+        total = 0
+        for source in self._sources:
+            if source.frames is None:
+                raise TypeError(f"the number of frames of {source.path} is known only at its end")
+            total += len(evaluation_starts(source.frames, self._num_frames, self._frame_step, self._stride))
+        return total
+
+    def __iter__(self) -> Iterator[Window]:
+        index = 0
+        for source in self._sources:
+            for window in self._windows(source):
+                window.index = index
+                yield window
+                index += 1
+
+    def _windows(self, source: PredictSource) -> Iterator[Window]:
+        step, reach = self._frame_step, (self._num_frames - 1) * self._frame_step + 1
+        kept: deque[Frame] = deque(maxlen=reach + step)
+        count = 0
+        for frame in read_frames(source.path):
+            kept.append(self._letterbox.picture(frame))
+            count += 1
+            start = count - reach - step  # later ones may belong to the last windows, whatever the stride
+            if start >= 0 and is_regular_start(start, step, self._stride):
+                yield self._window(source, start, kept, count)
+        _refuse_short(source.path, count, self._num_frames * step)
+        for start in range(count - reach - step + 1, count - reach + 1):
+            yield self._window(source, start, kept, count)
+
+    def _window(self, source: PredictSource, start: int, kept: deque[Frame], count: int) -> Window:
+        numbers = start + self._frame_step * np.arange(self._num_frames)
+        return Window(
+            frames=np.stack([kept[number - count] for number in numbers]),
+            video=source.name,
+            frame=numbers,
+            label=np.full(self._num_frames, UNKNOWN_LABEL, np.int64),
+            region=self._letterbox.region(source.height, source.width),
+            index=0,
+        )
+
+
+def _describe(path: Path, min_length: int) -> PredictSource:
+    info = probe(path)
+    if info.frames is not None:
+        _refuse_short(path, info.frames, min_length)
+    name = path.name if path.is_dir() else path.stem
+    return PredictSource(name, path, info.fps, info.height, info.width, info.frames)
+
+
+def _refuse_short(path: Path, frames: int, min_length: int) -> None:
+    if frames < min_length:
+        raise InputError(
+            f"{path}: has {frames} frames, a window of data.num_frames x data.frame_step needs {min_length}"
+        )

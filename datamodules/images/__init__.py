@@ -1,0 +1,1 @@
+"""Folders of pictures: layouts and splits, the picture cache, the embedded shapes."""

@@ -1,0 +1,231 @@
+"""Which pictures a folder holds, their classes, and whether they train, validate or test."""
+
+import os
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from torchvision.datasets import ImageFolder
+
+from datamodules.errors import InputError
+from datamodules.media import IMAGE_SUFFIXES, natural_key
+from datamodules.picture_file import is_picture
+from datamodules.seeding import derive_seed
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+_HELD_OUT: tuple[Split, Split] = ("validation", "test")
+_SPLIT_OF: dict[str, Split] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+_Found = tuple[Path, int, Split | None]  # a file, its label, and its split where a folder tells
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file and what is known of it before it is opened.
+
+    Attributes:
+        path: of the file.
+        name: its path below the source, with ``/`` on every system; unique.
+        label: number of the class; 0 without classes.
+        split: what it is for.
+    """
+
+    path: Path
+    name: str
+    label: int
+    split: Split
+
+
+@dataclass(frozen=True)
+class PictureSource:
+    """The pictures of a folder in natural order of their names.
+
+    Attributes:
+        layout: ``flat``, ``classes`` or ``splits``, see ``read_pictures``.
+        classes: names of the classes by label; one empty name without classes.
+        pictures: all of them.
+    """
+
+    layout: Literal["flat", "classes", "splits"]
+    classes: list[str]
+    pictures: list[Picture]
+
+
+def read_pictures(root: Path, validation_fraction: float, test_fraction: float) -> PictureSource:
+    """List the pictures of a dataset.
+
+    - ``flat``: pictures directly in ``root``.
+    - ``classes``: one folder per class, as torchvision's ``ImageFolder``.
+    - ``splits``: folders ``train`` and, as far as there are, ``validation`` and ``test``, each of them either of
+      the above.
+
+    Where a folder for validation or test is missing, they are chosen from the rest by ``hashed_split``.
+
+    Raises:
+        InputError: if ``root`` does not exist, holds no picture, or can be read in more than one way.
+    """
+    folders = _folders_with_pictures(root)
+    roles = {folder: _SPLIT_OF[folder.lower()] for folder in folders if folder.lower() in _SPLIT_OF}
+    if "train" not in roles.values() or (len(roles) == 1 and len(folders) > 1):  # a class may be called "train"
+        found, classes = _read_folder(root)
+        chosen: list[_Found] = [(path, label, None) for path, label in found]
+        return PictureSource(
+            "classes" if folders else "flat", classes, _pictures(root, chosen, validation_fraction, test_fraction)
+        )
+    if len(set(roles.values())) < len(folders) or _has_pictures(root):
+        raise InputError(
+            f"{root}: holds {', '.join(folders)}{' and single pictures' * _has_pictures(root)}, so that it is "
+            "unclear what is to train, to validate and to test; name a folder that holds only train, validation "
+            "and test, or one folder per class, or only pictures"
+        )
+    by_split = {split: root / folder for folder, split in roles.items()}
+    found, classes = _read_folder(by_split["train"])
+    chosen = [(path, label, None) for path, label in found]
+    for split in _HELD_OUT:
+        if split in by_split:
+            chosen += [(path, label, split) for path, label in _read_folder(by_split[split], classes)[0]]
+    fractions = [
+        0.0 if split in by_split else fraction
+        for split, fraction in zip(_HELD_OUT, (validation_fraction, test_fraction), strict=True)
+    ]
+    return PictureSource("splits", classes, _pictures(root, chosen, *fractions))
+
+
+def find_pictures(path: Path) -> list[Picture]:
+    """List a single picture or every picture below a folder, whatever the folder's layout.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if path.is_file():
+        return [Picture(path, path.name, 0, "test")]
+    _folders_with_pictures(path)
+    found: list[_Found] = [(file, 0, "test") for file, _ in _list(path, [""])]
+    return _pictures(path, found, 0.0, 0.0)
+
+
+def hashed_split(name: str, validation_fraction: float, test_fraction: float) -> Split:
+    """Choose a split for a picture by its name alone.
+
+    Neither the seed nor the other pictures matter: what is added to a folder never moves what was there.
+
+    >>> hashed_split("rose/1.jpg", 0.1, 0.1) == hashed_split("rose/1.jpg", 0.1, 0.1)
+    True
+    """
+    place = derive_seed("split", name) / 2**63
+    if place < test_fraction:
+        return "test"
+    return "validation" if place < test_fraction + validation_fraction else "train"
+
+
+def part_copies(
+    splits: Mapping[Split, Sequence[Picture]], digest: Callable[[Picture], str]
+) -> tuple[dict[Split, list[Picture]], list[str]]:
+    """Make sure that no picture, whatever its name, is in two splits.
+
+    Of equal pictures in several splits those in the test set stay, else those for validation; the others
+    are left out. So the sets that measure do not change when copies are added to what is learned from.
+
+    Args:
+        splits: pictures by split.
+        digest: of a picture's content; equal for equal pictures.
+
+    Returns:
+        The splits without such copies, and one sentence for every picture left out.
+    """
+    seen: dict[str, Picture] = {}
+    kept: dict[Split, list[Picture]] = {}
+    notes = []
+    for split in reversed(SPLITS):
+        kept[split] = []
+        for picture in splits.get(split, ()):
+            first = seen.setdefault(digest(picture), picture)
+            if first.split == split:
+                kept[split].append(picture)
+            else:
+                notes.append(f"{picture.name} ({split}) shows the same as {first.name} ({first.split})")
+    return kept, notes
+
+
+class _Listing(ImageFolder):
+    """``ImageFolder`` that knows which classes to look for; the one class "" stands for the folder itself."""
+
+    def __init__(self, root: Path, classes: list[str]) -> None:
+        self._wanted = classes
+        super().__init__(str(root), is_valid_file=lambda file: is_picture(Path(file)), allow_empty=True)
+
+    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
+        return self._wanted, {name: number for number, name in enumerate(self._wanted)}
+
+
+def _list(root: Path, classes: list[str]) -> list[tuple[Path, int]]:
+    """Return the pictures of the named classes with their labels; hidden folders are left out."""
+    found = [(Path(file), label) for file, label in _Listing(root, classes).samples]
+    return [(file, label) for file, label in found if not any(part[0] == "." for part in file.relative_to(root).parts)]
+
+
+def _read_folder(root: Path, classes: list[str] | None = None) -> tuple[list[tuple[Path, int]], list[str]]:
+    """Return a folder's pictures with labels, and its classes: the given ones, or its folders."""
+    folders = _folders_with_pictures(root) or [""]
+    if folders != [""] and _has_pictures(root):
+        raise InputError(
+            f"{root}: holds both pictures and folders of pictures ({', '.join(folders)}); name one of the "
+            "folders, or move the pictures into a folder of their own"
+        )
+    unknown = set(folders) - set(classes if classes is not None else folders)
+    if classes is not None and unknown:
+        raise InputError(
+            f"{root}: holds the classes {', '.join(map(repr, folders))}, those to train on are "
+            f"{', '.join(map(repr, classes))}; they must have the same folders"
+        )
+    return _list(root, classes or folders), classes or folders
+
+
+def _pictures(root: Path, found: Sequence[_Found], validation_fraction: float, test_fraction: float) -> list[Picture]:
+    """Give every file a name, and a split where it has none."""
+    named: dict[str, Picture] = {}
+    places: dict[str, str] = {}
+    for path, label, given in found:
+        name = unicodedata.normalize("NFC", path.relative_to(root).as_posix())
+        split = given or hashed_split(name, validation_fraction, test_fraction)
+        first = places.setdefault(os.path.realpath(path), name)
+        if name in named or first != name:
+            raise InputError(f"{root}: {first} and {path.relative_to(root)} are one file; remove one or the link to it")
+        named[name] = Picture(path, name, label, split)
+    return sorted(named.values(), key=lambda picture: (natural_key(picture.name), picture.name))
+
+
+def _folders_with_pictures(root: Path) -> list[str]:
+    """Return the names of the folders in ``root`` that hold pictures at any depth, sorted.
+
+    Raises:
+        InputError: if there is no such folder and no picture either.
+    """
+    if not root.is_dir():
+        raise InputError(f"data.source: {root} is no folder")
+    try:
+        folders = sorted(child.name for child in root.iterdir() if child.is_dir() and not child.name.startswith("."))
+        folders = [name for name in folders if any(_walk(root / name))]
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
+    if not folders and not _has_pictures(root):
+        raise InputError(f"data.source: {root} holds no picture; looked for files ending in {' '.join(IMAGE_SUFFIXES)}")
+    return folders
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    def fail(error: OSError) -> None:
+        raise error
+
+    for place, _, files in os.walk(folder, onerror=fail, followlinks=True):
+        yield from filter(is_picture, (Path(place, file) for file in files))
+
+
+def _has_pictures(root: Path) -> bool:
+    return any(is_picture(child) and child.is_file() for child in root.iterdir())

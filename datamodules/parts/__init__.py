@@ -1,0 +1,1 @@
+"""Inspected parts: pictures with defects, their tiles, synthetic defects, the embedded weave."""

@@ -1,0 +1,262 @@
+"""The data module of visual inspection: strips of fabric in the layout of AITEX, or pictures of any parts."""
+
+import warnings
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_info
+from torch.utils.data import DataLoader, Dataset
+
+from datamodules.cache_folder import default_cache
+from datamodules.epoch_sampler import EpochSampler
+from datamodules.errors import InputError
+from datamodules.parts.inspection_folder import BadFile, Inspection, Part, list_parts, read_inspection
+from datamodules.parts.margin import common_start
+from datamodules.parts.part_pictures import Examined, PictureReader, examine
+from datamodules.parts.part_splits import refuse_shared_pictures, split_normals
+from datamodules.parts.parts import PartPictures, PlacedPart, Tile, TrainingTiles, collate_tiles, only
+from datamodules.parts.synthetic_defects import KINDS
+from datamodules.parts.weave import weave_folder
+from datamodules.seeding import derive_seed, global_seed
+
+_PATIENCE = 300  # seconds after which a worker process that sends nothing ends the run
+
+
+class AitexDataModule(LightningDataModule):
+    """Tiles of faultless pictures for training, whole pictures for everything else.
+
+    Training batches are ``TileBatch``; all others are ``PartBatch``, one picture each. ``docs/fabric.md`` shows the
+    folder layouts, the splits and the search for the fabric's first column.
+
+    Args:
+        source: folder of a dataset in one of the known layouts; for ``predict`` a picture or a folder of pictures.
+            None uses a generated weave with known defects.
+        groups: fabrics (``["00", "03"]``) or categories to use; None uses all.
+        tile_size: edge of the square tiles in pixels.
+        train_stride: distance between training tiles in pixels; less than ``tile_size`` lets them overlap.
+        batch_size: tiles per training batch.
+        num_workers: processes that assemble batches.
+        validation_fraction: share of each group's faultless pictures held out for validation, at least one.
+        test_fraction: the same for the test, where the layout sets no faultless pictures apart for it.
+        split_seed: which pictures are held out, and what the synthetic defects look like. Not ``seed_everything``,
+            so that runs with other seeds are judged on the same pictures.
+        starts: first column of the part by group, in pixels, for groups where the one found is not wanted.
+        channels: 1 reads pictures as grey, 3 as RGB.
+        clahe: limit of contrast-limited adaptive histogram equalisation, usually 2 to 4; 0 switches it off.
+        flip_horizontal: whether half of the training tiles are mirrored left to right.
+        flip_vertical: whether half of them are mirrored top to bottom.
+        on_bad_file: whether a picture that cannot be used ends the run (``error``) or is left out with a warning.
+        cache_dir: where the generated weave is kept; None means ``$FULGURITE_CACHE``, or ``~/.cache/fulgurite``.
+
+    Raises:
+        InputError: if an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        source: str | None = None,
+        groups: list[str] | None = None,
+        tile_size: int = 256,
+        train_stride: int = 128,
+        batch_size: int = 16,
+        num_workers: int = 0,
+        validation_fraction: float = 0.1,
+        test_fraction: float = 0.25,
+        split_seed: int = 0,
+        starts: dict[str, int] | None = None,
+        channels: Literal[1, 3] = 1,
+        clahe: float = 0.0,
+        flip_horizontal: bool = True,
+        flip_vertical: bool = True,
+        on_bad_file: BadFile = "error",
+        cache_dir: str | None = None,
+    ) -> None:
+        super().__init__()
+        for key, value, low, high in (
+            ("tile_size", tile_size, 16, 4096),
+            ("train_stride", train_stride, 1, 4096),
+            ("batch_size", batch_size, 1, 65_536),
+            ("num_workers", num_workers, 0, 1024),
+            ("validation_fraction", validation_fraction, 0.0, 0.9),
+            ("test_fraction", test_fraction, 0.0, 0.9),
+            ("clahe", clahe, 0.0, 1000.0),
+            *((f"starts.{group}", start, 0, 1_000_000) for group, start in (starts or {}).items()),
+        ):
+            if not low <= value <= high:
+                raise InputError(f"data.{key}: is {value}, must be from {low} to {high}")
+        self.source = source
+        self.starts: dict[str, int] = {}
+        """First column by group, in pixels; known after ``setup``."""
+        self._groups = groups
+        self._reader = PictureReader(channels, tile_size, clahe)
+        self._train_stride, self._batch_size, self._num_workers = train_stride, batch_size, num_workers
+        self._validation_fraction, self._test_fraction, self._split_seed = (
+            validation_fraction,
+            test_fraction,
+            split_seed,
+        )
+        self._given_starts = starts or {}
+        self._learned_starts: dict[str, int] = {}
+        self._flips = (flip_horizontal, flip_vertical)
+        self._on_bad_file: BadFile = on_bad_file
+        self._cache = Path(cache_dir).expanduser() if cache_dir else default_cache()
+        self._inspection: Inspection | None = None
+        self._splits: dict[str, list[PlacedPart]] = {}
+
+    def prepare_data(self) -> None:
+        """Write the generated weave where no source is named; Lightning calls this in one process only."""
+        if self.source is None:
+            weave_folder(self._cache)
+
+    def setup(self, stage: str) -> None:
+        """Read what a stage needs: ``fit``, ``validate``, ``test`` or ``predict``.
+
+        Raises:
+            InputError: if the source cannot be used.
+        """
+        if stage != "predict" and self._inspection is None:
+            self._open()
+        if stage == "test" and not self._splits["test"]:
+            raise InputError(f"data.source: no test picture in {self._root}")
+
+    def train_dataloader(self) -> DataLoader[Tile]:
+        """Shuffled training tiles, as ``TileBatch``."""
+        tiles = TrainingTiles(self._splits["train"], self._reader, self._train_stride, self._flips)
+        replicas = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        sampler = EpochSampler(len(tiles), *replicas)
+        if len(sampler) < self._batch_size:
+            raise InputError(
+                f"data.batch_size: is {self._batch_size}, each process gets only {len(sampler)} tiles; choose a "
+                "smaller batch or a smaller data.train_stride"
+            )
+        return self._loader(tiles, collate_tiles, self._batch_size, sampler)
+
+    def val_dataloader(self) -> list[DataLoader[Any]]:
+        """Two loaders: all faultless pictures but those of the test, for calibration; held-out ones with copies.
+
+        The second shows every held-out picture as it is and once with each kind of synthetic defect.
+        """
+        held_out = self._splits["validation"]
+        copies = [PlacedPart(placed.part, placed.start, kind) for placed in held_out for kind in KINDS]
+        calibration = self._pictures([*self._splits["train"], *held_out], with_masks=False)
+        return [calibration, self._pictures([*held_out, *copies], with_masks=True)]
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Faultless pictures that nothing was learned from, and all defective ones, with their masks."""
+        return self._pictures(self._splits["test"], with_masks=True)
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """All pictures below the source. Their parts begin where those did that the checkpoint was learned from."""
+        known = {**self._learned_starts, **self._given_starts}
+        parts = [part for part in list_parts(self._root, known) if self._groups is None or part.group in self._groups]
+        if not parts:
+            raise InputError(f"data.groups: {self._root} holds no picture of {', '.join(self._groups or ())}")
+        pictures = examine(parts, self._reader, self._on_bad_file)
+        self.starts = self._find_starts(pictures, known)
+        self._splits["predict"] = self._placed(pictures)
+        return self._pictures(self._splits["predict"], with_masks=False)
+
+    def split_manifest(self) -> dict[str, Any]:
+        """Return which picture is in which split and where parts begin, ready for JSON; complete after ``setup``."""
+        return {
+            "source": str(self._root),
+            "layout": self._inspection.layout if self._inspection else None,
+            "starts": dict(self.starts),
+            "splits": {split: [placed.name for placed in placed_parts] for split, placed_parts in self._splits.items()},
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: the first columns, so that prediction crops as training did."""
+        return {"starts": dict(self.starts)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the first columns that a model was trained with; only prediction uses them."""
+        self._learned_starts = dict(state_dict["starts"])
+
+    @property
+    def _root(self) -> Path:
+        return Path(self.source).expanduser() if self.source else weave_folder(self._cache)
+
+    def _open(self) -> None:
+        """Read all pictures once, find where the parts begin and divide them."""
+        source = read_inspection(self._root, self._on_bad_file)
+        found = {part.group for part in source.normal}
+        for key, named in (("groups", self._groups or ()), ("starts", self._given_starts)):
+            if unknown := sorted(set(named) - found):
+                raise InputError(
+                    f"data.{key}: {', '.join(unknown)} not found in {self._root}; there are {', '.join(sorted(found))}"
+                )
+        normal = examine(self._filtered(source.normal), self._reader, self._on_bad_file)
+        defective = examine(self._filtered(source.defective), self._reader, self._on_bad_file)
+        splits = split_normals(normal, self._validation_fraction, self._test_fraction, self._split_seed)
+        splits["test"] += defective
+        refuse_shared_pictures(splits)
+        self.starts = self._find_starts([*normal, *defective], self._given_starts)
+        rank_zero_info("parts begin at column %s", ", ".join(f"{at} ({group})" for group, at in self.starts.items()))
+        for picture in defective:
+            _warn_of_mask(picture, self.starts[picture.part.group])
+        self._inspection = source
+        self._splits = {split: self._placed(pictures) for split, pictures in splits.items()}
+
+    def _filtered(self, parts: Sequence[Part]) -> list[Part]:
+        found = {part.group for part in parts}
+        if self._groups is not None and parts and not found.intersection(self._groups):
+            raise InputError(
+                f"data.groups: {', '.join(self._groups)}: no such group, there are {', '.join(sorted(found))}"
+            )
+        return [part for part in parts if self._groups is None or part.group in self._groups]
+
+    def _find_starts(self, pictures: Sequence[Examined], given: Mapping[str, int]) -> dict[str, int]:
+        """Return the first column of every group: the given one, else one clear of the margin in all its pictures."""
+        margins: dict[str, list[int]] = defaultdict(list)
+        for picture in pictures:
+            margins[picture.part.group].append(picture.margin)
+        tile = self._reader.tile
+        return {group: given.get(group, common_start(columns, tile)) for group, columns in sorted(margins.items())}
+
+    def _placed(self, pictures: Sequence[Examined]) -> list[PlacedPart]:
+        for picture in pictures:
+            start = self.starts[picture.part.group]
+            if start + self._reader.tile > picture.width:
+                raise InputError(
+                    f"{picture.part.path}: is {picture.width} columns wide, from column {start} on no tile fits; set "
+                    f"data.starts for {picture.part.group}, or a smaller data.tile_size"
+                )
+        return [PlacedPart(picture.part, self.starts[picture.part.group]) for picture in pictures]
+
+    def _pictures(self, parts: Sequence[PlacedPart], with_masks: bool) -> DataLoader[Any]:
+        return self._loader(PartPictures(parts, self._reader, self._split_seed, with_masks), only, 1)
+
+    def _loader(
+        self, dataset: Dataset[Any], collate: Any, batch_size: int, sampler: EpochSampler | None = None
+    ) -> DataLoader[Any]:
+        workers = self._num_workers
+        return DataLoader(
+            dataset,
+            batch_size=batch_size,  # by name: for prediction Lightning makes the loader anew with another
+            sampler=sampler,
+            drop_last=sampler is not None,
+            num_workers=workers,
+            collate_fn=collate,
+            pin_memory=torch.cuda.is_available(),
+            timeout=_PATIENCE if workers else 0,
+            persistent_workers=workers > 0,
+            # its own, or every iteration would draw from the global random numbers
+            generator=torch.Generator().manual_seed(derive_seed(global_seed(), "workers")),
+        )
+
+
+def _warn_of_mask(picture: Examined, start: int) -> None:
+    """Say what the masks of a defective picture cannot tell."""
+    path, columns = picture.part.path, picture.defect_columns
+    if columns is None:
+        reason = "its masks are black" if picture.part.masks else "it has no mask"
+        warnings.warn(f"{path}: {reason}; it counts as a defective picture whose tiles are unknown", stacklevel=2)
+    elif columns[-1] < start:
+        warnings.warn(
+            f"{path}: its defect lies left of column {start}, in the margin, and cannot be found", stacklevel=2
+        )

@@ -1,0 +1,147 @@
+"""Reading pictures of inspected parts and the masks of their defects, and finding where the part begins."""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from datamodules.errors import InputError
+from datamodules.media import Frame
+from datamodules.parts.inspection_folder import BadFile, Part
+from datamodules.parts.margin import margin_width
+from datamodules.picture_file import read_picture
+
+MASKED = 127
+"""Grey level above which a pixel of a mask picture marks the defect."""
+
+_CELL = 64  # edge in pixels of the cells whose histograms CLAHE equalises
+
+
+@dataclass(frozen=True)
+class PictureReader:
+    """Reads pictures in the form in which they travel.
+
+    Attributes:
+        channels: 1 for grey, 3 for RGB.
+        tile: edge in pixels of the tiles that a picture is cut into; a smaller picture is an error.
+        clahe: limit of contrast-limited adaptive histogram equalisation (OpenCV), in units of a flat histogram;
+            0 leaves the pictures as they are. Colour pictures are equalised in lightness.
+    """
+
+    channels: Literal[1, 3]
+    tile: int
+    clahe: float = 0.0
+
+    def picture(self, part: Part) -> Frame:
+        """Return uint8 ``(C, H, W)``.
+
+        Raises:
+            InputError: if the file is unreadable or smaller than a tile.
+        """
+        image = read_picture(part.path, self.channels)
+        height, width = image.shape[:2]
+        if min(height, width) < self.tile:
+            raise InputError(
+                f"{part.path}: measures {width}x{height} pixels, less than a tile; set data.tile_size, now {self.tile}"
+            )
+        if self.clahe:
+            image = self._equalised(image)
+        return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+    def mask(self, part: Part, size: tuple[int, int]) -> Frame | None:
+        """Return uint8 ``(H, W)``, 1 where any of the part's masks marks the defect.
+
+        Returns:
+            Zeros for a faultless part; None where no mask says where the defect is: there is none, or it is empty.
+
+        Raises:
+            InputError: if a mask is unreadable or its size is not ``size`` (height, width).
+        """
+        if part.label == 0:
+            return np.zeros(size, np.uint8)
+        marked = np.zeros(size, np.uint8)
+        for path in part.masks:
+            mask = read_picture(path, 1, background=0)[..., 0]
+            if mask.shape != size:
+                raise InputError(
+                    f"{path}: measures {mask.shape[1]}x{mask.shape[0]}, its picture {part.path} {size[1]}x{size[0]}"
+                )
+            marked |= mask > MASKED
+        return marked if marked.any() else None
+
+    def _equalised(self, image: Frame) -> Frame:
+        height, width = image.shape[:2]
+        clahe = cv2.createCLAHE(self.clahe, (max(1, width // _CELL), max(1, height // _CELL)))
+        if self.channels == 1:
+            return np.asarray(clahe.apply(image[..., 0]), np.uint8)[..., None]
+        lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+        lab[..., 0] = clahe.apply(np.ascontiguousarray(lab[..., 0]))
+        return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """A part whose files were found to be readable.
+
+    Attributes:
+        part: what was read.
+        width: of the picture in pixels.
+        margin: columns of machine left of the part in this picture alone; 0 where it was not sought.
+        digest: of the pixels: equal for equal pictures, whatever they are called.
+        defect_columns: columns that the masks mark, ascending; None where no mask says.
+    """
+
+    part: Part
+    width: int
+    margin: int
+    digest: str
+    defect_columns: NDArray[np.int64] | None
+
+
+def examine(parts: Sequence[Part], reader: PictureReader, on_bad_file: BadFile) -> list[Examined]:
+    """Read every picture and its masks once, several at a time, and note what splitting them needs.
+
+    Raises:
+        InputError: naming the first unusable file, unless those are skipped with a warning.
+    """
+    with _progress() as progress, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        task = progress.add_task("reading pictures", total=len(parts))
+
+        def look(part: Part) -> Examined | InputError:
+            try:
+                picture = reader.picture(part)
+                mask = reader.mask(part, (picture.shape[1], picture.shape[2]))
+            except InputError as error:
+                return error
+            finally:
+                progress.advance(task)
+            columns = None if mask is None else np.flatnonzero(mask.any(axis=0))
+            digest = hashlib.blake2b(picture.data, digest_size=16).hexdigest()
+            margin = margin_width(picture[0]) if part.has_margin else 0
+            return Examined(part, picture.shape[2], margin, digest, columns)
+
+        looked = list(pool.map(look, parts))
+    kept = []
+    for result in looked:
+        if isinstance(result, Examined):
+            kept.append(result)
+        elif on_bad_file == "error":
+            raise InputError(f"{result}\n(data.on_bad_file: skip leaves such pictures out)") from result
+        else:
+            warnings.warn(f"left out: {result}", stacklevel=2)
+    return kept
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -1,0 +1,1 @@
+"""Sound with the pictures that follow it: pairs, their cache, pieces, the embedded music."""

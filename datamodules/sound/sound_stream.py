@@ -1,0 +1,125 @@
+"""Overlapping pieces of sounds of any length, decoded while they are read: what ``predict`` draws to."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from torch.utils.data import IterableDataset
+
+from datamodules.errors import InputError
+from datamodules.media import VIDEO_SUFFIXES, natural_key
+from datamodules.sound.audio_video_cache import Settings
+from datamodules.sound.pieces import Piece, PieceShape
+from datamodules.sound.sound import SOUND_SUFFIXES, Sound, count_samples, read_sound
+
+
+@dataclass(frozen=True)
+class SoundSource:
+    """One sound to draw to.
+
+    Attributes:
+        name: unique among the sources; the ``name`` of its pieces.
+        path: sound or video file.
+        fps: pictures per second to be drawn.
+        frames: number of pictures to be drawn: the sound's length, to half a picture.
+    """
+
+    name: str
+    path: Path
+    fps: float
+    frames: int
+
+
+def find_sound_sources(
+    paths: Sequence[Path], sample_rate: int, fps: float, on_bad_file: Literal["error", "skip"]
+) -> list[SoundSource]:
+    """Describe every sound that ``paths`` stand for, each decoded once to know its exact length.
+
+    Args:
+        paths: sound files, videos with sound, or folders of either.
+        sample_rate: samples per second.
+        fps: pictures per second.
+        on_bad_file: whether a file without usable sound ends the run or is left out with a warning.
+
+    Raises:
+        InputError: if there is none, one is unusable (unless those are skipped), or two have the same name.
+    """
+    found: dict[str, SoundSource] = {}
+    for path in (file for root in paths for file in _files(root)):
+        try:
+            seconds = count_samples(path, sample_rate) / sample_rate
+        except InputError as error:
+            if on_bad_file == "error":
+                raise
+            warnings.warn(f"left out: {error}", stacklevel=2)
+            continue
+        if path.stem in found:
+            raise InputError(f"{found[path.stem].path} and {path} have the same name; rename one of them")
+        found[path.stem] = SoundSource(path.stem, path, fps, max(1, round(seconds * fps)))
+    if not found:
+        raise InputError(f"data.source: no usable sound in {', '.join(map(str, paths))}")
+    return list(found.values())
+
+
+class StreamedPieces(IterableDataset[Piece]):
+    """Pieces of sounds one after another, one every ``stride`` pictures until all of a sound is covered.
+
+    The last piece is filled up with silence. Pictures and the other sound are zero. Holds one piece and a second
+    of sound, however long a sound is.
+
+    Args:
+        sources: the sounds.
+        settings: rates and the size of the pictures.
+        shape: length and distance of the pieces.
+    """
+
+    def __init__(self, sources: Sequence[SoundSource], settings: Settings, shape: PieceShape) -> None:
+        self._sources, self._settings, self._shape = sources, settings, shape
+
+    def __len__(self) -> int:
+        return sum(len(self._starts(source)) for source in self._sources)
+
+    def __iter__(self) -> Iterator[Piece]:
+        index = 0
+        for source in self._sources:
+            pieces = read_sound(source.path, self._settings.sample_rate)
+            kept, first = np.zeros((1, 0), np.float32), 0  # ``first``: number of the first sample kept
+            for start in self._starts(source):
+                begin = self._settings.sample(start)
+                kept, first = kept[:, begin - first :], begin
+                while kept.shape[1] < self._shape.samples and (piece := next(pieces, None)) is not None:
+                    kept = np.concatenate([kept, piece], axis=1)
+                yield self._piece(source, start, kept[:, : self._shape.samples], index)
+                index += 1
+
+    def _starts(self, source: SoundSource) -> range:
+        uncovered = max(0, source.frames - self._shape.frames)
+        return range(0, uncovered + self._shape.stride, self._shape.stride)
+
+    def _piece(self, source: SoundSource, start: int, sound: Sound, index: int) -> Piece:
+        frames, size = self._shape.frames, self._settings.letterbox
+        return Piece(
+            audio=np.pad(sound, ((0, 0), (0, self._shape.samples - sound.shape[1]))),
+            frames=np.zeros((frames, 3, size.height, size.width), np.uint8),
+            valid=start + np.arange(frames) < source.frames,
+            other=np.zeros((1, self._shape.samples), np.float32),
+            name=source.name,
+            start=start / source.fps,
+            index=index,
+        )
+
+
+def _files(path: Path) -> list[Path]:
+    suffixes = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES)
+    if path.is_dir():
+        names = (child for child in path.iterdir() if not child.name.startswith("."))
+        found = [child for child in names if child.suffix.lower() in suffixes and child.is_file()]
+        return sorted(found, key=lambda child: natural_key(child.name))
+    if not path.is_file():
+        raise InputError(f"{path}: no such file or folder")
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"{path}: not a sound or video file; known endings are {' '.join(suffixes)}")
+    return [path]

@@ -1,0 +1,205 @@
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from torch.utils.data import DataLoader, IterableDataset
+
+from callbacks import PredictionWriter
+from callbacks.clips.overlay import Overlay
+from datamodules.batches import FrameScores, VideoBatch
+from datamodules.media import VideoWriter, read_frames
+
+LENGTH = 4
+
+
+@dataclass
+class Source:
+    name: str
+    path: Path
+    fps: float
+    frames: int
+
+
+def score_of(video, frame):
+    """Raw score 0 to 2 that a frame gets from every window."""
+    return (frame.float() % 10) / 5 + (0.01 if video == "b" else 0.0)
+
+
+class Scorer(LightningModule):
+    def __init__(self, threshold=1.0):
+        super().__init__()
+        self.register_buffer("score_threshold", torch.tensor(threshold))
+
+    def predict_step(self, batch, batch_idx):
+        score = torch.stack([score_of(name, frame) for name, frame in zip(batch.video, batch.frame, strict=True)])
+        heat = torch.zeros(*score.shape, 8, 8)
+        heat[..., 2:4, 2:4] = score[..., None, None]
+        return FrameScores(batch.video, batch.frame, batch.label, batch.index, score, heat, batch.region)
+
+
+class Videos(LightningDataModule):
+    def __init__(self, sources, batches):
+        super().__init__()
+        self.predict_sources, self.batches = sources, batches
+
+    def predict_dataloader(self):
+        return DataLoader(self.batches, batch_size=None)
+
+
+def write_video(path, frames, size=(54, 96), fps=12.5):
+    with VideoWriter(path, fps, size) as video:
+        for number in range(frames):
+            video.write(np.full((*size, 3), 60 + number, np.uint8))
+    return path
+
+
+def windows_of(sources, batch_size=3):
+    rows = [
+        (source.name, torch.arange(start, start + LENGTH))
+        for source in sources
+        for start in range(source.frames - LENGTH + 1)
+    ]
+    for first in range(0, len(rows), batch_size):
+        part = rows[first : first + batch_size]
+        frame = torch.stack([numbers for _, numbers in part])
+        yield VideoBatch(
+            frames=torch.zeros(len(part), LENGTH, 3, 32, 32, dtype=torch.uint8),
+            video=[name for name, _ in part],
+            frame=frame,
+            label=torch.full_like(frame, -1),
+            region=torch.tensor([[7, 0, 18, 32]] * len(part)),
+            index=torch.arange(first, first + len(part)),
+        )
+
+
+@pytest.fixture
+def sources(tmp_path):
+    return [
+        Source(name, write_video(tmp_path / f"{name}.mp4", frames), 12.5, frames)
+        for name, frames in (("a", 23), ("b", 7))
+    ]
+
+
+def predict(folder, sources, batches=None, threshold=1.0, overlay=True, **kwargs):
+    run = Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        default_root_dir=folder,
+        callbacks=[PredictionWriter(overlay=overlay)],
+        **kwargs,
+    )
+    data = Videos(sources, list(batches if batches is not None else windows_of(sources)))
+    run.predict(Scorer(threshold), data, return_predictions=False)
+    return folder / "predictions"
+
+
+def test_writes_table_timeline_and_film_of_every_video(tmp_path, sources):
+    folder = predict(tmp_path, sources)
+    for source in sources:
+        rows = list(csv.DictReader((folder / source.name / "scores.csv").open()))
+        assert list(rows[0]) == ["video", "frame", "time", "score", "anomalous"]
+        assert [int(row["frame"]) for row in rows] == list(range(source.frames))
+        expected = score_of(source.name, torch.arange(source.frames))
+        np.testing.assert_allclose([float(row["score"]) for row in rows], expected, atol=1e-6)
+        assert [row["anomalous"] == "1" for row in rows] == (expected > 1.0).tolist()
+        assert float(rows[-1]["time"]) == pytest.approx((source.frames - 1) / 12.5, abs=1e-3)
+        assert {row["video"] for row in rows} == {source.name}
+        assert cv2.imread(str(folder / source.name / "timeline.png")).shape[1] > 1000
+        with av.open(str(folder / source.name / "overlay.mp4")) as film:
+            stream = film.streams.video[0]
+            assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
+            assert (stream.height, stream.width, stream.average_rate) == (54, 96, 12.5)
+            assert sum(1 for _ in film.decode(video=0)) == source.frames
+    assert sorted(path.name for path in (folder / "a").iterdir()) == ["overlay.mp4", "scores.csv", "timeline.png"]
+
+
+def test_the_border_is_red_where_the_score_is_above_the_threshold(tmp_path, sources):
+    folder = predict(tmp_path, sources[:1])
+    for number, frame in enumerate(read_frames(folder / "a" / "overlay.mp4")):
+        red = frame[27, :2, 0].astype(int).mean() - frame[27, :2, 2].astype(int).mean()
+        assert (red > 80) == bool(score_of("a", torch.tensor(number)) > 1.0)
+
+
+@pytest.mark.parametrize("overlay", [True, False])
+def test_without_a_threshold_nothing_is_called_anomalous(tmp_path, sources, overlay):
+    folder = predict(tmp_path, sources, threshold=float("nan"), overlay=overlay)
+    assert (folder / "a/scores.csv").read_text().splitlines()[0] == "video,frame,time,score"
+    assert (folder / "a/overlay.mp4").exists() == overlay
+    assert (folder / "a/timeline.png").exists()
+
+
+def test_refuses_videos_that_do_not_fit_their_scores(tmp_path, sources):
+    short, long = Source("a", sources[0].path, 12.5, 20), Source("a", sources[0].path, 12.5, 26)
+    with pytest.raises(RuntimeError, match=r"a\.mp4 has more than the 20 frames that were scored"):
+        predict(tmp_path, [short])
+    with pytest.raises(RuntimeError, match=r"a\.mp4 ends before frame 23, which was scored"):
+        predict(tmp_path, [long])
+    with pytest.raises(RuntimeError, match="windows of 'b' come twice, or belong to no source"):
+        predict(tmp_path, sources[:1], windows_of(sources))
+    with pytest.raises(RuntimeError, match="no window came of b"):
+        predict(tmp_path, sources, windows_of(sources[:1]))
+    with pytest.raises(RuntimeError, match="windows of 'a' come twice"):
+        predict(tmp_path, sources, [*windows_of(sources), *windows_of(sources)])
+    with pytest.raises(TypeError, match="NoneType has no predict_sources"):
+        Trainer(accelerator="cpu", logger=False, callbacks=[PredictionWriter()]).predict(
+            Scorer(), DataLoader(list(windows_of(sources)), batch_size=None)
+        )
+
+
+def test_an_error_on_the_way_leaves_no_half_written_file(tmp_path, sources):
+    def stops():
+        yield from list(windows_of(sources))[:3]
+        raise OSError("the camera is gone")
+
+    class Streaming(Videos):
+        def predict_dataloader(self):
+            return DataLoader(Stops(), batch_size=None)
+
+    class Stops(IterableDataset):
+        def __iter__(self):
+            return stops()
+
+    run = Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path, callbacks=[PredictionWriter()])
+    with pytest.raises(OSError, match="camera"):
+        run.predict(Scorer(), Streaming(sources, None), return_predictions=False)
+    assert list((tmp_path / "predictions/a").iterdir()) == []
+
+
+def test_a_dry_run_of_one_batch_is_complete_for_what_it_saw(tmp_path, sources):
+    folder = predict(tmp_path, sources, limit_predict_batches=1)
+    assert len((folder / "a/scores.csv").read_text().splitlines()) == 1 + LENGTH + 2
+    assert not (folder / "b").exists()
+
+
+def draw(score, heat, threshold=1.0, value=90):
+    frame = np.full((90, 160, 3), value, np.uint8)
+    return frame, Overlay(threshold).draw(frame, score, heat, (32, 32), (7, 0, 18, 32))
+
+
+def test_heat_lies_where_it_belongs_in_the_original_picture():
+    heat = np.zeros((32, 32), np.float32)
+    heat[12:16, 20:24] = 2.0  # of a picture in rows 7 to 25: rows 25 to 45 of 90, columns 100 to 120 of 160
+    frame, drawn = draw(0.1, heat)
+    changed = (drawn != frame).any(axis=2)[25:75]  # between the text above and the strip below
+    rows, columns = np.nonzero(changed)
+    assert 96 <= columns.min() <= columns.max() <= 124
+    assert rows.max() + 25 <= 50
+    assert changed[5:15, 106:114].all()
+
+
+def test_colours_mean_the_same_in_every_frame():
+    faint, strong = np.full((8, 8), 0.4, np.float32), np.full((8, 8), 1.5, np.float32)
+    frame, drawn = draw(0.1, faint)
+    np.testing.assert_array_equal(drawn[40:70], frame[40:70])  # far below the threshold: nothing, though uniform
+    frame, drawn = draw(0.1, strong)
+    assert (drawn[40:70] != frame[40:70]).any(axis=2).all()
+    np.testing.assert_array_equal(draw(0.1, 3 * strong, threshold=3.0)[1][40:70], drawn[40:70])

@@ -1,0 +1,333 @@
+import csv
+import json
+import os
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+import torch.multiprocessing as multiprocessing
+from lightning.pytorch import LightningModule, Trainer
+from sklearn.metrics.pairwise import polynomial_kernel
+from torch.utils.data import DataLoader
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+from callbacks import Checkpoints, GenerationMetrics
+from callbacks.images.feature_extractor import INCEPTION_FILE, InceptionFeatures, RandomConvFeatures
+from callbacks.images.sample_quality import Spread, frechet_distance, kernel_distance
+from datamodules.batches import Reconstructions
+from datamodules.errors import InputError
+
+D = 5
+
+
+def pictures(count=23, channels=1, seed=0):
+    """Discs of random place, size and brightness."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:16, :20]
+    made = []
+    for _ in range(count):
+        y, x, r, light = random.uniform([4, 4, 2, 0.4], [12, 16, 5, 1])
+        made.append(np.where((rows - y) ** 2 + (columns - x) ** 2 < r**2, light, 0.1))
+    images = (torch.tensor(np.stack(made)) * 255).round().float() / 255
+    return images[:, None].expand(-1, channels, -1, -1)
+
+
+def rows(count=23, channels=1):
+    """One Reconstructions of a single picture each, the same whatever the batch."""
+    images, random = pictures(count, channels), torch.Generator().manual_seed(1)
+    restored = (images + 0.1 * torch.randn(images.shape, generator=random)).clamp(0, 1)
+    mean = torch.randn(count, D, generator=random) * torch.tensor([1.0, 1.0, 0.05, 0.3, 0.0])
+    kl = torch.rand(count, D, generator=random)
+    return [
+        Reconstructions(
+            [f"{n}.png"], torch.tensor([n]), images[n : n + 1], restored[n : n + 1], mean[n : n + 1], kl[n : n + 1]
+        )
+        for n in range(count)
+    ]
+
+
+def join(parts):
+    tensors = ("index", "images", "restored", "mean", "kl")
+    return Reconstructions(
+        [name for part in parts for name in part.name],
+        *(torch.cat([getattr(part, key) for part in parts]) for key in tensors),
+    )
+
+
+def loader(made, batch_size=7):
+    return DataLoader(made, batch_size=batch_size, collate_fn=join)
+
+
+class Replay(LightningModule):
+    """Returns recorded reconstructions; decodes by a fixed rule."""
+
+    latent_dim = D
+
+    def __init__(self, contrast=0.1):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.contrast, self.decoded = contrast, []
+
+    def decode(self, z):
+        assert not self.training
+        self.decoded.append(z.clone())
+        ramp = torch.linspace(0, 1, 20).expand(16, 20)
+        return (0.4 + self.contrast * z[:, :1, None, None] * ramp + self.contrast * z[:, 1:2, None, None]).clamp(0, 1)
+
+    def training_step(self, batch, batch_idx):
+        return self.weight * 1.0
+
+    def validation_step(self, batch, batch_idx):
+        return batch
+
+    test_step = validation_step
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+
+def trainer(folder, *callbacks, **kwargs):
+    return Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        callbacks=list(callbacks),
+        **({"enable_checkpointing": False} | kwargs),
+    )
+
+
+def scipy_frechet(real, fake):
+    """The trace of the root through symmetric matrices only, where torchmetrics takes a general one's eigenvalues."""
+    first, second = np.cov(real.T), np.cov(fake.T)
+    values, vectors = scipy.linalg.eigh(first)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    between = np.sqrt(scipy.linalg.eigvalsh(root @ second @ root).clip(0)).sum()
+    shift = real.mean(0) - fake.mean(0)
+    return shift @ shift + np.trace(first + second) - 2 * between
+
+
+def sklearn_kernel(real, fake):
+    """Unbiased squared MMD, written out."""
+    m, width = len(real), real.shape[1]
+    inner = sum(
+        (k.sum() - np.trace(k)) / (m * (m - 1))
+        for k in (polynomial_kernel(side, degree=3, gamma=1 / width, coef0=1) for side in (real, fake))
+    )
+    return inner - 2 * polynomial_kernel(real, fake, degree=3, gamma=1 / width, coef0=1).mean()
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100])
+def test_test_writes_what_the_references_say(tmp_path, batch_size, capsys):
+    model, made = Replay(), rows()
+    with pytest.warns(UserWarning, match="64 features and the test split only 23 pictures"):
+        logged = trainer(tmp_path, GenerationMetrics()).test(model, loader(made, batch_size))[0]
+    results, whole = json.loads((tmp_path / "results.json").read_text()), join(made)
+    samples = Replay().eval().decode(torch.cat(model.decoded))
+    assert len(samples) == 23
+    assert all(len(z) <= batch_size for z in model.decoded)
+    extract = RandomConvFeatures()
+    real, fake = extract(whole.images).double().numpy(), extract(samples).double().numpy()
+    average = whole.images.mean(0, keepdim=True).expand_as(whole.images)
+    repeated = extract(average).double().numpy()
+    pixels = [a.double().flatten(1).numpy() for a in (samples, whole.images)]
+    spread = [np.sqrt(np.mean([(a - b) ** 2 for a in one for b in one if a is not b])) for one in map(list, pixels)]
+    expected = {
+        "psnr": float(peak_signal_noise_ratio(whole.restored, whole.images, data_range=1.0)),
+        "ssim": float(structural_similarity_index_measure(whole.restored, whole.images, data_range=1.0)),
+        "kl": float(whole.kl.sum(1).mean()),
+        "active_units": 3.0,
+        "fid_random_conv": scipy_frechet(real, fake),
+        "kid_random_conv": sklearn_kernel(real, fake),
+        "sample_diversity": spread[0] / spread[1],
+        "psnr_mean_picture": float(peak_signal_noise_ratio(average, whole.images, data_range=1.0)),
+        "pairwise_distance_pictures": spread[1],
+        "fid_random_conv_mean_picture": scipy_frechet(real, repeated),
+        "kid_random_conv_mean_picture": sklearn_kernel(real, repeated),
+        "fid_random_conv_halves": scipy_frechet(real[::2], real[1::2]),
+    }
+    assert not [name for name, value in expected.items() if results[name] != pytest.approx(value, rel=1e-5, abs=1e-6)]
+    assert logged["test/fid_random_conv"] == pytest.approx(results["fid_random_conv"], rel=1e-6)
+    assert "test/fid_random_conv_mean_picture" not in logged
+    assert results["counts"] == {"pictures": 23, "samples": 23, "latent_dim": D}
+    assert results["kl_by_dimension"] == pytest.approx(whole.kl.mean(0).tolist())
+    assert results["undefined"] == {}
+    assert {"seed", "versions", "checkpoint", "date"} <= results.keys()
+    table = list(csv.DictReader((tmp_path / "scores.csv").open()))
+    assert [row["name"] for row in table] == whole.name
+    each = [
+        float(peak_signal_noise_ratio(r, i, data_range=1.0)) for r, i in zip(whole.restored, whole.images, strict=True)
+    ]
+    np.testing.assert_allclose([float(row["psnr"]) for row in table], each, rtol=1e-5)
+    assert "mean picture" in capsys.readouterr().out
+
+
+def test_validation_decodes_the_same_samples_and_the_test_others(tmp_path, recwarn):
+    model, made = Replay(), rows()
+    run = trainer(
+        tmp_path,
+        GenerationMetrics(),
+        Checkpoints("val/fid_random_conv", "min"),
+        max_epochs=2,
+        enable_checkpointing=True,
+    )
+    run.fit(model, DataLoader(torch.zeros(2, 1)), loader(made, 100))
+    first, second = model.decoded  # the sanity check drew none
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    assert json.loads((tmp_path / "checkpoints/index.json").read_text())["best"]["epoch"] == 0
+    assert "val/fid_random_conv" in run.progress_bar_metrics
+    assert sum("only 23 pictures" in str(warning.message) for warning in recwarn) == 1
+    assert not (tmp_path / "results.json").exists()
+    trainer(tmp_path, GenerationMetrics()).test(model, loader(made, 100))
+    assert not torch.equal(model.decoded[2], first)
+
+
+def test_one_repeated_sample_has_no_diversity(tmp_path):
+    with pytest.warns(UserWarning, match="only"):
+        trainer(tmp_path, GenerationMetrics()).test(Replay(contrast=0.0), loader(rows()))
+    assert json.loads((tmp_path / "results.json").read_text())["sample_diversity"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_single_picture_has_no_distances(tmp_path):
+    callback = GenerationMetrics()
+    with pytest.warns(UserWarning, match=r"test/fid_random_conv has no value: the split has a single picture"):
+        trainer(tmp_path, callback).test(Replay(), loader(rows(1)))
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert set(results["undefined"]) == {"active_units", "fid_random_conv", "kid_random_conv", "sample_diversity"}
+    assert "psnr" in results
+    assert "fid_random_conv" not in results
+
+
+def test_exact_reconstructions_have_no_psnr(tmp_path):
+    exact = rows(4)
+    for row in exact:
+        row.restored = row.images
+    with pytest.warns(UserWarning, match="only"):
+        trainer(tmp_path, GenerationMetrics()).test(Replay(), loader(exact))
+    assert json.loads((tmp_path / "results.json").read_text())["undefined"] == {"psnr": "every reconstruction is exact"}
+
+
+def test_a_reconstruction_that_is_no_number_is_named(tmp_path):
+    made = rows(4)
+    made[2].restored = torch.full_like(made[2].images, float("nan"))
+    with pytest.raises(ValueError, match=r"2\.png: 'squared_error' is not finite"):
+        trainer(tmp_path, GenerationMetrics()).test(Replay(), loader(made))
+
+
+def test_what_cannot_be_judged_is_named(tmp_path):
+    class Mute(Replay):
+        decode = None
+
+        def test_step(self, batch, batch_idx):
+            return None
+
+    with pytest.raises(RuntimeError, match=r"Mute\.test_step returned no Reconstructions"):
+        trainer(tmp_path, GenerationMetrics()).test(Mute(), loader(rows(2)))
+    twice = [*rows(5), rows(5)[3]]
+    with pytest.raises(RuntimeError, match="picture 3 of the split came more than once"):
+        trainer(tmp_path, GenerationMetrics()).test(Replay(), loader(twice))
+    with pytest.raises(InputError, match="features is empty"):
+        GenerationMetrics(features=[])
+
+
+def run_rank(rank, world, port, folder):
+    os.environ.update(
+        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE=str(world), LOCAL_RANK=str(rank)
+    )
+    torch.set_num_threads(1)
+    run = trainer(folder, GenerationMetrics(), strategy="ddp", devices=world)
+    run.test(Replay(), loader(rows(), 2))
+
+
+def test_two_processes_give_the_numbers_of_one(tmp_path, unused_port):
+    with pytest.warns(UserWarning, match="only"):
+        trainer(tmp_path / "one", GenerationMetrics()).test(Replay(), loader(rows(), 2))
+    multiprocessing.start_processes(run_rank, (2, unused_port, tmp_path / "two"), nprocs=2, start_method="fork")
+    one, two = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("one", "two"))
+    own = {"date", "test_seconds", "processes", "kl_by_dimension"}
+    numbers = {name: value for name, value in one.items() if isinstance(value, float) and name not in own}
+    assert len(numbers) > 10
+    assert {name: two[name] for name in numbers} == pytest.approx(numbers, rel=1e-6, abs=1e-9)
+    assert two["counts"] == one["counts"]  # 23 pictures: the sampler has repeated one
+
+
+@pytest.fixture
+def unused_port():
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_distances_of_many_features_from_few_rows():
+    random = np.random.default_rng(0)
+    real, fake = random.normal(size=(30, 64)), random.normal(0.3, 1.5, size=(30, 64))
+    assert frechet_distance(torch.tensor(real), torch.tensor(fake)) == pytest.approx(
+        scipy_frechet(real, fake), rel=1e-4
+    )
+    assert frechet_distance(torch.tensor(real), torch.tensor(real)) == pytest.approx(0, abs=1e-4)
+    assert kernel_distance(torch.tensor(real), torch.tensor(fake)) == pytest.approx(sklearn_kernel(real, fake))
+
+
+def test_kernel_distance_of_large_sets_is_near_that_of_all(monkeypatch):
+    random = np.random.default_rng(0)
+    real, fake = torch.tensor(random.normal(size=(900, 8))), torch.tensor(random.normal(0.5, 1, size=(900, 8)))
+    exact = sklearn_kernel(real.numpy(), fake.numpy())
+    assert kernel_distance(real, fake) == pytest.approx(exact)
+    assert kernel_distance(real, fake[::2]) == pytest.approx(exact, rel=0.1)
+    monkeypatch.setattr("callbacks.images.sample_quality.MOST", 300)
+    assert kernel_distance(real, fake) == pytest.approx(exact, rel=0.1)
+    state = torch.get_rng_state()
+    assert kernel_distance(real, fake) == kernel_distance(real, fake)
+    torch.testing.assert_close(torch.get_rng_state(), state, rtol=0, atol=0)
+
+
+def test_spread_is_that_of_all_pairs():
+    images = pictures(9)
+    spread = Spread()
+    spread.add(images[:4])
+    spread.add(images[4:])
+    flat = images.double().flatten(1)
+    assert spread.pairwise_distance == pytest.approx(float((torch.pdist(flat).square().mean() / 320).sqrt()))
+    torch.testing.assert_close(spread.mean, images.double().mean(0))
+
+
+def test_random_features_are_fixed_and_tell_damage_from_none():
+    images, extract = pictures(200, 3), RandomConvFeatures()
+    features = extract(images)
+    assert features.shape == (200, 64)
+    assert not features.requires_grad
+    torch.testing.assert_close(extract(images[:, :1]), features)  # grey is RGB of three equal channels
+    torch.testing.assert_close(extract(torch.full((1, 3, 30, 40), 0.5)), torch.zeros(1, 64))
+    # the same on every machine and in every version: numbers of different runs compare
+    ramp = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
+    torch.testing.assert_close(extract(ramp)[0, :3], torch.tensor(RAMP), rtol=1e-4, atol=1e-5)
+    blurred = [torch.nn.functional.avg_pool2d(images, size, 1, size // 2) for size in (3, 5, 9)]
+    worse = [frechet_distance(features.double(), extract(one).double()) for one in blurred]
+    assert 0 < worse[0] < worse[1] < worse[2]
+    scrambled = images[:, :, torch.randperm(16, generator=torch.Generator().manual_seed(0))]
+    assert frechet_distance(features.double(), extract(scrambled).double()) > worse[0]
+
+
+RAMP = [0.43398127, -0.16335796, -1.13078999]
+
+
+def test_inception_is_never_downloaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    with pytest.raises(InputError, match=f"not at {tmp_path}/checkpoints/{INCEPTION_FILE}"):
+        trainer(tmp_path, GenerationMetrics(features=["inception"])).test(Replay(), loader(rows(2)))
+    with pytest.raises(InputError, match=r"not at /no/such\.pth"):
+        InceptionFeatures("/no/such.pth")
+
+
+def test_inception_needs_its_package_and_a_file_without_code(tmp_path, monkeypatch):
+    (tmp_path / "weights.pth").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    monkeypatch.setattr("callbacks.images.feature_extractor._TORCH_FIDELITY_AVAILABLE", False)
+    with pytest.raises(InputError, match="pip install torch-fidelity"):
+        InceptionFeatures(str(tmp_path / "weights.pth"))
+    monkeypatch.setattr("callbacks.images.feature_extractor._TORCH_FIDELITY_AVAILABLE", True)
+    with pytest.raises(InputError, match=r"is refused|not a whole"):
+        InceptionFeatures(str(tmp_path / "weights.pth"))

@@ -1,0 +1,168 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from torch.utils.data import DataLoader
+
+from callbacks import AudioVideoMetrics
+from callbacks.sound.audio_video_table import PieceTable
+from datamodules.batches import AudioVideoBatch, DrawnClips
+
+RATE, FPS, T, SIZE = 1600, 10.0, 12, 16
+CLIPS = 4
+
+
+def make_batch(names, start=0, valid=None, seed=0):
+    count = len(names)
+    random = torch.Generator().manual_seed(seed + start)
+    keep = torch.ones(count, T, dtype=torch.bool)
+    if valid is not None:
+        keep[:, valid:] = False
+    frames = torch.randint(0, 256, (count, T, 3, SIZE, SIZE), generator=random, dtype=torch.uint8)
+    return AudioVideoBatch(
+        audio=torch.rand(count, 1, round(T * RATE / FPS), generator=random) - 0.5,
+        frames=frames * keep[:, :, None, None, None],
+        valid=keep,
+        other=torch.rand(count, 1, round(T * RATE / FPS), generator=random) - 0.5,
+        name=names,
+        start=torch.zeros(count, dtype=torch.float64),
+        index=torch.arange(start, start + count),
+    )
+
+
+def drawn(batch, own=0.1, other=0.3, silent=0.2):
+    """Pictures that are off by so much everywhere, whatever they are compared with."""
+    real = batch.frames.float() / 255
+    side = torch.where(real > 0.5, -1.0, 1.0)
+    return DrawnClips(*(real + side * error for error in (own, other, silent)))
+
+
+def evaluated(*pairs):
+    table = PieceTable()
+    for clips, batch in pairs:
+        table.add(clips, batch, RATE, FPS)
+    return table, *table.evaluation()
+
+
+def test_errors_agree_with_closed_forms():
+    batch = make_batch(["a", "b", "c"])
+    _, metrics, undefined = evaluated((drawn(batch), batch))
+    real = batch.frames.double().numpy() / 255
+    assert metrics["l1"] == pytest.approx(0.1, abs=1e-6)
+    assert metrics["psnr"] == pytest.approx(20.0, abs=1e-4)
+    assert metrics["temporal_difference_still"] == pytest.approx(np.abs(np.diff(real, axis=1)).mean(), abs=1e-6)
+    own_mean = ((real - real.mean(axis=1, keepdims=True)) ** 2).mean()
+    assert metrics["psnr_own_mean_picture"] == pytest.approx(-10 * np.log10(own_mean), abs=1e-4)
+    assert metrics["shuffle_l1_increase"] == pytest.approx(0.2, abs=1e-6)
+    assert metrics["shuffle_l1_increase_relative"] == pytest.approx(2.0, abs=1e-5)
+    assert metrics["silence_l1_increase"] == pytest.approx(0.1, abs=1e-6)
+    assert not undefined
+
+
+def test_padding_does_not_count():
+    batch, spoiled = make_batch(["a", "b"], valid=8), make_batch(["a", "b"], valid=8)
+    clips, other = drawn(batch), drawn(spoiled)
+    other.frames[:, 8:] = 17.0
+    other.shuffled[:, 8:] = 17.0
+    spoiled.audio[:, :, round(8 * RATE / FPS) :] = 0.9
+    assert evaluated((clips, batch))[1] == evaluated((other, spoiled))[1]
+
+
+def test_frames_weigh_the_same_in_short_and_long_pieces():
+    long, short = make_batch(["a", "a"]), make_batch(["b", "b"], start=2, valid=4)
+    _, metrics, _ = evaluated((drawn(long, own=0.1), long), (drawn(short, own=0.2), short))
+    assert metrics["l1"] == pytest.approx((12 * 0.1 + 4 * 0.2) / 16, abs=1e-6)
+
+
+def test_the_interval_is_taken_over_clips_and_excludes_zero_only_if_the_picture_follows():
+    clips = [make_batch([f"clip{number}"] * 2, start=2 * number) for number in range(6)]
+    follows = evaluated(*((drawn(batch, other=0.3 + 0.01 * n), batch) for n, batch in enumerate(clips)))[1]
+    assert 0.2 < follows["shuffle_l1_increase_low"] < 0.225 < follows["shuffle_l1_increase_high"] < 0.25
+    deaf = evaluated(*((drawn(batch, other=0.1 + 0.01 * (-1) ** n), batch) for n, batch in enumerate(clips)))[1]
+    assert deaf["shuffle_l1_increase_low"] < 0 < deaf["shuffle_l1_increase_high"]
+
+
+def test_a_piece_that_comes_twice_counts_once():
+    one, two = make_batch(["a", "b"]), make_batch(["c"], start=2)
+    pairs = [(drawn(one, own=0.2), one), (drawn(two, own=0.1), two)]
+    assert evaluated(*pairs)[1] == evaluated(*pairs, pairs[1], pairs[1])[1]
+
+
+def test_what_has_no_value_says_why():
+    batch = make_batch(["a", "a"])
+    batch.frames[:] = 7
+    real = batch.frames.float() / 255
+    _, metrics, undefined = evaluated((DrawnClips(real), batch))
+    assert "psnr" in undefined
+    assert "draws nothing" in undefined["shuffle_l1_increase"]
+    assert "vary" in undefined["change_loudness_correlation"]
+    assert not set(undefined) & set(metrics)
+    _, metrics, undefined = evaluated((drawn(batch), batch))
+    assert "two clips" in undefined["shuffle_l1_increase_low"]
+    assert "shuffle_l1_increase" in metrics
+
+
+def test_a_value_that_is_not_finite_is_named():
+    batch = make_batch(["a", "b"])
+    clips = drawn(batch)
+    clips.frames[1, 3, 0, 0, 0] = float("nan")
+    with pytest.raises(ValueError, match=r"clip 'b' at 0\.00 s"):
+        PieceTable().add(clips, batch, RATE, FPS)
+
+
+class Data(LightningDataModule):
+    sample_rate, fps = RATE, FPS
+
+    def val_dataloader(self):
+        return DataLoader([make_batch([f"clip{n}"] * 2, start=2 * n) for n in range(CLIPS)], batch_size=None)
+
+    test_dataloader = val_dataloader
+
+
+class Painter(LightningModule):
+    def validation_step(self, batch, batch_idx):
+        return drawn(batch)
+
+    test_step = validation_step
+
+
+def trainer(folder, callback):
+    return Trainer(
+        accelerator="cpu",
+        callbacks=[callback],
+        default_root_dir=folder,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def test_a_test_leaves_its_files_and_a_validation_logs(tmp_path, capsys):
+    callback = AudioVideoMetrics()
+    run = trainer(tmp_path, callback)
+    run.validate(Painter(), Data(), verbose=False)
+    assert float(run.callback_metrics["val/l1"]) == pytest.approx(0.1, abs=1e-6)
+    assert not (tmp_path / "results.json").exists()
+    run.test(Painter(), Data())
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["shuffle_l1_increase_low"] == pytest.approx(0.2, abs=1e-6)
+    assert results["counts"] == {"clips": CLIPS, "pieces": 2 * CLIPS}
+    assert {"seed", "device", "versions", "undefined", "psnr", "ssim", "av_align"} <= set(results)
+    with (tmp_path / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["clip"] for row in rows] == [f"clip{n}" for n in range(CLIPS)]
+    assert float(rows[0]["l1"]) == pytest.approx(0.1, abs=1e-6)
+    assert "shuffle_l1_increase" in capsys.readouterr().out
+
+
+def test_a_module_that_draws_nothing_is_named(tmp_path):
+    class Silent(Painter):
+        def test_step(self, batch, batch_idx):
+            return None
+
+    with pytest.raises(RuntimeError, match="Silent returned no DrawnClips"):
+        trainer(tmp_path, AudioVideoMetrics()).test(Silent(), Data())

@@ -1,0 +1,101 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from torch.utils.data import DataLoader
+
+from callbacks import SideBySide
+from datamodules.batches import AudioVideoBatch, DrawnClips
+from datamodules.errors import InputError
+from datamodules.media import read_timed_frames
+from datamodules.sound.sound import read_sound
+
+RATE, FPS, T = 16_000, 10.0, 15
+N = round(T * RATE / FPS)
+
+
+def make_batch(number, valid=T):
+    keep = (torch.arange(T) < valid)[None].repeat(2, 1)
+    sound = 0.5 * torch.sin(torch.arange(N) * 0.1 * (number + 1))[None, None].repeat(2, 1, 1)
+    frames = torch.full((2, T, 3, 32, 32), 200, dtype=torch.uint8) * keep[:, :, None, None, None]
+    index = torch.arange(2 * number, 2 * number + 2)
+    return AudioVideoBatch(sound, frames, keep, sound.flip(2), [f"clip{number}"] * 2, torch.zeros(2), index)
+
+
+class Data(LightningDataModule):
+    sample_rate, fps = RATE, FPS
+
+    def train_dataloader(self):
+        return DataLoader([make_batch(0)], batch_size=None)
+
+    def val_dataloader(self):
+        return DataLoader([make_batch(0), make_batch(1, valid=10), make_batch(2)], batch_size=None)
+
+
+class Painter(LightningModule):
+    layers = 2
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def training_step(self, batch, batch_idx):
+        return self.weight.sum()
+
+    def validation_step(self, batch, batch_idx):
+        real = batch.frames.float() / 255
+        return DrawnClips(real * 0.1, real * 0.5, real)
+
+    def attention(self, batch):
+        assert len(batch) == 1
+        return torch.full((1, self.layers, T, T), 1 / T)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+def fit(folder, module, epochs=1, **options):
+    trainer = Trainer(
+        accelerator="cpu",
+        callbacks=[SideBySide(**options)],
+        default_root_dir=folder,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        max_epochs=epochs,
+        num_sanity_val_steps=0,
+    )
+    trainer.fit(module, Data())
+    return folder / "media"
+
+
+def test_film_and_picture_show_the_first_clips_without_padding(tmp_path):
+    media = fit(tmp_path, Painter(), clips=2)
+    assert sorted(path.name for path in media.iterdir()) == [
+        "attention-0000001.png",
+        "batch-0000001.mp4",
+        "batch-0000001.png",
+    ]
+    frames = [frame for _, frame in read_timed_frames(media / "batch-0000001.mp4")]
+    assert len(frames) == 15 + 10
+    third = frames[0].shape[1] // 3
+    for column, level in enumerate((200, 20, 100)):
+        assert abs(int(np.median(frames[3][-60:-20, column * third + 20 : (column + 1) * third - 20])) - level) < 8
+    heard = sum(piece.shape[1] for piece in read_sound(media / "batch-0000001.mp4", RATE))
+    assert abs(heard - 25 * RATE / FPS) <= 1024
+    for name in ("batch-0000001.png", "attention-0000001.png"):
+        assert cv2.imread(str(media / name)).std() > 5
+
+
+def test_a_net_without_attention_and_old_files(tmp_path):
+    module = Painter()
+    module.layers = 0
+    media = fit(tmp_path, module, epochs=4, clips=1, keep=1, every_n_validations=2)
+    assert sorted(path.name for path in media.iterdir()) == ["batch-0000003.mp4", "batch-0000003.png"]
+
+
+def test_arguments_out_of_range_are_named():
+    with pytest.raises(InputError, match="SideBySide: clips is 0"):
+        SideBySide(clips=0)

@@ -1,0 +1,170 @@
+import multiprocessing
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from datamodules.clips import cache
+from datamodules.clips.cache import cache_clips, fingerprint
+from datamodules.clips.labels import Spans
+from datamodules.clips.video_layouts import Clip
+from datamodules.errors import InputError
+from datamodules.letterbox import Letterbox
+
+BOX = Letterbox(24, 32)
+
+
+@pytest.fixture
+def clip(tmp_path, frames, images):
+    return Clip("a", images(tmp_path / "a", frames(10)))
+
+
+def test_cached_frames_are_the_decoded_ones(tmp_path, clip, frames):
+    (cached,) = cache_clips([clip], BOX, tmp_path / "cache", 1, "error")
+    expected = frames(10).transpose(0, 3, 1, 2)
+    np.testing.assert_array_equal(cached.frames(slice(None)), expected)
+    np.testing.assert_array_equal(cached.frames(slice(1, 8, 3)), expected[1:8:3])
+    np.testing.assert_array_equal(cached.frames(np.array([4, 4, 2])), expected[[4, 4, 2]])
+    assert (cached.length, cached.region, cached.has_masks) == (10, (0, 0, 24, 32), False)
+    assert cached.label.tolist() == [-1] * 10
+    assert not cached.masks(slice(2, 4)).any()
+
+
+def test_grey_is_kept_in_one_channel_until_colour_appears(tmp_path, frames, images):
+    grey = frames(6, grey=True)
+    mixed = np.concatenate([grey[:4], frames(2)])
+    clips = [Clip("grey", images(tmp_path / "g", grey)), Clip("mixed", images(tmp_path / "m", mixed))]
+    first, second = cache_clips(clips, BOX, tmp_path / "cache", 1, "error")
+    np.testing.assert_array_equal(first.frames(slice(None)), grey.transpose(0, 3, 1, 2)[:, :1])
+    np.testing.assert_array_equal(second.frames(slice(None)), mixed.transpose(0, 3, 1, 2))
+
+
+def test_nothing_is_decoded_twice_and_nothing_is_opened_per_read(tmp_path, clip, monkeypatch):
+    cache_clips([clip], BOX, tmp_path / "cache", 1, "error")
+    monkeypatch.setattr(cache, "read_frames", lambda path: pytest.fail(f"{path} decoded again"))
+    (cached,) = cache_clips([clip], BOX, tmp_path / "cache", 1, "error")
+    cached.frames(slice(0, 2))
+    monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("opened again"))
+    cached.frames(slice(2, 4))
+
+
+def test_fingerprint_follows_files_and_settings(tmp_path, clip, frames, images):
+    known = {
+        fingerprint(clip, BOX),
+        fingerprint(clip, Letterbox(24, 33)),
+        fingerprint(clip, Letterbox(24, 32, "stretch")),
+    }
+    assert len(known) == 3
+    image = clip.path / "003.png"
+    status = image.stat()
+    os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    known.add(fingerprint(clip, BOX))
+    first = clip.path / "000.png"
+    status, data = first.stat(), bytearray(first.read_bytes())
+    data[-20] ^= 1  # as long and as old as before
+    first.write_bytes(data)
+    os.utime(first, ns=(status.st_atime_ns, status.st_mtime_ns))
+    known.add(fingerprint(clip, BOX))
+    (clip.path / "009.png").unlink()
+    known.add(fingerprint(clip, BOX))
+    assert len(known) == 6
+
+
+def test_labels_changed_later_are_read_without_decoding(tmp_path, clip):
+    for spans in (((0, 3),), ((2, 5),)):
+        labelled = Clip("a", clip.path, Spans(tmp_path, spans))
+        (cached,) = cache_clips([labelled], BOX, tmp_path / "cache", 1, "error")
+        assert np.flatnonzero(cached.label).tolist() == list(range(*spans[0]))
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_masks_are_cached_and_imply_labels(tmp_path, clip, masks):
+    mask = np.zeros((10, 24, 32), np.uint8)
+    mask[4:6, 3:9, 5:20] = 1
+    labelled = Clip("a", clip.path, masks=masks(tmp_path / "masks", mask))
+    (cached,) = cache_clips([labelled], BOX, tmp_path / "cache", 1, "error")
+    np.testing.assert_array_equal(cached.masks(slice(None)), mask)
+    assert cached.label.tolist() == mask.any(axis=(1, 2)).astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [((9, 24, 32), "holds 9 masks, its clip has 10 frames"), ((10, 24, 30), "mask 0 measures 30x24, .* 32x24")],
+)
+def test_masks_that_do_not_fit_are_named(tmp_path, clip, masks, shape, message):
+    labelled = Clip("a", clip.path, masks=masks(tmp_path / "masks", np.ones(shape, np.uint8)))
+    with pytest.raises(InputError, match=message):
+        cache_clips([labelled], BOX, tmp_path / "cache", 1, "error")
+
+
+def test_bad_clips_end_the_run_or_are_left_out(tmp_path, clip, frames, images):
+    (clip.path.parent / "text.mp4").write_text("no video")
+    (clip.path.parent / "zero.mp4").touch()
+    (tmp_path / "empty").mkdir()
+    clips = [
+        Clip("text", tmp_path / "text.mp4"),
+        Clip("zero", tmp_path / "zero.mp4"),
+        Clip("empty", tmp_path / "empty"),
+        Clip("gone", tmp_path / "gone.mp4"),
+        Clip("short", images(tmp_path / "short", frames(3))),
+    ]
+    for bad in clips:
+        with pytest.raises(InputError, match=bad.path.name):
+            cache_clips([clip, bad], BOX, tmp_path / "cache", 8, "error")
+    with pytest.warns(UserWarning, match="left out") as warned:
+        usable = cache_clips([clip, *clips], BOX, tmp_path / "cache", 8, "skip")
+    assert [cached.name for cached in usable] == ["a"]
+    assert len(warned) == len(clips)
+    assert any("has 3 frames" in str(warning.message) and "needs 8" in str(warning.message) for warning in warned)
+
+
+def test_failed_building_leaves_nothing_behind(tmp_path, clip):
+    data = (clip.path / "007.png").read_bytes()
+    (clip.path / "007.png").write_bytes(data[:100])
+    with pytest.raises(InputError, match=r"007\.png"):
+        cache_clips([clip], BOX, tmp_path / "cache", 1, "error")
+    assert list((tmp_path / "cache").iterdir()) == []
+    (clip.path / "007.png").write_bytes(data)
+    assert cache_clips([clip], BOX, tmp_path / "cache", 1, "error")[0].length == 10
+
+
+def test_processes_that_build_at_once_agree(tmp_path, clip):
+    context = multiprocessing.get_context("fork")
+    gate, answers = context.Barrier(4), context.Queue()
+
+    def build():
+        gate.wait()
+        (cached,) = cache_clips([clip], BOX, tmp_path / "cache", 1, "error")
+        answers.put(int(cached.frames(slice(None)).sum()))
+
+    processes = [context.Process(target=build) for _ in range(4)]
+    for process in processes:
+        process.start()
+    found = {answers.get(timeout=30) for _ in processes}
+    for process in processes:
+        process.join(timeout=30)
+    assert len(found) == 1
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_unwritable_cache_is_named(tmp_path, clip):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"data\.cache_dir: cannot write to"):
+        cache_clips([clip], BOX, tmp_path / "file" / "cache", 1, "error")
+
+
+def test_full_disk_is_named_and_leaves_nothing(tmp_path, clip, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache._GrowingArray, "append", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        cache_clips([clip], BOX, tmp_path / "cache", 1, "error")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_cached_clip_travels_to_workers_as_its_path(tmp_path, clip):
+    (cached,) = cache_clips([clip], BOX, tmp_path / "cache", 1, "error")
+    cached.frames(slice(None))
+    assert len(pickle.dumps(cached)) < 2000

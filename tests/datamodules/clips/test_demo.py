@@ -1,0 +1,101 @@
+import multiprocessing
+
+import numpy as np
+import pytest
+
+from datamodules.clips import demo
+from datamodules.clips.demo import FRAMES, TEST_CLIPS, TRAINING_CLIPS, demo_folder
+from datamodules.clips.labels import read_masks
+from datamodules.clips.video_layouts import read_layout
+from datamodules.errors import InputError
+from datamodules.media import probe, read_frames
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return demo_folder(tmp_path_factory.mktemp("cache"))
+
+
+def test_demo_is_a_labelled_dataset_of_real_video_files(folder):
+    source = read_layout(folder)
+    assert source.layout == "plain"
+    assert (len(source.train), len(source.test)) == (TRAINING_CLIPS, len(TEST_CLIPS))
+    for clip in (*source.train, *source.test):
+        assert clip.path.suffix == ".mp4"
+        assert probe(clip.path).frames == FRAMES
+
+
+def test_every_test_clip_has_normal_and_anomalous_frames_that_its_masks_show(folder):
+    for clip in read_layout(folder).test:
+        labels = clip.labels.read(FRAMES)
+        assert 10 <= labels.sum() <= FRAMES - 10
+        masks = np.stack(list(read_masks(clip.masks)))
+        assert masks.shape == (FRAMES, 128, 128)
+        np.testing.assert_array_equal(masks.any(axis=(1, 2)), labels == 1)
+
+
+def test_neither_the_frame_number_nor_movement_alone_tells_the_label(folder):
+    """Rank correlation as a chance: 0.5 tells nothing, 1.0 everything."""
+    numbers, movement, labels = [], [], []
+    for clip in read_layout(folder).test:
+        frames = np.stack([frame.astype(np.int16) for frame in read_frames(clip.path)])
+        moved = np.abs(np.diff(frames, axis=0)).mean(axis=(1, 2, 3))
+        movement += [moved[0], *moved]
+        numbers += range(FRAMES)
+        labels += clip.labels.read(FRAMES).tolist()
+    truth = np.array(labels) == 1
+    for values in (np.array(numbers), np.array(movement)):
+        ahead = values[truth][:, None] > values[~truth][None]
+        assert 0.3 < ahead.mean() < 0.8
+
+
+def test_recipe_is_deterministic_and_clips_differ(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "FRAMES", 12)
+    monkeypatch.setattr(demo, "TRAINING_CLIPS", 2)
+    monkeypatch.setattr(demo, "TEST_CLIPS", (("cart", "runner"),))
+    contents = []
+    for name in ("a", "b"):
+        root = demo_folder(tmp_path / name)
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        contents.append({str(path.relative_to(root)): path.read_bytes() for path in files})
+    assert contents[0] == contents[1]
+    assert contents[0]["train/street_01.mp4"] != contents[0]["train/street_02.mp4"]
+
+
+def test_demo_is_written_once_even_by_several_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "FRAMES", 5)
+    monkeypatch.setattr(demo, "TRAINING_CLIPS", 1)
+    monkeypatch.setattr(demo, "TEST_CLIPS", ())
+    context = multiprocessing.get_context("fork")
+    gate = context.Barrier(3)
+
+    def write():
+        gate.wait()
+        demo_folder(tmp_path)
+
+    processes = [context.Process(target=write) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=60)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert len(list(tmp_path.iterdir())) == 1
+    monkeypatch.setattr(demo, "write_demo", lambda _: pytest.fail("written again"))
+    demo_folder(tmp_path)
+
+
+def test_interrupted_writing_leaves_nothing(tmp_path, monkeypatch):
+    def interrupt(folder):
+        (folder / "train").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "write_demo", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        demo_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unwritable_cache_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"data\.cache_dir: cannot write the demo"):
+        demo_folder(tmp_path / "file")

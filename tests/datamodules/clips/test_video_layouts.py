@@ -1,0 +1,207 @@
+"""Each layout in the wild, generated small, must give the same clips, labels and masks."""
+
+import cv2
+import numpy as np
+import pytest
+import scipy.io
+
+from datamodules.clips.labels import read_masks
+from datamodules.clips.video_layouts import read_layout
+from datamodules.errors import InputError
+
+COUNT = 12
+LABELS = {1: [0] * 4 + [1] * 5 + [0] * 3, 2: [1] * 6 + [0] * 6}
+SPANS = {1: (4, 9), 2: (0, 6)}
+
+
+def masks_of(number):
+    mask = np.zeros((COUNT, 24, 32), np.uint8)
+    mask[np.array(LABELS[number]) == 1, 4:12, 6:20] = 1
+    return mask
+
+
+@pytest.fixture
+def build(tmp_path, frames, images, video):
+    """Write two training and two test clips under names made from their number."""
+
+    def write(train, test, suffix):
+        for where, seed in ((train, 0), (test, 10)):
+            for number in (1, 2):
+                path = tmp_path / where.format(number)
+                content = frames(COUNT, seed=seed + number)
+                if suffix in (".mp4", ".avi"):
+                    video(path.with_suffix(".mp4"), content)
+                else:
+                    images(path, content, suffix)
+        return tmp_path
+
+    return write
+
+
+def labels_of(clip):
+    if clip.labels is not None:
+        return clip.labels.read(COUNT).tolist()
+    return [int(mask.any()) for mask in read_masks(clip.masks)]
+
+
+def check(root, layout, names, with_masks):
+    source = read_layout(root)
+    assert source.layout == layout
+    assert [clip.name for clip in source.test] == names
+    assert [labels_of(clip) for clip in source.train] == [[0] * COUNT] * 2
+    assert [labels_of(clip) for clip in source.test] == [LABELS[1], LABELS[2]]
+    if with_masks:
+        for number, clip in enumerate(source.test, start=1):
+            np.testing.assert_array_equal(np.stack(list(read_masks(clip.masks))), masks_of(number))
+
+
+def write_ucsd_list(root):
+    lines = [f"TestVideoFile{{end+1}}.gt_frame = [{a + 1}:{b}];" for a, b in SPANS.values()]
+    (root / "Test" / "UCSDped2.m").write_text("TestVideoFile = {};\n" + "\n".join(lines))
+
+
+@pytest.mark.parametrize("kind", ["masks", "list", "both"])
+def test_ucsd(build, masks, kind):
+    root = build("Train/Train00{}", "Test/Test00{}", ".tif")
+    (root / "Test" / ".DS_Store").write_bytes(b"")
+    if kind != "list":
+        for number in (1, 2):
+            masks(root / "Test" / f"Test00{number}_gt", masks_of(number), ".bmp")
+    if kind != "masks":
+        write_ucsd_list(root)
+    check(root, "UCSD", ["Test001", "Test002"], with_masks=kind != "list")
+
+
+@pytest.mark.parametrize("kind", ["masks", "mat", "npy per clip", "npy of all"])
+def test_research(build, masks, kind):
+    root = build("training/frames/0{}", "testing/frames/0{}", ".jpg")
+    if kind == "masks":
+        for number in (1, 2):
+            masks(root / "gt_masks_png" / f"Test00{number}", masks_of(number))
+    elif kind == "mat":
+        cells = np.empty((1, 2), object)
+        cells[0, :] = [np.array([[a + 1], [b]]) for a, b in SPANS.values()]
+        scipy.io.savemat(root / "ped2.mat", {"gt": cells})
+    elif kind == "npy per clip":
+        (root / "testing" / "frame_labels").mkdir()
+        for number in (1, 2):
+            np.save(root / "testing" / "frame_labels" / f"0{number}.npy", np.array(LABELS[number]))
+    else:
+        np.save(root / "frame_labels_ped2.npy", np.array([LABELS[1] + LABELS[2]]))
+    check(root, "research", ["01", "02"], with_masks=kind == "masks")
+
+
+def test_research_with_clips_directly_in_the_folders(build, masks):
+    root = build("training/0{}", "testing/0{}", ".jpg")
+    for number in (1, 2):
+        masks(root / "testing" / "masks" / f"0{number}", masks_of(number))
+    check(root, "research", ["01", "02"], with_masks=True)
+
+
+def test_list_of_the_full_set_serves_a_part_of_its_clips(tmp_path, frames, images):
+    for name in ("02", "04"):
+        images(tmp_path / "testing" / "frames" / name, frames(COUNT))
+    cells = np.empty((1, 5), object)
+    cells[0, :] = [np.array([[number + 1], [number + 2]]) for number in range(5)]
+    scipy.io.savemat(tmp_path / "ped2.mat", {"gt": cells})
+    assert [clip.labels.spans for clip in read_layout(tmp_path).test] == [((1, 3),), ((3, 5),)]
+
+
+@pytest.mark.parametrize("pixel", [True, False])
+def test_shanghaitech(build, pixel):
+    root = build("training/videos/01_00{}", "testing/frames/01_001{}", ".jpg")
+    (root / "testing" / "test_frame_mask").mkdir()
+    for number in (1, 2):
+        np.save(root / "testing" / "test_frame_mask" / f"01_001{number}.npy", np.array(LABELS[number], np.int8))
+        if pixel:
+            (root / "testing" / "test_pixel_mask").mkdir(exist_ok=True)
+            np.save(root / "testing" / "test_pixel_mask" / f"01_001{number}.npy", masks_of(number))
+    check(root, "ShanghaiTech", ["01_0011", "01_0012"], with_masks=pixel)
+
+
+@pytest.mark.parametrize("folder", ["testing_label_mask", "ground_truth_demo/testing_label_mask"])
+def test_avenue(build, folder):
+    root = build("training_videos/0{}", "testing_videos/0{}", ".avi")
+    (root / folder).mkdir(parents=True)
+    for number in (1, 2):
+        cells = np.empty((1, COUNT), object)
+        cells[0, :] = list(masks_of(number))
+        scipy.io.savemat(root / folder / f"{number}_label.mat", {"volLabel": cells})
+    check(root, "Avenue", ["01", "02"], with_masks=True)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".png"])
+@pytest.mark.parametrize("kind", ["csv", "masks"])
+def test_plain(build, masks, suffix, kind):
+    root = build("train/walk {}", "test/Straße {}", suffix)
+    if kind == "masks":
+        for number in (1, 2):
+            masks(root / "test" / "masks" / f"Straße {number}", masks_of(number))
+    else:
+        ending = suffix if suffix == ".mp4" else ""
+        rows = [f"Straße {number}{ending},{a},{b}" for number, (a, b) in SPANS.items()]
+        (root / "test" / "labels.csv").write_text("\n".join(["video,start,end", *rows]), encoding="utf-8")
+    check(root, "plain", ["Straße 1", "Straße 2"], with_masks=kind == "masks")
+
+
+def test_unlabelled_test_clips_have_no_labels(build):
+    root = build("train/{}", "test/{}", ".png")
+    assert [(clip.labels, clip.masks) for clip in read_layout(root).test] == [(None, None)] * 2
+
+
+def test_clip_without_labels_among_labelled_ones_is_named(build, masks):
+    root = build("Train/Train00{}", "Test/Test00{}", ".tif")
+    masks(root / "Test" / "Test001_gt", masks_of(1), ".bmp")
+    with pytest.raises(InputError, match="Test002 have no labels while others have"):
+        read_layout(root)
+
+
+def test_labels_of_an_unknown_clip_are_named(build):
+    root = build("train/{}", "test/{}", ".png")
+    (root / "test" / "labels.csv").write_text("video,start,end\n1,0,2\n2,,\n3,0,2\n")
+    with pytest.raises(InputError, match="names 3, no such video"):
+        read_layout(root)
+
+
+def test_labels_of_another_number_of_clips_are_named(tmp_path, frames, images):
+    for name in ("a", "b"):
+        images(tmp_path / "testing" / "frames" / name, frames(COUNT))
+    scipy.io.savemat(tmp_path / "ped2.mat", {"gt": np.array([[1, 2], [1, 2], [1, 2]])})
+    with pytest.raises(InputError, match="labels 3 clips, there are 2"):
+        read_layout(tmp_path)
+
+
+def test_labels_of_another_number_of_frames_are_named(build):
+    root = build("training/frames/0{}", "testing/frames/0{}", ".jpg")
+    np.save(root / "frame_labels.npy", np.zeros(23))
+    with pytest.raises(InputError, match="holds 23 labels, the 2 test clips have 24 frames"):
+        read_layout(root)
+
+
+def test_unknown_layout_says_what_was_looked_for(tmp_path):
+    (tmp_path / "clips").mkdir()
+    with pytest.raises(InputError, match=r"(?s)no known layout\. Found: clips\. Looked for:.*UCSD.*Avenue.*plain"):
+        read_layout(tmp_path)
+    with pytest.raises(InputError, match=r"data\.source: .*missing is not a folder"):
+        read_layout(tmp_path / "missing")
+
+
+def test_frames_without_a_folder_of_their_own_are_explained(tmp_path, frames, images):
+    images(tmp_path / "train", frames(4))
+    with pytest.raises(InputError, match="put the frames of each clip in a folder of its own"):
+        read_layout(tmp_path)
+
+
+def test_two_clips_of_one_name_are_named(tmp_path, frames, video):
+    video(tmp_path / "train" / "a.mp4", frames(2))
+    video(tmp_path / "train" / "a.mov", frames(2))
+    with pytest.raises(InputError, match="have the same name a"):
+        read_layout(tmp_path)
+
+
+def test_masks_do_not_count_as_clips(build, masks):
+    root = build("train/{}", "test/{}", ".png")
+    masks(root / "test" / "masks" / "1", masks_of(1))
+    masks(root / "test" / "masks" / "2", masks_of(2))
+    cv2.imwrite(str(root / "test" / "preview.png"), np.zeros((4, 4, 3), np.uint8))
+    assert len(read_layout(root).test) == 2
