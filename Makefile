@@ -31,7 +31,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-run: $(INSTALLED) ## train and test VTA-GAN on the generated street scene (at most 15 minutes on 2 cores)
+run: $(INSTALLED) ## train and test VTA-GAN, or CONFIG=experiments/..., on generated data (at most 15 minutes on 2 cores)
 	$(BIN)/lightning fit --config $(CONFIG)
 	$(BIN)/lightning test --config $(CONFIG) --ckpt_path best
 
