@@ -3,6 +3,7 @@
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from datamodules.epoch_sampler import EpochSampler
 from datamodules.errors import InputError
 from datamodules.parts.inspection_folder import BadFile, Inspection, Part, list_parts, read_inspection
 from datamodules.parts.margin import common_start
-from datamodules.parts.part_pictures import Examined, PictureReader, examine
+from datamodules.parts.part_pictures import Examined, PictureReader, examine, refuse_or_warn
 from datamodules.parts.part_splits import refuse_shared_pictures, split_normals
 from datamodules.parts.parts import PartPictures, PlacedPart, Tile, TrainingTiles, collate_tiles, only
 from datamodules.parts.synthetic_defects import KINDS
@@ -40,7 +41,7 @@ class AitexDataModule(LightningDataModule):
         train_stride: distance between training tiles in pixels; less than ``tile_size`` lets them overlap.
         batch_size: tiles per training batch.
         num_workers: processes that assemble batches.
-        validation_fraction: share of each group's faultless pictures held out for validation, at least one.
+        validation_fraction: share of each group's faultless pictures held out for validation, at least one picture.
         test_fraction: the same for the test, where the layout sets no faultless pictures apart for it.
         split_seed: which pictures are held out, and what the synthetic defects look like. Not ``seed_everything``,
             so that runs with other seeds are judged on the same pictures.
@@ -81,8 +82,8 @@ class AitexDataModule(LightningDataModule):
             ("train_stride", train_stride, 1, 4096),
             ("batch_size", batch_size, 1, 65_536),
             ("num_workers", num_workers, 0, 1024),
-            ("validation_fraction", validation_fraction, 0.0, 0.9),
-            ("test_fraction", test_fraction, 0.0, 0.9),
+            ("validation_fraction", validation_fraction, 0.001, 0.9),
+            ("test_fraction", test_fraction, 0.001, 0.9),
             ("clahe", clahe, 0.0, 1000.0),
             *((f"starts.{group}", start, 0, 1_000_000) for group, start in (starts or {}).items()),
         ):
@@ -100,7 +101,10 @@ class AitexDataModule(LightningDataModule):
             split_seed,
         )
         self._given_starts = starts or {}
+        # what a checkpoint remembers: first columns, folder layout, and names by digest of the pictures learned from
         self._learned_starts: dict[str, int] = {}
+        self._learned_layout: str | None = None
+        self._learned_pictures: dict[str, str] = {}
         self._flips = (flip_horizontal, flip_vertical)
         self._on_bad_file: BadFile = on_bad_file
         self._cache = Path(cache_dir).expanduser() if cache_dir else default_cache()
@@ -141,23 +145,41 @@ class AitexDataModule(LightningDataModule):
         The second shows every held-out picture as it is and once with each kind of synthetic defect.
         """
         held_out = self._splits["validation"]
-        copies = [PlacedPart(placed.part, placed.start, kind) for placed in held_out for kind in KINDS]
+        copies = [replace(placed, synthetic=kind) for placed in held_out for kind in KINDS]
         calibration = self._pictures([*self._splits["train"], *held_out], with_masks=False)
         return [calibration, self._pictures([*held_out, *copies], with_masks=True)]
 
     def test_dataloader(self) -> DataLoader[Any]:
-        """Faultless pictures that nothing was learned from, and all defective ones, with their masks."""
+        """Faultless pictures that nothing was learned from, and all defective ones, with their masks.
+
+        Raises:
+            InputError: the checkpoint was trained or calibrated on one of them.
+        """
+        if learned := [placed for placed in self._splits["test"] if placed.digest in self._learned_pictures]:
+            raise InputError(
+                f"{learned[0].part.path} and {len(learned) - 1} more test pictures were already learned from: the "
+                f"checkpoint was trained or calibrated on this one as {self._learned_pictures[learned[0].digest]}. "
+                "Test with the pictures and the split settings of the training (data.split_seed, "
+                "data.validation_fraction, data.test_fraction), or with other pictures"
+            )
         return self._pictures(self._splits["test"], with_masks=True)
 
     def predict_dataloader(self) -> DataLoader[Any]:
-        """All pictures below the source. Their parts begin where those did that the checkpoint was learned from."""
+        """All pictures below the source. Their parts begin where those did that the checkpoint was learned from.
+
+        Raises:
+            InputError: no picture is there, or none could be used.
+        """
         known = {**self._learned_starts, **self._given_starts}
-        parts = [part for part in list_parts(self._root, known) if self._groups is None or part.group in self._groups]
+        listed = list_parts(self._root, known, names_tell=self._learned_layout in (None, "AITEX"))
+        parts = [part for part in listed if self._groups is None or part.group in self._groups]
         if not parts:
             raise InputError(f"data.groups: {self._root} holds no picture of {', '.join(self._groups or ())}")
         pictures = examine(parts, self._reader, self._on_bad_file)
         self.starts = self._find_starts(pictures, known)
-        self._splits["predict"] = self._placed(pictures)
+        self._splits["predict"] = self._placed(self._wide_enough(pictures))
+        if not self._splits["predict"]:
+            raise InputError(f"data.source: all {len(parts)} pictures in {self._root} were left out, see the warnings")
         return self._pictures(self._splits["predict"], with_masks=False)
 
     def split_manifest(self) -> dict[str, Any]:
@@ -170,12 +192,23 @@ class AitexDataModule(LightningDataModule):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps: the first columns, so that prediction crops as training did."""
-        return {"starts": dict(self.starts)}
+        """Return what a checkpoint keeps.
+
+        First columns and layout, so that prediction crops and groups as training did; names by digest of all pictures
+        that were trained or calibrated on, in a resumed run also those before, so that no test judges by them.
+        """
+        learned = [*self._splits.get("train", ()), *self._splits.get("validation", ())]
+        return {
+            "starts": dict(self.starts),
+            "layout": self._inspection.layout if self._inspection else None,
+            "pictures": self._learned_pictures | {placed.digest: placed.name for placed in learned},
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the first columns that a model was trained with; only prediction uses them."""
+        """Take what a checkpoint kept."""
         self._learned_starts = dict(state_dict["starts"])
+        self._learned_layout = state_dict["layout"]
+        self._learned_pictures = dict(state_dict["pictures"])
 
     @property
     def _root(self) -> Path:
@@ -192,10 +225,13 @@ class AitexDataModule(LightningDataModule):
                 )
         normal = examine(self._filtered(source.normal), self._reader, self._on_bad_file)
         defective = examine(self._filtered(source.defective), self._reader, self._on_bad_file)
+        self.starts = self._find_starts([*normal, *defective], self._given_starts)
+        normal, defective = self._wide_enough(normal), self._wide_enough(defective)
+        if not normal:
+            raise InputError(f"data.source: all faultless pictures in {self._root} were left out, see the warnings")
         splits = split_normals(normal, self._validation_fraction, self._test_fraction, self._split_seed)
         splits["test"] += defective
         refuse_shared_pictures(splits)
-        self.starts = self._find_starts([*normal, *defective], self._given_starts)
         rank_zero_info("parts begin at column %s", ", ".join(f"{at} ({group})" for group, at in self.starts.items()))
         for picture in defective:
             _warn_of_mask(picture, self.starts[picture.part.group])
@@ -218,15 +254,23 @@ class AitexDataModule(LightningDataModule):
         tile = self._reader.tile
         return {group: given.get(group, common_start(columns, tile)) for group, columns in sorted(margins.items())}
 
-    def _placed(self, pictures: Sequence[Examined]) -> list[PlacedPart]:
+    def _wide_enough(self, pictures: Sequence[Examined]) -> list[Examined]:
+        """Return the pictures that hold a tile right of their start; the others end the run or are left out."""
+        kept = []
         for picture in pictures:
             start = self.starts[picture.part.group]
-            if start + self._reader.tile > picture.width:
-                raise InputError(
+            if start + self._reader.tile <= picture.width:
+                kept.append(picture)
+            else:
+                message = (
                     f"{picture.part.path}: is {picture.width} columns wide, from column {start} on no tile fits; set "
                     f"data.starts for {picture.part.group}, or a smaller data.tile_size"
                 )
-        return [PlacedPart(picture.part, self.starts[picture.part.group]) for picture in pictures]
+                refuse_or_warn(message, self._on_bad_file)
+        return kept
+
+    def _placed(self, pictures: Sequence[Examined]) -> list[PlacedPart]:
+        return [PlacedPart(picture.part, self.starts[picture.part.group], picture.digest) for picture in pictures]
 
     def _pictures(self, parts: Sequence[PlacedPart], with_masks: bool) -> DataLoader[Any]:
         return self._loader(PartPictures(parts, self._reader, self._split_seed, with_masks), only, 1)

@@ -94,13 +94,15 @@ def read_inspection(root: Path, on_bad_file: BadFile) -> Inspection:
     raise InputError(f"data.source: {root} has no known layout. Found: {found}. Looked for:\n{_SOUGHT}")
 
 
-def list_parts(path: Path, groups: Iterable[str]) -> list[Part]:
+def list_parts(path: Path, groups: Iterable[str], names_tell: bool = True) -> list[Part]:
     """List the pictures of a file or folder for prediction, masks left out; nothing is known of their defects.
 
     Args:
         path: a picture, or a folder searched to any depth.
         groups: known ones; a picture belongs to the fabric that its name tells, else to the group that a folder on
             its path is named after, else to the only one known, else to ``"unknown"``.
+        names_tell: whether a name like those of AITEX tells the fabric, and that there is a margin; elsewhere
+            ``0001_000_03`` is a name like any other.
 
     Raises:
         InputError: if there is no picture.
@@ -115,10 +117,11 @@ def list_parts(path: Path, groups: Iterable[str]) -> list[Part]:
         raise InputError(f"data.source: {path} holds no picture; looked for files ending in {' '.join(IMAGE_SUFFIXES)}")
     known = set(groups)
     root = path if path.is_dir() else path.parent
-    parts = [
-        Part(_name(file, root), file, _group_of(file, known), has_margin=_AITEX_NAME.fullmatch(file.stem) is not None)
-        for file in files
-    ]
+    parts = []
+    for file in files:
+        named = _AITEX_NAME.fullmatch(file.stem) if names_tell else None
+        group = named["fabric"] if named else _group_of(file, known)
+        parts.append(Part(_name(file, root), file, group, has_margin=named is not None))
     _refuse_equal_names(parts)
     return parts
 
@@ -200,9 +203,6 @@ def _aitex_name(path: Path, normal: bool, on_bad_file: BadFile) -> dict[str, str
 
 
 def _group_of(path: Path, known: set[str]) -> str:
-    named = _AITEX_NAME.fullmatch(path.stem)
-    if named:
-        return named["fabric"]
     folders = [folder for folder in reversed(path.resolve().parts[:-1]) if folder in known]
     return next(iter(folders or (known if len(known) == 1 else [UNKNOWN])))
 

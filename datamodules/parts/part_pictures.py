@@ -47,15 +47,24 @@ class PictureReader:
         Raises:
             InputError: if the file is unreadable or smaller than a tile.
         """
+        image = self.recorded(part)
+        if self.clahe:
+            image = self._equalised(image)
+        return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+    def recorded(self, part: Part) -> Frame:
+        """Return uint8 ``(H, W, C)`` as it was recorded, not equalised.
+
+        Raises:
+            InputError: if the file is unreadable or smaller than a tile.
+        """
         image = read_picture(part.path, self.channels)
         height, width = image.shape[:2]
         if min(height, width) < self.tile:
             raise InputError(
                 f"{part.path}: measures {width}x{height} pixels, less than a tile; set data.tile_size, now {self.tile}"
             )
-        if self.clahe:
-            image = self._equalised(image)
-        return np.ascontiguousarray(image.transpose(2, 0, 1))
+        return image
 
     def mask(self, part: Part, size: tuple[int, int]) -> Frame | None:
         """Return uint8 ``(H, W)``, 1 where any of the part's masks marks the defect.
@@ -96,7 +105,7 @@ class Examined:
         part: what was read.
         width: of the picture in pixels.
         margin: columns of machine left of the part in this picture alone; 0 where it was not sought.
-        digest: of the pixels: equal for equal pictures, whatever they are called.
+        digest: of the recorded pixels: equal for equal pictures, whatever they are called.
         defect_columns: columns that the masks mark, ascending; None where no mask says.
     """
 
@@ -118,27 +127,41 @@ def examine(parts: Sequence[Part], reader: PictureReader, on_bad_file: BadFile) 
 
         def look(part: Part) -> Examined | InputError:
             try:
-                picture = reader.picture(part)
-                mask = reader.mask(part, (picture.shape[1], picture.shape[2]))
+                picture = reader.recorded(part)
+                mask = reader.mask(part, picture.shape[:2])
             except InputError as error:
                 return error
             finally:
                 progress.advance(task)
             columns = None if mask is None else np.flatnonzero(mask.any(axis=0))
-            digest = hashlib.blake2b(picture.data, digest_size=16).hexdigest()
-            margin = margin_width(picture[0]) if part.has_margin else 0
-            return Examined(part, picture.shape[2], margin, digest, columns)
+            digest = hashlib.blake2b(picture.tobytes(), digest_size=16).hexdigest()
+            # before equalisation, which lends a smooth bed the texture and the grey of cloth
+            margin = margin_width(_grey(picture)) if part.has_margin else 0
+            return Examined(part, picture.shape[1], margin, digest, columns)
 
         looked = list(pool.map(look, parts))
     kept = []
     for result in looked:
         if isinstance(result, Examined):
             kept.append(result)
-        elif on_bad_file == "error":
-            raise InputError(f"{result}\n(data.on_bad_file: skip leaves such pictures out)") from result
         else:
-            warnings.warn(f"left out: {result}", stacklevel=2)
+            refuse_or_warn(result, on_bad_file)
     return kept
+
+
+def refuse_or_warn(message: object, on_bad_file: BadFile) -> None:
+    """Say that a picture cannot be used: with an error, or with a warning where such pictures are left out.
+
+    Raises:
+        InputError: with the message, unless ``on_bad_file`` is ``skip``.
+    """
+    if on_bad_file == "error":
+        raise InputError(f"{message}\n(data.on_bad_file: skip leaves such pictures out)")
+    warnings.warn(f"left out: {message}", stacklevel=3)
+
+
+def _grey(image: Frame) -> Frame:
+    return image[..., 0] if image.shape[2] == 1 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def _progress() -> Progress:

@@ -19,10 +19,11 @@ Flips = tuple[bool, bool]
 
 @dataclass(frozen=True)
 class PlacedPart:
-    """A part and the first column of it that counts; with ``synthetic``, a copy with defects of that kind."""
+    """A part, the first column of it that counts and its digest; with ``synthetic``, a copy with such defects."""
 
     part: Part
     start: int
+    digest: str
     synthetic: Kind | None = None
 
     @property

@@ -230,7 +230,7 @@ def test_groups_are_filtered(aitex):
 
 def test_prediction_uses_the_starts_of_the_checkpoint(data, aitex, tmp_path):
     state = data.state_dict()
-    assert state == {"starts": {"00": 64, "01": 0}}
+    assert (state["starts"], state["layout"]) == ({"00": 64, "01": 0}, "AITEX")
     write(tmp_path / "new" / "0500_000_00.png", strip("01", 1)[:, :300])  # without a margin of its own
     other = module(tmp_path / "new", "predict")
     other.load_state_dict(state)
@@ -243,6 +243,57 @@ def test_prediction_uses_the_starts_of_the_checkpoint(data, aitex, tmp_path):
     given = module(tmp_path / "new", "predict", starts={"00": 96})
     given.load_state_dict(state)
     assert [part.start for part in given.predict_dataloader()] == [96]
+
+
+@pytest.mark.filterwarnings("ignore:.*mask")
+def test_a_test_never_shows_what_the_checkpoint_learned_from(data, aitex):
+    splits, state = data.split_manifest()["splits"], data.state_dict()
+    assert sorted(state["pictures"].values()) == sorted([*splits["train"], *splits["validation"]])
+    same, other = module(aitex, "test"), module(aitex, "test", split_seed=1)
+    for tested in (same, other):
+        tested.load_state_dict(state)
+    assert len(same.test_dataloader()) == 11
+    with pytest.raises(InputError, match=r"\d{4}_000_0\d\.png and \d+ more .* already learned from.*data\.split_seed"):
+        other.test_dataloader()
+    # a run that goes on with other splits learned from those of both
+    assert set(other.state_dict()["pictures"]) > set(state["pictures"])
+
+
+def test_a_name_like_those_of_aitex_tells_nothing_where_other_parts_were_learned(tmp_path):
+    write(tmp_path / "new" / "0500_000_00.png", strip("00", 1))
+    learned = {"starts": {"part": 0}, "pictures": {}}
+    for layout, expected in (("MVTec AD", ("part", 0)), (None, ("00", 64))):
+        data = module(tmp_path / "new", "predict")
+        data.load_state_dict(learned | {"layout": layout})
+        assert [(part.group, part.start) for part in data.predict_dataloader()] == [expected]
+
+
+def test_a_strip_too_narrow_for_the_start_is_skipped(aitex, tmp_path):
+    root = tmp_path / "aitex"
+    for path in (aitex / "NoDefect_images").rglob("*_000_00.png"):
+        write(root / "NoDefect_images" / path.name, cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
+    write(root / "NoDefect_images/0900_000_00.png", strip("00", 900)[:, :90])
+    with pytest.raises(InputError, match=r"0900_000_00\.png: is 90 columns wide.*\n.*on_bad_file: skip"):
+        module(root)
+    with pytest.warns(UserWarning, match=r"left out: .*0900_000_00\.png: is 90 columns"):
+        splits = module(root, on_bad_file="skip").split_manifest()["splits"]
+    assert sum(map(len, splits.values())) == 20
+    predicted = module(root / "NoDefect_images/0900_000_00.png", "predict", starts={"00": 64}, on_bad_file="skip")
+    with (
+        pytest.warns(UserWarning, match="left out"),
+        pytest.raises(InputError, match=r"all 1 pictures in .* were left out"),
+    ):
+        predicted.predict_dataloader()
+
+
+def test_nothing_left_to_learn_from_is_told(tmp_path):
+    for number in range(4):
+        write(tmp_path / f"set/good/{number}.png", strip("01", number)[:16])
+    with (
+        pytest.warns(UserWarning, match="left out"),
+        pytest.raises(InputError, match=r"all faultless pictures in .* were left out"),
+    ):
+        module(tmp_path / "set", on_bad_file="skip")
 
 
 class Watcher(LightningModule):
@@ -308,7 +359,7 @@ def test_same_picture_in_two_splits_is_refused(tmp_path):
     root = mvtec(tmp_path / "part")
     write(root / "test/good/copy.png", cv2.imread(str(root / "train/good/0.png")))
     with pytest.raises(InputError, match=r"train/good/0\.png .* and .*test/good/copy\.png .*same picture"):
-        module(root, channels=3, validation_fraction=0.0)
+        module(root, channels=3)
 
 
 def test_too_few_pictures_are_told(tmp_path):
@@ -327,7 +378,8 @@ def test_batch_larger_than_the_data(aitex):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("tile_size", 8), ("train_stride", 0), ("validation_fraction", 1.0), ("clahe", -1.0)]
+    ("key", "value"),
+    [("tile_size", 8), ("train_stride", 0), ("validation_fraction", 1.0), ("test_fraction", 0.0), ("clahe", -1.0)],
 )
 def test_arguments_out_of_range(key, value):
     with pytest.raises(InputError, match=rf"data\.{key}: is {value}"):

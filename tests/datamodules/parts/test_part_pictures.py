@@ -99,6 +99,17 @@ def test_examination_notes_width_margin_and_marked_columns(tmp_path, pixels):
     assert found.digest == unsought.digest
 
 
+def test_the_margin_is_sought_before_equalisation_and_in_all_colours(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    seen = []
+    monkeypatch.setattr("datamodules.parts.part_pictures.margin_width", lambda picture: seen.append(picture) or 0)
+    path = write(tmp_path / "a.png", random.integers(0, 256, (64, 640, 3), np.uint8))
+    for channels, clahe in ((1, 0.0), (1, 4.0), (3, 4.0)):
+        examine([part(path, margin=True)], PictureReader(channels, TILE, clahe), "error")
+    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(int)
+    assert all(np.abs(picture - grey).max() <= 1 for picture in seen)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "missing"])
 def test_damaged_picture_ends_the_run_or_is_left_out(tmp_path, pixels, damage):
     good, bad = write(tmp_path / "good.png", pixels), write(tmp_path / "bad.png", pixels)
