@@ -1,8 +1,9 @@
-"""Files that are either the old one or the new one, whatever happens in between."""
+"""Files and folders that are either the old one or the new one, whatever happens in between."""
 
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -33,29 +34,51 @@ def atomic_file(path: Path, check: Callable[[Path], None] = lambda _: None) -> I
     Raises:
         InputError: if the disk is full or cannot be written.
     """
-    temporary = path.with_name(f"{_PREFIX}{os.getpid()}-{path.name}")
+    temporary = _temporary(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        remove_stale(path.parent)
-        with temporary.open("wb") as file:
-            _open.add(temporary)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        check(temporary)
-        os.replace(temporary, path)  # noqa: PTH105
-        _sync_folder(path.parent)
-    except OSError as error:
-        if error.errno not in _USERS_DISK:
-            raise
-        raise InputError(
-            f"{path} cannot be written: {error.strerror}. What was there before is intact. "
-            "Free some space or choose another folder with --trainer.default_root_dir."
-        ) from error
+        with _readable_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            remove_stale(path.parent)
+            with temporary.open("wb") as file:
+                _open.add(temporary)
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            check(temporary)
+            os.replace(temporary, path)  # noqa: PTH105
+            _sync_folder(path.parent)
     finally:
         _open.discard(temporary)
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Hand out an empty folder beside ``path`` that takes its place when the block ends without error.
+
+    Of what ``path`` held before nothing is left then, and everything after an error. A process that was killed leaves
+    at most a ``.tmp-<process>-<name>``, as :func:`atomic_file` does.
+
+    Raises:
+        InputError: if the disk is full or cannot be written.
+    """
+    draft, old = _temporary(path), _temporary(path.with_name(f"old-{path.name}"))
+    with _readable_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_stale(path.parent)
+        draft.mkdir()
+    _open.add(draft)
+    try:
+        yield draft
+        with _readable_errors(path):
+            if path.exists():
+                path.rename(old)
+            draft.rename(path)
+    finally:
+        _open.discard(draft)
+        for folder in (draft, old):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -65,11 +88,31 @@ def write_text(path: Path, text: str) -> None:
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove the temporary files of processes that are gone."""
+    """Remove the temporary files and folders of processes that are gone."""
     for file in folder.glob(f"{_PREFIX}*-*"):
         process = file.name.removeprefix(_PREFIX).split("-", 1)[0]
         if process.isdecimal() and file not in _open and not _alive(int(process)):
-            file.unlink(missing_ok=True)
+            if file.is_dir():
+                shutil.rmtree(file, ignore_errors=True)
+            else:
+                file.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{_PREFIX}{os.getpid()}-{path.name}")
+
+
+@contextlib.contextmanager
+def _readable_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _USERS_DISK:
+            raise
+        raise InputError(
+            f"{path} cannot be written: {error.strerror}. What was there before is intact. "
+            "Free some space or choose another folder with --trainer.default_root_dir."
+        ) from error
 
 
 def _alive(process: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from callbacks.atomic_file import atomic_file
+from callbacks.atomic_file import atomic_file, atomic_folder
 from callbacks.clips.anomaly_plots import draw_scores
 from callbacks.clips.frame_table import Array
 from callbacks.clips.overlay import Overlay
@@ -47,7 +47,7 @@ class PredictionWriter(Callback):
     The table has video, frame, time in seconds, raw score, and 0/1 for anomalous where the module has a
     threshold. The film has the original's size; see :class:`~callbacks.clips.overlay.Overlay` for its colours.
     Everything is written as the windows pass: what is held does not grow with the length of a video, but
-    for eight bytes a frame for the timeline.
+    for eight bytes a frame for the timeline. A folder appears whole, in place of an older one of the same name.
 
     Args:
         overlay: whether to write the film; it means decoding the video a second time.
@@ -137,11 +137,12 @@ class _Prediction:
 
     def __init__(self, source: Source, folder: Path, place: _Place, threshold: float | None, overlay: bool) -> None:
         self.source = source
-        self._folder, self._place, self._threshold = folder, place, threshold
+        self._place, self._threshold = place, threshold
         self._merger = WindowMerger(source.name)
         self._scores = array("d")
         self._files = ExitStack()  # closing it puts the files in their places, an error removes them
-        binary = self._files.enter_context(atomic_file(folder / "scores.csv"))
+        self._folder = self._files.enter_context(atomic_folder(folder))
+        binary = self._files.enter_context(atomic_file(self._folder / "scores.csv"))
         text = self._files.enter_context(_text(binary))
         self._table = csv.writer(text, lineterminator="\n")
         anomalous = [] if threshold is None else ["anomalous"]
@@ -162,7 +163,7 @@ class _Prediction:
                 self._write(merged)
             if whole and self._frames is not None and next(self._frames, None) is not None:
                 raise RuntimeError(f"{self.source.path} has more than the {len(self._scores)} frames that were scored")
-        self._draw_timeline()
+            self._draw_timeline()
 
     def abandon(self, error: BaseException) -> None:
         """Remove what was written."""

@@ -1,5 +1,6 @@
 """The user's own pictures after the model has restored them, with their latent vectors, at predict."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -8,12 +9,13 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from callbacks.atomic_file import atomic_file
+from callbacks.atomic_file import atomic_file, atomic_folder
 from callbacks.images.sheets import colour, grid, to_picture
 from callbacks.picture_file import write_png
 from callbacks.results import write_rows
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
+from datamodules.named import source_name
 
 
 @runtime_checkable
@@ -24,7 +26,7 @@ class HasSource(Protocol):
 
 
 class ReconstructionWriter(Callback):
-    """Writes into ``predictions/<source>/`` at predict, as the pictures pass.
+    """Writes ``predictions/<source>/`` at predict, whole, in place of an older one of the same name.
 
     ``inputs/<name>.png`` and ``reconstructions/<name>.png`` hold every picture as the model has seen and restored it,
     under the same name; ``sheet.png`` the first ones, each above its reconstruction; ``latents.npy`` the posteriors'
@@ -39,7 +41,7 @@ class ReconstructionWriter(Callback):
         if sheet < 1:
             raise InputError(f"ReconstructionWriter: sheet is {sheet}; give at least 1 picture.")
         self.sheet = sheet
-        self._folder = Path()
+        self._folder, self._files = Path(), ExitStack()
         self._names: list[str] = []
         self._scores: list[tuple[float, float]] = []
         self._latents: list[Tensor] = []
@@ -55,7 +57,9 @@ class ReconstructionWriter(Callback):
             raise InputError(f"ReconstructionWriter needs trainer.devices: 1, found {trainer.world_size} processes.")
         data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
         source = data.source if isinstance(data, HasSource) else None
-        self._folder = Path(trainer.default_root_dir) / "predictions" / (Path(source).stem if source else "default")
+        folder = Path(trainer.default_root_dir) / "predictions" / (source_name(Path(source)) if source else "default")
+        self._files = ExitStack()  # closing it puts the folder in its place, an error removes it
+        self._folder = self._files.enter_context(atomic_folder(folder))
         self._names, self._scores, self._latents, self._shown = [], [], [], []
 
     def on_predict_batch_end(
@@ -84,7 +88,7 @@ class ReconstructionWriter(Callback):
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the sheet, the latent vectors and the scores."""
         if not self._names:
-            return
+            raise RuntimeError("prediction came to its end without a picture")
         inputs, restored = (torch.stack(kind) for kind in zip(*self._shown, strict=True))
         write_png(self._folder / "sheet.png", grid({"input": inputs, "reconstruction": restored}))
         with atomic_file(self._folder / "latents.npy") as file:
@@ -92,3 +96,8 @@ class ReconstructionWriter(Callback):
         write_rows(self._folder / "latents.csv", ["row", "name"], list(enumerate(self._names)))
         rows = [(name, *scores) for name, scores in zip(self._names, self._scores, strict=True)]
         write_rows(self._folder / "scores.csv", ["name", "psnr", "kl"], rows)
+        self._files.close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Leave no half of a prediction behind."""
+        self._files.__exit__(type(exception), exception, exception.__traceback__)

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -11,7 +12,7 @@ import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from callbacks.atomic_file import write_text
+from callbacks.atomic_file import atomic_folder, write_text
 from callbacks.parts.contact_sheet import ContactSheet
 from callbacks.parts.defects import Box, find_boxes
 from callbacks.parts.heat_picture import draw_heat, with_bar
@@ -21,6 +22,7 @@ from callbacks.picture_file import Picture, write_png
 from callbacks.results import write_rows
 from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
+from datamodules.named import source_name
 
 
 @runtime_checkable
@@ -31,7 +33,7 @@ class HasSource(Protocol):
 
 
 class DefectWriter(Callback):
-    """Writes ``predictions/<source>/`` at predict, a picture as soon as it was scored.
+    """Writes ``predictions/<source>/`` at predict, whole, in place of an older one of the same name.
 
     - ``heat/<picture>.png``: the picture with its heat, boxes, and a bar that says what the colours mean;
     - ``mask/<picture>.png``: 255 where the heat lies above the module's ``pixel_threshold``, else 0;
@@ -71,7 +73,8 @@ class DefectWriter(Callback):
                 f"{type(pl_module).__name__} has no thresholds: it was never validated, so nothing can be called a "
                 "defect. Give --ckpt_path a checkpoint written after a validation, such as best."
             )
-        folder = Path(trainer.default_root_dir) / "predictions" / source_name(data.source)
+        name = source_name(Path(data.source)) if data.source else "generated"
+        folder = Path(trainer.default_root_dir) / "predictions" / name
         self._current = _Prediction(folder, thresholds, self.worst)
 
     def on_predict_batch_end(
@@ -95,12 +98,20 @@ class DefectWriter(Callback):
         self._current.finish()
         self._current = None
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Leave no half of a prediction behind."""
+        if self._current is not None:
+            current, self._current = self._current, None
+            current.abandon(exception)
+
 
 class _Prediction:
     """The files of one prediction: those of a picture at once, those about all of them at the end."""
 
     def __init__(self, folder: Path, thresholds: PartThresholds, worst: int) -> None:
-        self._folder, self._thresholds = folder, thresholds
+        self._files = ExitStack()  # closing it puts the folder in its place, an error removes it
+        self._folder = self._files.enter_context(atomic_folder(folder))
+        self._thresholds = thresholds
         self._tiles: list[Sequence[Any]] = []
         self._pictures: list[Sequence[Any]] = []
         self._sheet = ContactSheet(worst)
@@ -137,6 +148,11 @@ class _Prediction:
         header = ["picture", "group", "score", "defective", "boxes", "area"]
         write_rows(self._folder / "pictures.csv", header, self._pictures)
         write_png(self._folder / "contact_sheet.png", self._sheet.draw())
+        self._files.close()
+
+    def abandon(self, error: BaseException) -> None:
+        """Remove what was written."""
+        self._files.__exit__(type(error), error, error.__traceback__)
 
     def _record(self, scores: PartScores, start: int, defective: bool, boxes: Sequence[Box]) -> str:
         height, width = scores.heat.shape
@@ -158,11 +174,3 @@ class _Prediction:
 def to_rgb(image: Tensor) -> Picture:
     """Bring a picture uint8 ``(1 or 3, H, W)`` to ``(H, W, 3)``."""
     return np.ascontiguousarray(image.cpu().expand(3, -1, -1).permute(1, 2, 0).numpy())
-
-
-def source_name(source: str | None) -> str:
-    """Return the name of the folder below ``predictions/``: that of the folder or, without its ending, the file."""
-    if source is None:
-        return "generated"
-    path = Path(source).expanduser().resolve()
-    return path.name if path.is_dir() else path.stem

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.atomic_file import atomic_folder
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.errors import InputError
 from datamodules.sound.sound import FilmWriter, Sound, read_sound, track_rate
@@ -161,14 +162,14 @@ class _Track:
         self._fade = CrossFade()
         self._frames = 0
         folder = run / "predictions" / source.name
-        folder.mkdir(parents=True, exist_ok=True)
         self._rate = track_rate(source.path)
         self._sound = read_sound(source.path, self._rate, stereo=True)
         self._kept: Sound = np.zeros((2, 0), np.float32)
         self._heard = 0
-        self._files = ExitStack()
+        self._files = ExitStack()  # closing it puts the film in its place, an error removes it
+        draft = self._files.enter_context(atomic_folder(folder))
         self._film = self._files.enter_context(
-            FilmWriter(folder / "video.mp4", source.fps, (size[0], size[1]), self._rate, channels=2, crf=16)
+            FilmWriter(draft / "video.mp4", source.fps, (size[0], size[1]), self._rate, channels=2, crf=16)
         )
 
     def add(self, start: float, frames: Tensor, count: int) -> None:

@@ -15,6 +15,7 @@ from datamodules.clips.windows import Window, evaluation_starts, is_regular_star
 from datamodules.errors import InputError
 from datamodules.letterbox import Letterbox
 from datamodules.media import Frame, find_videos, probe, read_frames
+from datamodules.named import source_name
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,7 @@ def _describe(path: Path, min_length: int) -> PredictSource:
     info = probe(path)
     if info.frames is not None:
         _refuse_short(path, info.frames, min_length)
-    name = path.name if path.is_dir() else path.stem
-    return PredictSource(name, path, info.fps, info.height, info.width, info.frames)
+    return PredictSource(source_name(path), path, info.fps, info.height, info.width, info.frames)
 
 
 def _refuse_short(path: Path, frames: int, min_length: int) -> None:

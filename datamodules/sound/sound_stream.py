@@ -11,6 +11,7 @@ from torch.utils.data import IterableDataset
 
 from datamodules.errors import InputError
 from datamodules.media import VIDEO_SUFFIXES, natural_key
+from datamodules.named import source_name
 from datamodules.sound.audio_video_cache import Settings
 from datamodules.sound.pieces import Piece, PieceShape
 from datamodules.sound.sound import SOUND_SUFFIXES, Sound, count_samples, read_sound
@@ -56,9 +57,10 @@ def find_sound_sources(
                 raise
             warnings.warn(f"left out: {error}", stacklevel=2)
             continue
-        if path.stem in found:
-            raise InputError(f"{found[path.stem].path} and {path} have the same name; rename one of them")
-        found[path.stem] = SoundSource(path.stem, path, fps, max(1, round(seconds * fps)))
+        name = source_name(path)
+        if name in found:
+            raise InputError(f"{found[name].path} and {path} have the same name; rename one of them")
+        found[name] = SoundSource(name, path, fps, max(1, round(seconds * fps)))
     if not found:
         raise InputError(f"data.source: no usable sound in {', '.join(map(str, paths))}")
     return list(found.values())

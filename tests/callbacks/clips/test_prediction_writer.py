@@ -171,7 +171,7 @@ def test_an_error_on_the_way_leaves_no_half_written_file(tmp_path, sources):
     run = Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path, callbacks=[PredictionWriter()])
     with pytest.raises(OSError, match="camera"):
         run.predict(Scorer(), Streaming(sources, None), return_predictions=False)
-    assert list((tmp_path / "predictions/a").iterdir()) == []
+    assert list((tmp_path / "predictions").iterdir()) == []
 
 
 def test_a_dry_run_of_one_batch_is_complete_for_what_it_saw(tmp_path, sources):

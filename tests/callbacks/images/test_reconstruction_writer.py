@@ -42,7 +42,7 @@ class Data(LightningDataModule):
         )
 
 
-def predict(folder, source, whole, callback=None, **kwargs):
+def predict(folder, source, whole, callback=None, model=None, **kwargs):
     run = Trainer(
         accelerator="cpu",
         logger=False,
@@ -51,7 +51,7 @@ def predict(folder, source, whole, callback=None, **kwargs):
         callbacks=[callback or ReconstructionWriter()],
         **kwargs,
     )
-    run.predict(Echo(), datamodule=Data(source, whole), return_predictions=False)
+    run.predict(model or Echo(), datamodule=Data(source, whole), return_predictions=False)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -95,3 +95,42 @@ def test_without_a_source_the_folder_is_called_default(tmp_path):
 def test_refuses_what_it_cannot_do(tmp_path):
     with pytest.raises(InputError, match="sheet is 0"):
         ReconstructionWriter(sheet=0)
+
+
+def test_a_source_named_by_dots_stays_below_predictions(tmp_path, monkeypatch):
+    run, cars = tmp_path / "run", tmp_path / "cars"
+    for folder in (run, cars):
+        folder.mkdir()
+    (run / "scores.csv").write_text("of the test")
+    monkeypatch.chdir(cars)
+    for source, name in ((".", "cars"), ("..", tmp_path.name)):
+        predict(run, source, outputs(1))
+        assert (run / "predictions" / name / "scores.csv").is_file()
+    assert (run / "scores.csv").read_text() == "of the test"
+    assert {path.name for path in (run / "predictions").iterdir()} == {"cars", tmp_path.name}
+
+
+def test_folders_whose_names_differ_behind_a_dot_are_two_sources(tmp_path):
+    for name in ("v1.2", "v1.3"):
+        (tmp_path / name).mkdir()
+        predict(tmp_path, str(tmp_path / name), outputs(1))
+    assert {path.name for path in (tmp_path / "predictions").iterdir()} == {"v1.2", "v1.3"}
+
+
+def test_a_prediction_replaces_the_older_one_whole_or_not_at_all(tmp_path):
+    stale = tmp_path / "predictions/cars/inputs/stale.png"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+
+    class Failing(Echo):
+        def predict_step(self, batch, batch_idx):
+            if batch_idx:
+                raise RuntimeError("half way")
+            return batch
+
+    with pytest.raises(RuntimeError, match="half way"):
+        predict(tmp_path, "/data/cars", outputs(1), model=Failing())
+    assert [path for path in (tmp_path / "predictions").rglob("*") if path.is_file()] == [stale]
+    predict(tmp_path, "/data/cars", outputs(1))
+    assert not stale.exists()
+    assert (tmp_path / "predictions/cars/scores.csv").is_file()

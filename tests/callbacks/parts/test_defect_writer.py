@@ -229,5 +229,22 @@ def test_a_score_that_is_no_number_stops_with_the_picture_and_the_tile(tmp_path,
 
     with pytest.raises(ValueError, match=r"picture 'torn', tile \[0, 64, 16, 16\]: score is nan"):
         predict(tmp_path, batches, model=Diverged())
-    left = {path.name for path in (tmp_path / "predictions/strips").rglob("*") if path.is_file()}
-    assert left == {"clean.png", "clean.json"}  # what was finished stays whole, the tables were not begun
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_prediction_replaces_the_older_one_whole_or_not_at_all(tmp_path, batches):
+    stale = tmp_path / "predictions/strips/heat/stale.png"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+
+    class Failing(Inspector):
+        def predict_step(self, batch, batch_idx):
+            if batch_idx == 2:
+                raise ZeroDivisionError
+            return super().predict_step(batch, batch_idx)
+
+    with pytest.raises(ZeroDivisionError):
+        predict(tmp_path, batches, model=Failing())
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [stale]
+    predict(tmp_path, batches)
+    assert not stale.exists()

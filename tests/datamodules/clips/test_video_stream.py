@@ -1,4 +1,5 @@
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,3 +81,9 @@ def test_bad_sources_are_named_or_left_out(tmp_path, frames, images, video):
     video(tmp_path / "in" / "good.mp4", frames(9))
     with pytest.raises(InputError, match="have the same name good"):
         find_predict_sources(tmp_path / "in", 8, "skip")
+
+
+def test_a_folder_of_images_given_by_dots_has_its_own_name(tmp_path, frames, images, monkeypatch):
+    (images(tmp_path / "clip", frames(6)) / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "clip/below")
+    assert [source.name for source in find_predict_sources(Path(".."), 4, "error")] == ["clip"]
