@@ -4,9 +4,10 @@ One net hears three seconds of sound and draws the frames that belong to it. Wha
 picture follows the sound: drawn to another clip's sound, or to silence, a clip has to come out worse.
 """
 
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
+from lightning.pytorch import Callback
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
@@ -20,6 +21,15 @@ from lightning_models.phases import PhasedModule
 
 MISMATCH_STEP = 4
 """To another clip's sound only every fourth frame is drawn: enough to compare, for a quarter of the cost."""
+
+
+@runtime_checkable
+class HasRates(Protocol):
+    """A data module that knows the rates of its sound and pictures, and their size."""
+
+    sample_rate: int
+    fps: float
+    image_size: int
 
 
 class Drawn(NamedTuple):
@@ -151,6 +161,19 @@ class AudioToVideo(PhasedModule):
         frames: Tensor = self.network(audio)
         return frames
 
+    def configure_callbacks(self) -> list[Callback]:
+        """Check the data's rates too, before any of it is decoded.
+
+        Shapes alone do not tell: twice the pictures of twice the samples are as many for a piece half as long.
+        """
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+        if isinstance(data, HasRates):
+            for key in ("fps", "sample_rate", "image_size"):
+                given, wanted = getattr(data, key), getattr(self.network, key)
+                if given != wanted:
+                    raise InputError(f"data.{key} is {given:g}, but model.{key} is {wanted:g}: set both to the same")
+        return super().configure_callbacks()
+
     # --- training -----------------------------------------------------------------------------------------------
 
     def prepare(self, batch: AudioVideoBatch) -> tuple[Drawn, AudioVideoBatch]:
@@ -202,6 +225,7 @@ class AudioToVideo(PhasedModule):
 
     def predict_step(self, batch: AudioVideoBatch, batch_idx: int) -> DrawnClips:
         """Draw a batch to its sound."""
+        self._check(batch)
         return DrawnClips(self(batch.audio))
 
     @torch.no_grad()
@@ -210,7 +234,7 @@ class AudioToVideo(PhasedModule):
         return self.network.attention(batch.audio)
 
     def _check(self, batch: AudioVideoBatch) -> None:
-        """Refuse data of another rate or size than the model draws."""
+        """Refuse data of another length or size than the model draws, wherever they come from."""
         wanted = (self.network.num_frames(batch.audio.shape[-1]), 3, self.network.image_size, self.network.image_size)
         given = tuple(batch.frames.shape[1:])
         if given != wanted:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import LightningDataModule, Trainer, seed_everything
 from torch.utils.data import DataLoader
 
 from datamodules.batches import AudioVideoBatch
@@ -14,6 +14,7 @@ from lightning_models.audio_to_video import AudioToVideo
 from lightning_models.learning_rate import WarmUpCosine
 
 SIZES = {"fps": 10.0, "sample_rate": 4000, "image_size": 16, "width": 32, "layers": 1, "heads": 4, "feedforward": 32}
+RATES = ("fps", "sample_rate", "image_size")
 TERMS = {"l2", "l1", "change", "structure", "mismatch"}
 ALL = {f"{name}_weight": 1.0 for name in TERMS}
 
@@ -148,8 +149,33 @@ def test_data_of_another_rate_or_size_are_refused(changes):
     system = model(**changes)
     with pytest.raises(InputError, match="the same under data and under model"):
         system.prepare(batch())
-    with pytest.raises(InputError, match="the same under data and under model"):
-        system.validation_step(batch(), 0)
+    for step in (system.validation_step, system.test_step, system.predict_step):
+        with pytest.raises(InputError, match="the same under data and under model"):
+            step(batch(), 0)
+
+
+class Data(LightningDataModule):
+    """Never reached: nothing is to be decoded before the rates are compared."""
+
+    def __init__(self, **changes):
+        super().__init__()
+        self.fps, self.sample_rate, self.image_size = ({**SIZES, **changes}[key] for key in RATES)
+
+    def prepare_data(self):
+        pytest.fail("was decoded")
+
+    train_dataloader = predict_dataloader = test_dataloader = val_dataloader = None
+
+
+@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict"])
+@pytest.mark.parametrize(
+    ("changes", "key"), [({"fps": 20.0, "sample_rate": 8000}, "fps"), ({"sample_rate": 8000}, "sample_rate")]
+)
+def test_rates_are_compared_before_anything_is_decoded(verb, changes, key, tmp_path):
+    trainer = Trainer(default_root_dir=tmp_path, accelerator="cpu", logger=False, enable_checkpointing=False)
+    for system, data in ((model(), Data(**changes)), (model(**changes), Data())):
+        with pytest.raises(InputError, match=rf"data\.{key} is .* but model\.{key} is"):
+            getattr(trainer, verb)(system, datamodule=data)
 
 
 def fit(system, clips, steps, tmp_path):
