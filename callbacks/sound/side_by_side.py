@@ -16,7 +16,7 @@ from callbacks.plots import picture
 from callbacks.wandb_run import show
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.errors import InputError
-from datamodules.sound.sound import FilmWriter, Sound
+from datamodules.sound.sound import FilmWriter, Resampler, Sound, film_rate
 
 _COLUMNS = 15  # pictures in a strip
 
@@ -147,12 +147,15 @@ def _pick(outputs: DrawnClips, batch: AudioVideoBatch, row: int, rates: HasRates
 def _write_film(path: Path, shown: list[_Shown], rates: HasRates) -> None:
     films = [film(to_pictures(one.clips)) for one in shown]
     first = next(films[0])
-    with FilmWriter(path, rates.fps, first.shape[:2], rates.sample_rate) as writer:
+    rate = film_rate(rates.sample_rate)
+    with FilmWriter(path, rates.fps, first.shape[:2], rate) as writer:
         writer.write(first)
         for one, frames in zip(shown, films, strict=True):
             for frame in frames:
                 writer.write(frame)
-            writer.write_sound(one.sound)
+            resampler = Resampler(path, rates.sample_rate, rate, channels=1)
+            writer.write_sound(resampler.push(one.sound))
+            writer.write_sound(resampler.rest())
 
 
 def _draw_strips(path: Path, shown: list[_Shown], rates: HasRates) -> None:

@@ -97,7 +97,12 @@ def track_rate(path: Path) -> int:
         InputError: if there is no sound track.
     """
     with _open_sound(path) as (_, stream):
-        return stream.rate if stream.rate in _AAC_RATES else 48_000
+        return film_rate(stream.rate)
+
+
+def film_rate(rate: int) -> int:
+    """Return the rate at which sound of ``rate`` samples a second is written into an MP4; AAC knows a few only."""
+    return rate if rate in _AAC_RATES else 48_000
 
 
 class Resampler:

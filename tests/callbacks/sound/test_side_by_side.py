@@ -12,25 +12,32 @@ from datamodules.media import read_timed_frames
 from datamodules.sound.sound import read_sound
 
 RATE, FPS, T = 16_000, 10.0, 15
-N = round(T * RATE / FPS)
 
 
-def make_batch(number, valid=T):
+def make_batch(number, valid=T, rate=RATE):
+    samples = round(T * rate / FPS)
     keep = (torch.arange(T) < valid)[None].repeat(2, 1)
-    sound = 0.5 * torch.sin(torch.arange(N) * 0.1 * (number + 1))[None, None].repeat(2, 1, 1)
+    sound = 0.5 * torch.sin(2 * torch.pi * 400 * (number + 1) / rate * torch.arange(samples))[None, None].repeat(
+        2, 1, 1
+    )
     frames = torch.full((2, T, 3, 32, 32), 200, dtype=torch.uint8) * keep[:, :, None, None, None]
     index = torch.arange(2 * number, 2 * number + 2)
     return AudioVideoBatch(sound, frames, keep, sound.flip(2), [f"clip{number}"] * 2, torch.zeros(2), index)
 
 
 class Data(LightningDataModule):
-    sample_rate, fps = RATE, FPS
+    fps = FPS
+
+    def __init__(self, rate):
+        super().__init__()
+        self.sample_rate = rate
 
     def train_dataloader(self):
-        return DataLoader([make_batch(0)], batch_size=None)
+        return DataLoader([make_batch(0, rate=self.sample_rate)], batch_size=None)
 
     def val_dataloader(self):
-        return DataLoader([make_batch(0), make_batch(1, valid=10), make_batch(2)], batch_size=None)
+        clips = [make_batch(number, valid, self.sample_rate) for number, valid in enumerate((T, 10, T))]
+        return DataLoader(clips, batch_size=None)
 
 
 class Painter(LightningModule):
@@ -55,7 +62,7 @@ class Painter(LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-def fit(folder, module, epochs=1, **options):
+def fit(folder, module, epochs=1, rate=RATE, **options):
     trainer = Trainer(
         accelerator="cpu",
         callbacks=[SideBySide(**options)],
@@ -67,7 +74,7 @@ def fit(folder, module, epochs=1, **options):
         max_epochs=epochs,
         num_sanity_val_steps=0,
     )
-    trainer.fit(module, Data())
+    trainer.fit(module, Data(rate))
     return folder / "media"
 
 
@@ -87,6 +94,16 @@ def test_film_and_picture_show_the_first_clips_without_padding(tmp_path):
     assert abs(heard - 25 * RATE / FPS) <= 1024
     for name in ("batch-0000001.png", "attention-0000001.png"):
         assert cv2.imread(str(media / name)).std() > 5
+
+
+@pytest.mark.parametrize("rate", [10_000, 20_000, 192_000])
+def test_sound_at_a_rate_that_aac_does_not_know_is_heard_at_its_pitch(tmp_path, rate):
+    media = fit(tmp_path, Painter(), rate=rate, clips=2)
+    sound = np.concatenate(list(read_sound(media / "batch-0000001.mp4", 8000)), axis=1)[0]
+    assert len(sound) / 8000 == pytest.approx(25 / FPS, abs=0.05)
+    for first, hertz in ((2000, 400), (14_000, 800)):
+        spectrum = np.abs(np.fft.rfft(sound[first : first + 4000]))
+        assert np.argmax(spectrum) * 2 == pytest.approx(hertz, abs=4)
 
 
 def test_a_net_without_attention_and_old_files(tmp_path):
