@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from datamodules.errors import InputError
+
 # A row's scale never falls below this part of the mean over the rows: where nothing moves on normal data the fitted
 # line may reach zero, and noise divided by zero would outvote everything else.
 SMALLEST_RELATIVE_SCALE = 0.1
@@ -87,10 +89,14 @@ class PatchScorer(nn.Module):
         own evidence, so that the empty part of the scene does not pull the scale of the busy part down.
 
         Raises:
-            ValueError: fewer than two windows, or a value that is not finite.
+            InputError: fewer than two windows.
+            ValueError: a value that is not finite.
         """
         if len(patches) < 2:
-            raise ValueError(f"the calibration needs at least two normal windows, not {len(patches)}")
+            raise InputError(
+                f"the calibration needs at least two normal windows, not {len(patches)}: give more normal video, or "
+                "leave out trainer.fast_dev_run and trainer.limit_val_batches"
+            )
         if not torch.isfinite(patches).all():
             raise ValueError("the evidence on normal data is not finite, so that no calibration can be fitted")
         self.line.copy_(_row_lines(patches.flatten(0, 1).double()))

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from datamodules.errors import InputError
+
 POOLED = "(all groups)"
 """Name under which the statistics over all groups stand, for pictures of a group that was never calibrated."""
 
@@ -49,7 +51,8 @@ class ByGroup(nn.Module):
             group: N names.
 
         Raises:
-            ValueError: fewer than two tiles of a group, or a value that is not finite.
+            InputError: fewer than two tiles of a group.
+            ValueError: a value that is not finite.
         """
         if not torch.isfinite(values).all():
             raise ValueError("the evidence on normal tiles is not finite, so that nothing can be fitted to it")
@@ -57,7 +60,10 @@ class ByGroup(nn.Module):
         for row, name in enumerate(self.groups):
             own = values[[name in (POOLED, other) for other in group]].double()
             if len(own) < 2:
-                raise ValueError(f"at least two normal tiles of group {name!r} are needed, not {len(own)}")
+                raise InputError(
+                    f"the calibration needs at least two normal tiles of group {name!r}, not {len(own)}: give more "
+                    "faultless pictures, or leave out trainer.fast_dev_run and trainer.limit_val_batches"
+                )
             self._fit_row(row, own)
 
     def _fit_row(self, row: int, values: Tensor) -> None:

@@ -1,5 +1,6 @@
 """AitexVAE: a variational autoencoder of fabric, and the defects it cannot draw."""
 
+import math
 import warnings
 from typing import Any, ClassVar, Literal
 
@@ -16,7 +17,7 @@ from lightning_models.aitex_vae import references
 from lightning_models.aitex_vae.evidence import CELL, feature_evidence, texture_evidence, unusualness
 from lightning_models.aitex_vae.groups import GroupGaussian, GroupScale
 from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, OutputKind, Restoration
-from lightning_models.phases import PhasedModule
+from lightning_models.calibration import CalibratedModule
 from lightning_models.variational import BetaSchedule, PosteriorKind, as_schedule, kl_divergence
 
 DataRange = Literal["unit", "symmetric"]
@@ -36,7 +37,7 @@ TILES_AT_ONCE = 32
 """Tiles that go through the network together where pictures are scored: bounds the memory, changes no score."""
 
 
-class AitexVAE(PhasedModule):
+class AitexVAE(CalibratedModule):
     """Learns to draw tiles of faultless fabric; scores what is unusual in a picture, and in what it could not draw.
 
     Training takes ``TileBatch``; everything else ``PartBatch``, whole pictures of any size. At validation loader 0
@@ -118,10 +119,12 @@ class AitexVAE(PhasedModule):
         check_output(output, data_range, losses)
         if free_bits > 0 and posterior != "diagonal":
             raise InputError(f"model.free_bits is {free_bits}: only posterior diagonal has free bits, set it to 0")
-        if unknown := sorted(set(evidence or KINDS) - set(KINDS)):
-            raise InputError(f"model.evidence names {unknown}: it is made of {list(KINDS)}")
+        if evidence is not None and (not evidence or set(evidence) - set(KINDS)):
+            raise InputError(f"model.evidence is {evidence}: name some of {list(KINDS)}, or leave it out")
         if not 0 < quantile < 1 or top_k < 1:
             raise InputError(f"model.quantile is {quantile} and model.top_k {top_k}: give 0 < quantile < 1 <= top_k")
+        if not 0 <= overlap < 1:
+            raise InputError(f"model.overlap is {overlap}: give at least 0 and less than 1")
         self.tile_size, self.channels, self.data_range = tile_size, channels, data_range
         self.beta, self.free_bits = as_schedule(beta), free_bits
         self.overlap, self.top_k, self.quantile = overlap, top_k, quantile
@@ -136,8 +139,9 @@ class AitexVAE(PhasedModule):
         self.reference = GroupGaussian(references.STATISTICS)
         self.register_buffer("tile_threshold", torch.tensor(float("nan")))
         self.register_buffer("pixel_threshold", torch.tensor(float("nan")))
-        self._calibration: list[tuple[str, Tensor, Tensor]] = []
-        self._normal: list[tuple[str, Tensor, Tensor]] = []
+        # by number of the picture: group, evidence and statistics of its tiles; score and hottest pixel of its tiles
+        self._calibration: dict[int, tuple[str, Tensor, Tensor]] = {}
+        self._normal: dict[int, tuple[Tensor, Tensor]] = {}
 
     def forward(self, tiles: Tensor) -> Restoration:
         """Restore tiles ``(B, C, S, S)`` of bytes 0..255."""
@@ -225,35 +229,36 @@ class AitexVAE(PhasedModule):
         self, batch: PartBatch, batch_idx: int, dataloader_idx: int = 0
     ) -> PartScores | None:
         """Collect evidence on normal pictures (loader 0), then score held-out ones on that scale (loader 1)."""
+        if self.trainer.sanity_checking:
+            return None
         if dataloader_idx == 0:
             tops = self._tile_tops(self.evidence_maps(batch)[0], batch)
             tiles = self._grid_tiles(batch)
             statistics = references.tile_statistics(tiles, references.blurred(tiles))
-            self._calibration.append((batch.group, tops, statistics))
+            self._calibration[batch.index] = (batch.group, tops, statistics)
             return None
         if self._calibration:
-            group, tops, statistics = self._gathered(self._calibration)
-            self.scale.fit(tops, group)
-            self.reference.fit(statistics, group)
+            names, tops_of, statistics_of = zip(*self.gathered(self._calibration), strict=True)
+            group = [name for name, tops in zip(names, tops_of, strict=True) for _ in tops]
+            self.scale.fit(torch.cat(tops_of), group)
+            self.reference.fit(torch.cat(statistics_of), group)
         scores = self._scores(batch)
         if batch.label == 0:
             peak = torch.stack([_cut(scores.heat, tile).amax() for tile in scores.tile.tolist()])
-            self._normal.append((batch.group, scores.tile_score[:, None], peak[:, None]))
+            self._normal[batch.index] = (scores.tile_score, peak)
         return scores
 
     def on_validation_epoch_end(self) -> None:
         """Put the thresholds where few tiles of held-out normal pictures lie above them."""
-        group, score, peak = self._gathered(self._normal)
-        if group:
+        if normal := self.gathered(self._normal):
+            score, peak = (torch.cat(of_pictures) for of_pictures in zip(*normal, strict=True))
             self.tile_threshold.copy_(score.quantile(self.quantile))
             self.pixel_threshold.copy_(peak.quantile(self.quantile))
+            self.calibrated_at = self.batches_seen
 
     def on_test_start(self) -> None:
-        """Refuse to judge by a scale that was never fitted."""
-        if self.tile_threshold.isnan():
-            raise InputError(
-                "this model was never calibrated: its scores have no scale. Train it first, or give --ckpt_path best"
-            )
+        """Judge only by a calibration."""
+        self.check_calibration(self.tile_threshold)
 
     on_predict_start = on_test_start
 
@@ -265,15 +270,16 @@ class AitexVAE(PhasedModule):
 
     @torch.no_grad()
     def visuals(self, batch: PartBatch) -> dict[str, Tensor]:
-        """Pictures ``(1, C, H, W - start)`` in [0, 1] worth a look: input, reconstruction, heat.
+        """Pictures in [0, 1] worth a look: input and reconstruction ``(1, 3, H, W - start)``, heat ``(1, 1, ...)``.
 
         In the heat 0.5 is the threshold of a pixel.
         """
         part, restored, _ = self.restore(batch)
         heat = self._scores(batch).heat[:, batch.start :] / (2 * self.pixel_threshold)
         return {
-            "input": self._to_unit_range(part)[None],
-            "reconstruction": self._to_unit_range(restored)[None],
+            # three channels also where they are grey: a single one is shown in the colours of heat
+            "input": self._to_unit_range(part).expand(3, -1, -1)[None],
+            "reconstruction": self._to_unit_range(restored).expand(3, -1, -1)[None],
             "heat": heat.nan_to_num(0).clamp(0, 1)[None, None],
         }
 
@@ -333,21 +339,6 @@ class AitexVAE(PhasedModule):
                 stacklevel=2,
             )
 
-    def _gathered(self, collected: list[tuple[str, Tensor, Tensor]]) -> tuple[list[str], Tensor, Tensor]:
-        """Join what all processes collected for pictures, tile by tile, the same on each, and forget it."""
-        parts = [collected]
-        if self.trainer.world_size > 1:
-            found: list[Any] = [None] * self.trainer.world_size
-            own = [(group, first.cpu(), second.cpu()) for group, first, second in collected]
-            torch.distributed.all_gather_object(found, own)
-            parts = found
-        rows = [row for part in parts for row in part]
-        collected.clear()
-        empty = torch.empty(0, device=self.device)
-        first = torch.cat([row[1].to(self.device) for row in rows]) if rows else empty
-        second = torch.cat([row[2].to(self.device) for row in rows]) if rows else empty
-        return [group for group, tops, _ in rows for _ in range(len(tops))], first, second
-
     # --- checkpoints: the groups' names travel beside their statistics ----------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -370,8 +361,8 @@ def check_output(output: OutputKind, data_range: DataRange, losses: dict[str, fl
         InputError: naming the two arguments and the remedy.
     """
     known = ("bce", "mse", "ssim", "spectral", "log_spectral")
-    if not losses or set(losses) - set(known) or min(losses.values()) < 0:
-        raise InputError(f"model.losses is {losses}: give a weight of at least 0 to some of {list(known)}")
+    if not losses or set(losses) - set(known) or not all(0 <= weight < math.inf for weight in losses.values()):
+        raise InputError(f"model.losses is {losses}: give a finite weight of at least 0 to some of {list(known)}")
     wanted = {"sigmoid": "unit", "tanh": "symmetric"}.get(output, data_range)
     if data_range != wanted:
         raise InputError(f"model.output {output} cannot draw model.data_range {data_range}: set it to {wanted}")

@@ -17,6 +17,7 @@ from datamodules.batches import FrameScores, VideoBatch
 from datamodules.errors import InputError
 from lightning_models import losses
 from lightning_models.adversarial import AdversarialModule
+from lightning_models.calibration import CalibratedModule
 from lightning_models.scoring import PatchScorer
 from lightning_models.vta_gan import evidence
 from lightning_models.vta_gan.discriminator import Discriminator, DiscriminatorNorm, DiscriminatorOutput
@@ -36,7 +37,7 @@ from lightning_models.vta_gan.temporal_attention import PositionalEncoding, Temp
 THRESHOLD_QUANTILE = 0.99  # of the scores of held-out normal frames
 
 
-class VTAGAN(AdversarialModule):
+class VTAGAN(CalibratedModule, AdversarialModule):
     """Video anomaly detection with temporal attention and optical flow.
 
     Args:
@@ -170,8 +171,8 @@ class VTAGAN(AdversarialModule):
             raise InputError(f"model.evidence: {unknown} is not among what the parts switched on offer: {offered}")
         self.scorer = PatchScorer(["baseline", *offered], offered if evidence is None else evidence, patch, top_k)
         self.register_buffer("score_threshold", torch.tensor(float("nan")))
-        self._calibration: list[Tensor] = []
-        self._normal_scores: list[Tensor] = []
+        self._calibration: dict[int, Tensor] = {}  # by number of the window
+        self._normal_scores: dict[int, Tensor] = {}
 
     def forward(self, frames: Tensor) -> Restoration:
         """Restore clips ``(B, T, 3, H, W)`` of bytes 0..255."""
@@ -263,28 +264,28 @@ class VTAGAN(AdversarialModule):
     ) -> FrameScores | None:
         """Collect evidence on normal clips (loader 0), then score held-out clips on that scale (loader 1)."""
         patches, _ = self.evidence_patches(batch)
+        if self.trainer.sanity_checking:
+            return None
         if dataloader_idx == 0:
-            self._calibration.append(patches)
+            self._calibration.update(zip(batch.index.tolist(), patches, strict=True))
             return None
         if self._calibration:
-            self.scorer.fit(self._gathered(self._calibration))
+            self.scorer.fit(torch.stack(self.gathered(self._calibration)))
         scores = self._scores(batch, patches)
         # the frames of a window share its score: one anomalous frame raises that of its normal neighbours
-        self._normal_scores.append(scores.score[(scores.label == 0).all(1)].flatten())
+        normal = (scores.label == 0).all(1)
+        self._normal_scores.update(zip(scores.index[normal].tolist(), scores.score[normal], strict=True))
         return scores
 
     def on_validation_epoch_end(self) -> None:
         """Put the threshold where few frames of held-out normal windows lie above it."""
-        normal = self._gathered(self._normal_scores)
-        if len(normal):
-            self.score_threshold.copy_(normal.quantile(THRESHOLD_QUANTILE))
+        if normal := self.gathered(self._normal_scores):
+            self.score_threshold.copy_(torch.stack(normal).quantile(THRESHOLD_QUANTILE))
+            self.calibrated_at = self.batches_seen
 
     def on_test_start(self) -> None:
-        """Refuse to judge by a scale that was never fitted."""
-        if self.score_threshold.isnan():
-            raise InputError(
-                "this model was never calibrated: its scores have no scale. Train it first, or give --ckpt_path best"
-            )
+        """Judge only by a calibration."""
+        self.check_calibration(self.score_threshold)
 
     on_predict_start = on_test_start
 
@@ -321,16 +322,6 @@ class VTAGAN(AdversarialModule):
             alternatives={name: scored.parts[..., k] for k, name in enumerate(self.scorer.names)},
             mask=batch.mask,
         )
-
-    def _gathered(self, collected: list[Tensor]) -> Tensor:
-        """Join what all processes collected, the same on each, and forget it."""
-        joined = torch.cat(collected) if collected else torch.empty(0, device=self.device)
-        collected.clear()
-        if self.trainer.world_size == 1:
-            return joined
-        parts: list[Tensor | None] = [None] * self.trainer.world_size
-        torch.distributed.all_gather_object(parts, joined.cpu())
-        return torch.cat([part for part in parts if part is not None and len(part)]).to(self.device)
 
     def _check_window(self, batch: VideoBatch) -> None:
         if batch.frames.shape[1] != self.num_frames:

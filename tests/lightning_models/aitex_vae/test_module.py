@@ -26,8 +26,10 @@ def model(**changes):
 
 
 @pytest.fixture(autouse=True)
-def _no_trainer_needed(monkeypatch):
-    monkeypatch.setattr(AitexVAE, "trainer", SimpleNamespace(world_size=1, num_training_batches=100, strategy=None))
+def trainer(monkeypatch):
+    trainer = SimpleNamespace(world_size=1, num_training_batches=100, strategy=None, sanity_checking=False)
+    monkeypatch.setattr(AitexVAE, "trainer", trainer)
+    return trainer
 
 
 def cloth(height=64, width=160, seed=0, channels=1):
@@ -51,9 +53,11 @@ def calibrated(groups=("a", "b"), **changes):
     system = model(**changes).eval()
     with torch.no_grad():
         system.on_validation_start()
-        for group in groups:
+        for number, group in enumerate(groups):
             for seed in range(3):
-                assert system.validation_step(part(seed, group=group), 0, 0) is None
+                batch = part(seed, group=group)
+                batch.index = 3 * number + seed
+                assert system.validation_step(batch, 0, 0) is None
         for seed in (3, 4):
             system.validation_step(part(seed), 0, 1)
             system.validation_step(part(seed, 1, spot=True), 0, 1)
@@ -125,9 +129,12 @@ def test_training_lowers_the_loss():
         ({"data_range": "symmetric"}, "set it to unit"),
         ({"output": "tanh", "losses": {"mse": 1.0}}, "set it to symmetric"),
         ({"losses": {"spectral": 1.0}}, "set model.output to linear"),
-        ({"losses": {"mae": 1.0}}, "give a weight"),
-        ({"losses": {"mse": -1.0}}, "give a weight"),
-        ({"losses": {}}, "give a weight"),
+        ({"losses": {"mae": 1.0}}, "give a finite weight"),
+        ({"losses": {"mse": -1.0}}, "give a finite weight"),
+        ({"losses": {"mse": math.nan}}, "give a finite weight"),
+        ({"losses": {}}, "give a finite weight"),
+        ({"evidence": []}, "name some of"),
+        ({"overlap": 1.0}, "overlap is 1.0"),
         ({"posterior": "full", "free_bits": 0.1}, "set it to 0"),
         ({"evidence": ["smell"]}, "smell"),
         ({"quantile": 1.0}, "quantile is 1.0"),
@@ -293,13 +300,45 @@ def test_a_model_without_calibration_does_not_judge():
     calibrated().on_predict_start()
 
 
+def test_a_picture_that_comes_twice_counts_once(monkeypatch):
+    once, twice = calibrated(("a",)), model().eval()
+    with torch.no_grad():
+        twice.on_validation_start()
+        for seed in (2, 0, 1, 0, 0):
+            twice.validation_step(part(seed), 0, 0)
+        for seed in (4, 3, 4):
+            twice.validation_step(part(seed), 0, 1)
+        twice.on_validation_epoch_end()
+    assert torch.equal(twice.scale.location, once.scale.location)
+    assert torch.equal(twice.tile_threshold, once.tile_threshold)
+
+
+def test_the_sanity_check_calibrates_nothing(trainer):
+    trainer.sanity_checking = True
+    system = calibrated()
+    assert system.tile_threshold.isnan()
+    assert system.calibrated_at is None
+    trainer.sanity_checking = False
+    assert calibrated().calibrated_at == 0
+
+
+def test_too_few_normal_tiles_are_told():
+    system = model(tile_size=256).eval()
+    with torch.no_grad():
+        system.validation_step(part(0), 0, 0)
+        with pytest.raises(InputError, match=r"two normal tiles of group .* not 1: .*fast_dev_run"):
+            system.validation_step(part(3), 0, 1)
+
+
 def test_visuals_are_pictures():
     shown = calibrated().visuals(part(9, 1, spot=True))
-    assert {name: tuple(picture.shape) for name, picture in shown.items()} == dict.fromkeys(
-        ("input", "reconstruction", "heat"), (1, 1, 64, 128)
-    )
+    channels = {"input": 3, "reconstruction": 3, "heat": 1}  # a single one would be shown in the colours of heat
+    assert {name: picture.shape for name, picture in shown.items()} == {
+        name: (1, count, 64, 128) for name, count in channels.items()
+    }
     assert all(picture.min() >= 0 and picture.max() <= 1 for picture in shown.values())
-    torch.testing.assert_close(shown["input"][0], part(9, 1, spot=True).image[:, :, 32:] / 255)
+    expected = part(9, 1, spot=True).image[:, :, 32:] / 255
+    torch.testing.assert_close(shown["input"][0], expected.expand(3, -1, -1))
 
 
 @pytest.mark.parametrize("data_range", ["unit", "symmetric"])

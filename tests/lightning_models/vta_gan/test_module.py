@@ -234,13 +234,23 @@ def test_a_model_without_calibration_does_not_judge():
 
 def test_the_threshold_comes_from_windows_that_are_normal_throughout(monkeypatch):
     judge = calibrated()
-    monkeypatch.setattr(type(judge), "trainer", SimpleNamespace(world_size=1))
+    trainer = SimpleNamespace(world_size=1, sanity_checking=True)
+    monkeypatch.setattr(type(judge), "trainer", trainer)
+    before = {name: value.clone() for name, value in judge.state_dict().items()}
+    judge.on_validation_start()
+    assert judge.validation_step(batch(1), 0) is judge.validation_step(batch(1), 0, dataloader_idx=1) is None
+    judge.on_validation_epoch_end()
+    assert all(torch.equal(value, before[name]) for name, value in judge.state_dict().items())
+    assert judge.calibrated_at is None
+    trainer.sanity_checking = False
+    judge.batches_seen = 7
     clips = batch(2)
     clips.label[1, 3:] = 1  # its first frames are normal, but share the window's score
     judge.on_validation_start()
     scores = judge.validation_step(clips, 0, dataloader_idx=1)
     judge.on_validation_epoch_end()
     assert judge.score_threshold == scores.score[0, 0]
+    assert judge.calibrated_at == 7
     assert scores.score[0, 0] != scores.score[1, 0]
 
 
