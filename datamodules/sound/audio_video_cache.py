@@ -186,10 +186,9 @@ def _decode(pair: Pair, settings: Settings, folder: Path) -> None:
     origin = first[0] if pair.sound == pair.video else None
     with (folder / "sound.raw").open("wb") as file:
         for piece in read_sound(pair.sound, settings.sample_rate, origin=origin):
-            file.write(piece[0].tobytes())
-            heard += piece.shape[1]
-            if heard >= wanted:
-                break
+            if heard < wanted:  # all of it is decoded, to know whether it is damaged
+                file.write(piece[0].tobytes())
+                heard += piece.shape[1]
     audible = int((heard / settings.sample_rate + _SILENT_END) * settings.fps)
     facts = {"video": str(pair.video), "sound": str(pair.sound), "frames": min(length, audible)}
     (folder / "clip.json").write_text(json.dumps(facts))

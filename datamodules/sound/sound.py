@@ -5,6 +5,7 @@ pictures are, so that both stay together however long a file is.
 """
 
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -38,7 +39,7 @@ def read_sound(path: Path, rate: int, *, stereo: bool = False, origin: float | N
     """Yield the first sound track of a file in pieces of about a second, in memory for a few of them.
 
     Channels are averaged (``stereo`` keeps two channels as they are). Pauses between time stamps become
-    silence, what overlaps is dropped. A lossy codec and the filter overshoot a little; as on playing, that is
+    silence, so do packets that cannot be decoded, with one warning; what overlaps is dropped. A lossy codec and the filter overshoot a little; as on playing, that is
     cut off at -1 and 1.
 
     Args:
@@ -52,7 +53,8 @@ def read_sound(path: Path, rate: int, *, stereo: bool = False, origin: float | N
         float32 ``(1, n)``, or ``(2, n)`` if ``stereo``.
 
     Raises:
-        InputError: if there is no sound track, it is empty, damaged, or its rate cannot be converted.
+        InputError: if there is no sound track, it is empty or for the larger part damaged, or its rate cannot be
+            converted.
     """
     resampler: Resampler | None = None
     waiting: list[Sound] = []
@@ -204,8 +206,23 @@ def _open_sound(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _decode(path: Path) -> Iterator[Any]:
+    """Yield the frames of a file's sound; packets that cannot be decoded are left out with one warning."""
+    decoded = damaged = 0
     with _open_sound(path) as (container, stream):
-        yield from container.decode(stream)
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                damaged += 1
+                continue
+            decoded += bool(frames)
+            yield from frames
+    if damaged > decoded:
+        raise InputError(f"{path}: its sound is damaged: {decoded} packets can be decoded, {damaged} cannot")
+    if damaged:
+        warnings.warn(
+            f"{path}: {damaged} of {damaged + decoded} packets of its sound are damaged and left out", stacklevel=2
+        )
 
 
 def _mix(path: Path, frame: Any, stereo: bool) -> Sound:

@@ -138,6 +138,39 @@ def test_what_cannot_be_heard_is_named(tmp_path):
         read(broken)
 
 
+def damage(path, first, last):
+    """Overwrite a part of a file, from one share of its length to another."""
+    content = bytearray(path.read_bytes())
+    begin, end = (int(share * len(content)) for share in (first, last))
+    content[begin:end] = bytes(end - begin)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "sample_format"),
+    [("a.m4a", "aac", "fltp"), ("a.ac3", "ac3", "fltp"), ("a.mp3", "libmp3lame", "fltp")],
+)
+def test_a_damaged_middle_is_left_out_with_one_warning(tmp_path, name, codec, sample_format):
+    path = write_sound(tmp_path / name, tones(6, 48_000), 48_000, codec, sample_format)
+    whole = read(path)
+    damage(path, 0.4, 0.5)
+    with pytest.warns(UserWarning, match=rf"{name}: \d+ of \d+ packets of its sound") as warned:
+        rest = read(path)
+    assert len(warned) == 1
+    assert abs(rest.shape[1] - (whole.shape[1] if name == "a.m4a" else 0.9 * whole.shape[1])) < 3200
+    np.testing.assert_allclose(rest[0, :16_000], whole[0, :16_000], atol=1e-3)
+    if name == "a.m4a":  # has time stamps: what follows is in its place
+        assert np.abs(rest[0, 42_000:46_000]).max() < 0.01
+        np.testing.assert_allclose(rest[0, 64_000:90_000], whole[0, 64_000:90_000], atol=1e-3)
+
+
+def test_sound_that_is_damaged_for_the_larger_part_is_refused(tmp_path):
+    path = write_sound(tmp_path / "a.m4a", tones(6, 48_000), 48_000, "aac", "fltp")
+    damage(path, 0.02, 0.7)
+    with pytest.raises(InputError, match=r"a\.m4a: its sound is damaged: \d+ packets"):
+        read(path)
+
+
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_film_keeps_sound_and_pictures_together(tmp_path, channels):
     path, rate, fps = tmp_path / "film.mp4", 44_100, 25
