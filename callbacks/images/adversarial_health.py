@@ -15,6 +15,7 @@ from datamodules.errors import InputError
 
 FILE = "adversarial_health.json"
 SATURATED_ACCURACY, SATURATED_GAP = 0.99, 0.98
+WON_OBJECTIVE = 0.01
 BLIND_ACCURACY, BLIND_GAP = 0.55, 0.02
 DIVERSITY, DIVERSITY_METRIC, VALIDATIONS = 0.05, "val/sample_diversity", 3
 
@@ -25,7 +26,8 @@ class HasHealth(Protocol):
 
     health: Mapping[str, Tensor]
     """Means over the batch, 0-dim: what is made of ``real`` pictures, of a ``reconstruction``, of a ``sample``
-    (probabilities of being real, or a critic's scores), and the ``accuracy`` in [0, 1]."""
+    (probabilities of being real, or a critic's scores), and the ``accuracy`` in [0, 1]; of one whose objective ends
+    at 0 also the ``objective``, at least 0, without weights and penalties."""
 
 
 class AdversarialHealth(Callback):
@@ -36,6 +38,9 @@ class AdversarialHealth(Callback):
     - ``discriminator_saturated``: accuracy above 0.99, and D(real) above D(reconstruction) and D(sample) by more
       than 0.98. Through a sigmoid so far out hardly any gradient reaches the generator. It does not apply to
       scores, which have no sigmoid.
+    - ``discriminator_won``: accuracy above 0.99 and an objective below 0.01, where one that knows nothing has 2 (hinge)
+      or 1.39 (cross-entropy): nothing is left for it to learn, however close to each other its probabilities are.
+      Said only of what is not saturated. It does not apply to a critic, whose objective has no end.
     - ``discriminator_blind``: accuracy below 0.55; for probabilities also all within 0.02 of each other. What the
       generator learns from it is noise.
     - ``generator_collapsed``: ``val/sample_diversity`` below 0.05 at three validations in a row: it draws one picture.
@@ -62,11 +67,19 @@ class AdversarialHealth(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run goes on with."""
-        return {"found": self.found, "rows": list(self._rows), "first": self._first, "repeated": self._repeated}
+        return {
+            "found": self.found,
+            "sums": self._sums,
+            "batches": self._batches,
+            "rows": list(self._rows),
+            "first": self._first,
+            "repeated": self._repeated,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what :meth:`state_dict` gave."""
         self.found, self._first, self._repeated = state_dict["found"], state_dict["first"], state_dict["repeated"]
+        self._sums, self._batches = state_dict["sums"], state_dict["batches"]
         self._rows = deque((count, dict(means)) for count, means in state_dict["rows"])
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -125,9 +138,9 @@ class AdversarialHealth(Callback):
         }
 
     def _take(self, batches: int, means: dict[str, float], trainer: Trainer) -> None:
-        fits = {name: value for name, value in means.items() if 0 <= value <= 1 or self.judge == "score"}
-        if fits.keys() != means.keys():
-            outside = {name: value for name, value in means.items() if name not in fits}
+        judged = {name: value for name, value in means.items() if name != "objective"}
+        outside = {name: value for name, value in judged.items() if not 0 <= value <= 1}
+        if outside and self.judge == "probability":
             raise InputError(f"AdversarialHealth: {outside} is no probability; set judge: score for a critic's scores.")
         self._rows.append((batches, means))
         while sum(count for count, _ in self._rows) - self._rows[0][0] >= self.window:
@@ -138,7 +151,7 @@ class AdversarialHealth(Callback):
             self._first = False
             self._rows.clear()
             return
-        self._note(trainer, self._verdicts(), {"discriminator_saturated", "discriminator_blind"})
+        self._note(trainer, self._verdicts(), {"discriminator_saturated", "discriminator_won", "discriminator_blind"})
 
     def _verdicts(self) -> dict[str, str]:
         """Return a sentence by name for what holds of the window."""
@@ -147,11 +160,16 @@ class AdversarialHealth(Callback):
         values = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
         over = f"over the last {self.window} batches ({values})"
         found = {}
-        certain = means["accuracy"] > SATURATED_ACCURACY and means["real"] - max(fakes) > SATURATED_GAP
-        if certain and self.judge == "probability":
+        always_right = means["accuracy"] > SATURATED_ACCURACY
+        if always_right and means["real"] - max(fakes) > SATURATED_GAP and self.judge == "probability":
             found["discriminator_saturated"] = (
                 f"the discriminator has collapsed: it knows every picture for certain {over}, and the generator "
                 "learns nothing from it. Weaken it (spectral norm, r1, gate, a lower learning rate)"
+            )
+        elif always_right and means.get("objective", WON_OBJECTIVE) < WON_OBJECTIVE:
+            found["discriminator_won"] = (
+                f"the discriminator has won: nothing is left for it to learn {over}, and the generator follows a judge "
+                "that stands still. Weaken it (r1, gate, a lower learning rate) or raise adversarial_weight"
             )
         apart = max(means["real"], *fakes) - min(means["real"], *fakes)
         if means["accuracy"] < BLIND_ACCURACY and (self.judge == "score" or apart < BLIND_GAP):

@@ -70,7 +70,8 @@ class MotorVAEGAN(AdversarialModule):
     Attributes:
         latent_dim: D.
         health: of the latest batch, 0-dim: mean probability of being a photograph that the discriminator gives to
-            ``real``, ``reconstruction`` and ``sample``, and its ``accuracy`` (half for photographs, half for others).
+            ``real``, ``reconstruction`` and ``sample``, its ``accuracy`` (half for photographs, half for others), and
+            its ``objective`` (hinge or bce) without weights and penalties.
     """
 
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"discriminator": ("discriminator",), "generator": ("vae",)}
@@ -165,14 +166,8 @@ class MotorVAEGAN(AdversarialModule):
     def discriminator_loss(self, drawn: Drawn) -> dict[str, Tensor]:
         """Photographs against reconstructions and samples."""
         real, restored, sampled = self._judge(drawn.images, *drawn.fakes.detach().chunk(2))
-        self.health = _health(real.logits, restored.logits, sampled.logits)
-        terms = {
-            "real": losses.real_objective(self.objective, real.logits),
-            "fake": self._mixed(
-                losses.fake_objective(self.objective, restored.logits),
-                losses.fake_objective(self.objective, sampled.logits),
-            ),
-        }
+        self.health = self._health(real.logits, restored.logits, sampled.logits)
+        terms = self._objectives(real.logits, restored.logits, sampled.logits)
         if "r1" in self.weights:
             terms["r1"] = losses.r1_penalty(lambda images: self.discriminator(images).logits, drawn.images)
         return terms
@@ -195,6 +190,14 @@ class MotorVAEGAN(AdversarialModule):
             terms["feature"] = mse(restored.maps[self.feature_stage], target)
         return terms
 
+    def _objectives(self, real: Tensor, restored: Tensor, sampled: Tensor) -> dict[str, Tensor]:
+        return {
+            "real": losses.real_objective(self.objective, real),
+            "fake": self._mixed(
+                losses.fake_objective(self.objective, restored), losses.fake_objective(self.objective, sampled)
+            ),
+        }
+
     def _mixed(self, of_reconstructions: Tensor, of_samples: Tensor) -> Tensor:
         return self.share * of_reconstructions + (1 - self.share) * of_samples
 
@@ -207,11 +210,21 @@ class MotorVAEGAN(AdversarialModule):
         logits = together.logits.chunk(len(kinds))
         return [Judgement(own, [stage[kind] for stage in maps]) for kind, own in enumerate(logits)]
 
+    def _health(self, *logits: Tensor) -> dict[str, Tensor]:
+        real, restored, sampled = (kind.detach().float() for kind in logits)
+        right = [(real > 0).float().mean(), (torch.cat([restored, sampled]) <= 0).float().mean()]
+        kinds = {"real": real, "reconstruction": restored, "sample": sampled}
+        return {
+            **{name: kind.sigmoid().mean() for name, kind in kinds.items()},
+            "accuracy": torch.stack(right).mean(),
+            "objective": torch.stack([*self._objectives(real, restored, sampled).values()]).sum(),
+        }
+
     @torch.no_grad()
     def _gated(self, drawn: Drawn) -> str | None:
         """Return the phase that waits: the one that is ahead by more than the margin."""
         real, *fakes = (kind.logits for kind in self._judge(drawn.images, *drawn.fakes.chunk(2)))
-        self.health = _health(real, *fakes)
+        self.health = self._health(real, *fakes)
         costs = torch.stack(
             [losses.real_objective("bce", real), *(losses.fake_objective("bce", fake) for fake in fakes)]
         )
@@ -264,13 +277,3 @@ class MotorVAEGAN(AdversarialModule):
                 f"{self.picture_shape}: set image_size and the channels of data and model to the same"
             )
         return images.float() / 255
-
-
-def _health(real: Tensor, restored: Tensor, sampled: Tensor) -> dict[str, Tensor]:
-    real, restored, sampled = (logits.detach().float() for logits in (real, restored, sampled))
-    right = [(real > 0).float().mean(), (torch.cat([restored, sampled]) <= 0).float().mean()]
-    probabilities = {"real": real, "reconstruction": restored, "sample": sampled}
-    return {
-        **{name: logits.sigmoid().mean() for name, logits in probabilities.items()},
-        "accuracy": torch.stack(right).mean(),
-    }

@@ -12,6 +12,7 @@ from datamodules.errors import InputError
 SATURATED = {"real": 0.9999, "reconstruction": 0.0001, "sample": 0.0002, "accuracy": 1.0}
 BALANCED = {"real": 0.72, "reconstruction": 0.35, "sample": 0.2, "accuracy": 0.87}
 WINNING = {"real": 0.95, "reconstruction": 0.04, "sample": 0.03, "accuracy": 1.0}
+WON = {"real": 0.86, "reconstruction": 0.13, "sample": 0.12, "accuracy": 1.0, "objective": 0.004}  # by hinge
 BLIND = {"real": 0.501, "reconstruction": 0.5, "sample": 0.499, "accuracy": 0.5}
 
 
@@ -87,7 +88,21 @@ def test_a_discriminator_that_knows_everything_is_reported_once(tmp_path):
     assert run.callback_metrics["train/health/real"] == pytest.approx(0.9999)
 
 
-@pytest.mark.parametrize("course", [noisy(BALANCED), noisy(WINNING, 0.01), noisy(BALANCED, 0.2)])
+def test_a_discriminator_with_nothing_left_to_learn_has_won_however_close_its_probabilities(tmp_path):
+    with pytest.warns(UserWarning, match=r"discriminator_won: .* nothing is left for it to learn .* Weaken it"):
+        callback, _ = fit(tmp_path / "won", lambda batch: WINNING | {"objective": 0.3} if batch < 50 else WON)
+    assert set(callback.found) == {"discriminator_won"}
+    assert callback.found["discriminator_won"]["at_the_end"]
+    with pytest.warns(UserWarning, match="discriminator_saturated"):
+        callback, _ = fit(tmp_path / "saturated", lambda batch: SATURATED | {"objective": 0.0001})
+    assert set(callback.found) == {"discriminator_saturated"}
+    callback, _ = fit(tmp_path / "sometimes wrong", lambda batch: WON | {"accuracy": 0.98})
+    assert callback.found == {}
+
+
+@pytest.mark.parametrize(
+    "course", [noisy(BALANCED | {"objective": 0.9}), noisy(BALANCED), noisy(WINNING, 0.01), noisy(BALANCED, 0.2)]
+)
 def test_a_game_that_is_played_is_left_alone(tmp_path, course, recwarn):
     callback, _ = fit(tmp_path, course)
     assert callback.found == {}
@@ -138,6 +153,16 @@ def test_a_resumed_run_judges_as_an_uninterrupted_one(tmp_path):
         fit(tmp_path, course, 30, 4, callback=resumed, ckpt_path=run.checkpoint_callback.best_model_path, **kept)
     assert resumed.found["discriminator_saturated"]["since_batch"] == 75
     assert torch.load(run.checkpoint_callback.best_model_path, weights_only=True)["callbacks"]
+
+
+def test_a_run_resumed_between_two_rows_of_the_log_repeats_an_uninterrupted_one(tmp_path):
+    kept = {"enable_checkpointing": True}
+    whole, _ = fit(tmp_path / "whole", noisy(BALANCED), 33, 2)  # a row every five batches: three wait at epoch 1's end
+    _, run = fit(tmp_path / "half", noisy(BALANCED), 33, 1, **kept)
+    path = run.checkpoint_callback.best_model_path
+    rest, _ = fit(tmp_path / "rest", noisy(BALANCED), 33, 2, callback=AdversarialHealth(window=20), ckpt_path=path)
+    assert rest.means() == whole.means()
+    assert rest._rows == whole._rows
 
 
 def test_nothing_is_read_from_the_device_between_two_rows_of_the_log(tmp_path, monkeypatch):

@@ -205,7 +205,7 @@ def test_the_gate_lets_the_one_behind_train_alone(sign, trained):
     before = {name: weight.clone() for name, weight in system.named_parameters()}
     fit(system, [white])
     assert changed(before, dict(system.named_parameters())) == trained
-    assert set(system.health) == {"real", "reconstruction", "sample", "accuracy"}
+    assert set(system.health) == {"real", "reconstruction", "sample", "accuracy", "objective"}
     assert system.health["accuracy"].item() == (1 if sign > 0 else 0)
 
 
@@ -231,6 +231,8 @@ def test_health_is_what_the_discriminator_says(prepared):
         assert not system.health[name].requires_grad
     right = (logits[0] > 0).float().mean() / 2 + (torch.cat(logits[1:]) <= 0).float().mean() / 2
     assert system.health["accuracy"].item() == pytest.approx(right.item())
+    hinge = (1 - logits[0]).relu().mean() + sum((1 + fake).relu().mean() for fake in logits[1:]) / 2
+    assert system.health["objective"].item() == pytest.approx(hinge.item(), rel=1e-5)
 
 
 def test_beta_follows_its_schedule(monkeypatch):
