@@ -71,13 +71,27 @@ def feature_evidence(real: Sequence[Tensor], restored: Sequence[Tensor], cells: 
     return torch.cat([_local_mean(distance, cells).add(FAINTEST).log() for distance in distances])
 
 
-def unusualness(channels: Tensor) -> Tensor:
-    """Return how many spreads of its own channel every place of ``(K, h, w)`` is away from the channel's median."""
+def unusualness(channels: Tensor, blank: Tensor) -> Tensor:
+    """Return how many spreads of its own channel every place is away from the channel's median.
+
+    Median and spread are those of the places that are not blank: all blank places have the same values, and a large
+    torn-out piece would pull the median to itself, or shrink the spread until all cloth looked unusual.
+
+    Args:
+        channels: ``(K, h, w)``.
+        blank: bool ``(h, w)``; where every place is, all count.
+    """
     flat = channels.flatten(1)
-    median = flat.median(1, keepdim=True).values
-    away = (flat - median).abs()
-    spread = MEDIAN_DEVIATION * away.median(1, keepdim=True).values
-    return (away / (spread + FAINTEST)).view_as(channels)
+    counted = flat if blank.all() else flat[:, ~blank.flatten()]
+    median = counted.median(1, keepdim=True).values
+    spread = MEDIAN_DEVIATION * (counted - median).abs().median(1, keepdim=True).values
+    return ((flat - median).abs() / (spread + FAINTEST)).view_as(channels)
+
+
+def blank_cells(picture: Tensor) -> Tensor:
+    """Return bool ``(h, w)``: whether a cell of a picture ``(C, H, W)`` is of one colour, which no cloth is."""
+    highest, lowest = (sign * F.max_pool2d(sign * picture[None], CELL, ceil_mode=True)[0] for sign in (1, -1))
+    return (highest == lowest).all(0)
 
 
 def blur(picture: Tensor, sigma_y: float, sigma_x: float) -> Tensor:

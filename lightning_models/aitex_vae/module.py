@@ -14,7 +14,7 @@ from datamodules.errors import InputError
 from datamodules.tiling import Tiling, grid
 from lightning_models import reconstruction_losses
 from lightning_models.aitex_vae import references
-from lightning_models.aitex_vae.evidence import CELL, feature_evidence, texture_evidence, unusualness
+from lightning_models.aitex_vae.evidence import CELL, blank_cells, feature_evidence, texture_evidence, unusualness
 from lightning_models.aitex_vae.groups import GroupGaussian, GroupScale
 from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, OutputKind, Restoration
 from lightning_models.calibration import CalibratedModule
@@ -215,7 +215,8 @@ class AitexVAE(CalibratedModule):
             real, drawn = (self.network.encoder(picture[None], SHALLOW_STAGES) for picture in (part, restored))
             maps["features"] = feature_evidence(real, drawn, cells)
             maps["kl"] = F.adaptive_avg_pool2d(divergence[None], cells)[0]
-            return torch.cat([unusualness(maps[kind]) for kind in self.place]), restored
+            blank = blank_cells(part)
+            return torch.cat([unusualness(maps[kind], blank) for kind in self.place]), restored
 
     # --- evaluation: calibration and scores -----------------------------------------------------------------------
 

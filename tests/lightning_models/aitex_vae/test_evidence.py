@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_models.aitex_vae.evidence import blur, feature_evidence, texture_evidence, unusualness
+from lightning_models.aitex_vae.evidence import (
+    blank_cells,
+    blur,
+    feature_evidence,
+    texture_evidence,
+    unusualness,
+)
 from lightning_models.aitex_vae.references import blurred, blurred_deviation, tile_statistics
 
 
@@ -13,6 +19,10 @@ def weave(height=128, width=256, noise=0.02):
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     cloth = 0.4 + 0.1 * torch.sin(2 * torch.pi * x / 6) * torch.sin(2 * torch.pi * y / 8)
     return (cloth + noise * torch.randn(height, width, generator=torch.Generator().manual_seed(0)))[None]
+
+
+def unusual(picture, kind):
+    return unusualness(texture_evidence(picture)[kind], blank_cells(picture))
 
 
 @pytest.mark.parametrize(("sigma_y", "sigma_x"), [(1.0, 1.0), (4.0, 4.0), (0.0, 8.0), (8.0, 0.0)])
@@ -66,9 +76,9 @@ def turned(cloth):
 )
 def test_every_kind_sees_its_defect_where_it_is(defect, kind):
     cloth = weave()
-    normal = unusualness(texture_evidence(cloth)[kind]).amax()
+    normal = unusual(cloth, kind).amax()
     defect(cloth)
-    seen = unusualness(texture_evidence(cloth)[kind]).amax(0)
+    seen = unusual(cloth, kind).amax(0)
     row, column = divmod(int(seen.argmax()), seen.shape[1])
     assert seen.max() > 1.5 * normal
     assert 48 <= 4 * row + 2 <= 80
@@ -79,19 +89,44 @@ def test_unusualness_does_not_depend_on_light_and_contrast():
     cloth = weave()
     spot(cloth)
     for kind in ("brightness", "threads"):
-        bright = unusualness(texture_evidence(1.7 * cloth + 0.3)[kind])
-        torch.testing.assert_close(bright, unusualness(texture_evidence(cloth)[kind]), rtol=0.02, atol=0.02)
+        bright = unusual(1.7 * cloth + 0.3, kind)
+        torch.testing.assert_close(bright, unusual(cloth, kind), rtol=0.02, atol=0.02)
 
 
 def test_unusualness_is_a_robust_z_score():
     channels = torch.randn(2, 100, 100, generator=torch.Generator().manual_seed(0))
-    away = unusualness(5 + torch.tensor([1.0, 3.0])[:, None, None] * channels)
+    blank = torch.zeros(100, 100, dtype=torch.bool)
+    away = unusualness(5 + torch.tensor([1.0, 3.0])[:, None, None] * channels, blank)
     torch.testing.assert_close(away, channels.abs(), atol=0.1, rtol=0.05)
 
 
 def test_an_even_picture_is_nowhere_unusual():
-    maps = texture_evidence(torch.full((1, 64, 64), 0.5))
-    assert all(unusualness(channels).amax() < 2 for channels in maps.values())
+    even = torch.full((1, 64, 64), 0.5)
+    assert all(unusual(even, kind).amax() < 2 for kind in texture_evidence(even))
+
+
+@pytest.mark.parametrize("kind", ["brightness", "threads", "energy", "orientation"])
+@pytest.mark.parametrize("columns", [64, 96, 160])
+def test_a_large_blank_does_not_make_the_cloth_beside_it_unusual(kind, columns):
+    cloth = weave()
+    normal = unusual(cloth, kind)
+    cloth[:, :, :columns] = 0.4
+    torn = unusual(cloth, kind)
+    beside = (columns + 64) // 4  # out of reach of the coarsest scale
+    assert torn[..., beside:].amax() < 1.5 * normal[..., beside:].amax()
+    if kind == "energy":
+        assert torn.amax(0)[:, : columns // 4 - 8].amin() > normal.amax()
+
+
+@pytest.mark.parametrize("size", [(32, 48), (30, 45)])
+def test_blank_cells_are_of_one_colour(size):
+    picture = torch.rand(3, *size)
+    picture[:, 8:20, 12:] = torch.tensor([0.1, 0.5, 0.9])[:, None, None]
+    picture[2, 9, 13] = 0.2
+    blank = torch.zeros(8, 12, dtype=torch.bool)
+    blank[2:5, 3:] = True
+    blank[2, 3] = False
+    assert torch.equal(blank_cells(picture), blank)
 
 
 def test_features_differ_where_the_pictures_do():
