@@ -33,7 +33,7 @@ def refuse_shared_videos(splits: Mapping[str, Sequence[Path]]) -> None:
     seen: dict[str, tuple[str, Path]] = {}
     for split, paths in splits.items():
         for path in paths:
-            for key in {str(path.resolve()), _content(path)}:
+            for key in {str(path.resolve()), content_digest(path)}:
                 other, first = seen.setdefault(key, (split, path))
                 if other != split:
                     raise InputError(
@@ -42,7 +42,8 @@ def refuse_shared_videos(splits: Mapping[str, Sequence[Path]]) -> None:
                     )
 
 
-def _content(path: Path) -> str:
+def content_digest(path: Path) -> str:
+    """Return what tells a video, or a folder of images, from others whatever its name."""
     files = list_images(path) if path.is_dir() else [path]
     digest = hashlib.blake2b(str(len(files)).encode(), digest_size=16)
     for file in (*files[:1], *files[-1:]):

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from datamodules.cache_folder import default_cache
 from datamodules.epoch_sampler import EpochSampler
 from datamodules.errors import InputError
-from datamodules.file_identity import refuse_shared_videos
+from datamodules.file_identity import content_digest, refuse_shared_videos
 from datamodules.letterbox import Letterbox
 from datamodules.seeding import derive_seed, global_seed
 from datamodules.sound.audio_video_cache import CachedPair, Settings, cache_pairs
@@ -100,6 +100,8 @@ class AudioVideoDataModule(LightningDataModule):
         self._on_bad_file = on_bad_file
         self._cache = Path(cache_dir).expanduser() if cache_dir else default_cache()
         self._splits: dict[str, list[CachedPair]] = {}
+        self._digests: dict[str, str] = {}  # of the videos, by name
+        self._learned: dict[str, str] = {}  # what a checkpoint learned from: names by digest
 
     @property
     def num_frames(self) -> int:
@@ -145,7 +147,17 @@ class AudioVideoDataModule(LightningDataModule):
         return self._loader(EvaluationPieces(self._splits["validation"], self._shape), self._eval_batch_size)
 
     def test_dataloader(self) -> Loader:
-        """Every piece of the test clips, in order."""
+        """Every piece of the test clips, in order.
+
+        Raises:
+            InputError: if the checkpoint was trained or validated on one of them.
+        """
+        if learned := [clip.name for clip in self._splits["test"] if self._digests[clip.name] in self._learned]:
+            raise InputError(
+                f"data.source: {learned[0]} and {len(learned) - 1} more test clips were learned from already. Test "
+                "with the clips and fractions of the training (data.validation_fraction, data.test_fraction), as both "
+                "decide which clips are held out, or with other clips"
+            )
         return self._loader(EvaluationPieces(self._splits["test"], self._shape), self._eval_batch_size)
 
     def predict_dataloader(self) -> Loader:
@@ -167,6 +179,15 @@ class AudioVideoDataModule(LightningDataModule):
             "splits": {name: [clip.name for clip in clips] for name, clips in self._splits.items()},
         }
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: the clips learned from, in a resumed run also those before."""
+        learned = [*self._splits.get("train", ()), *self._splits.get("validation", ())]
+        return {"learned": self._learned | {self._digests[clip.name]: clip.name for clip in learned}}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take what a checkpoint kept."""
+        self._learned = dict(state_dict["learned"])
+
     @property
     def _root(self) -> Path:
         return Path(self.source).expanduser() if self.source else music_folder(self._cache)
@@ -176,6 +197,7 @@ class AudioVideoDataModule(LightningDataModule):
         least = -(-self._shape.frames // 2)
         usable = cache_pairs([*pairs.values()], self._settings, self._cache / "audio_video", least, self._on_bad_file)
         splits = divide(usable, *self._fractions)
+        self._digests = {clip.name: content_digest(pairs[clip.name].video) for clip in usable}
         refuse_shared_videos({split: [pairs[one.name].video for one in clips] for split, clips in splits.items()})
         return splits
 

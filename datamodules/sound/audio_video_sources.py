@@ -58,7 +58,7 @@ def find_pairs(root: Path) -> list[Pair]:
 def divide(clips: Sequence[NamedT], validation: float, test: float) -> dict[str, list[NamedT]]:
     """Divide clips into ``train``, ``validation`` and ``test`` by a hash of their names.
 
-    The seed has no part in it: every run is tested on the same clips, and none of them was ever trained on.
+    The seed has no part in it: every run on the same clips is tested on the same of them.
 
     Args:
         clips: all clips.

@@ -39,8 +39,8 @@ def read_sound(path: Path, rate: int, *, stereo: bool = False, origin: float | N
     """Yield the first sound track of a file in pieces of about a second, in memory for a few of them.
 
     Channels are averaged (``stereo`` keeps two channels as they are). Pauses between time stamps become
-    silence, so do packets that cannot be decoded, with one warning; what overlaps is dropped. A lossy codec and the filter overshoot a little; as on playing, that is
-    cut off at -1 and 1.
+    silence, so do packets that cannot be decoded, with one warning; what overlaps is dropped. A lossy codec and the
+    filter overshoot a little; as on playing, that is cut off at -1 and 1.
 
     Args:
         path: sound or video file.

@@ -166,6 +166,28 @@ def test_a_copy_in_another_split_is_refused(films, tmp_path):
         module(folder, tmp_path).setup("fit")
 
 
+def test_no_test_judges_by_what_a_checkpoint_learned(films, tmp_path):
+    trained = module(films, tmp_path)
+    trained.setup("fit")
+    same, moved = module(films, tmp_path), module(films, tmp_path, test_fraction=0.5)
+    fewer = tmp_path / "renamed"
+    fewer.mkdir()
+    for clip in trained.split_manifest()["splits"]["train"]:
+        shutil.copy(films / f"{clip}.mp4", fewer / f"other_{clip}.mp4")
+    for clip in trained.split_manifest()["splits"]["test"]:
+        shutil.copy(films / f"{clip}.mp4", fewer / f"other_{clip}.mp4")
+    for data in (same, moved, renamed := module(fewer, tmp_path)):
+        data.load_state_dict(trained.state_dict())
+        data.setup("test")
+    assert len(same.test_dataloader()) > 0
+    for data in (moved, renamed):
+        with pytest.raises(InputError, match="test clips were learned from already"):
+            data.test_dataloader()
+    resumed = module(fewer, tmp_path)
+    resumed.load_state_dict(trained.state_dict())
+    assert resumed.state_dict() == trained.state_dict()
+
+
 class Constant:
     """A clip of 3 s whose sound is its number everywhere."""
 
