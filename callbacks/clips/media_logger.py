@@ -7,9 +7,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.cadence import Cadence
 from callbacks.panels import film, panel, to_pictures
 from callbacks.wandb_run import show
 from datamodules.batches import FrameScores, VideoBatch
@@ -26,7 +27,7 @@ class HasVisuals(Protocol):
         ...
 
 
-class MediaLogger(Callback):
+class MediaLogger(Cadence):
     """Writes ``media/batch-<batches>.png`` and ``.mp4`` after a validation, and sends both to Weights & Biases.
 
     They show always the same windows: the first of the judged validation windows, half of them (rounded up)
@@ -46,7 +47,6 @@ class MediaLogger(Callback):
                 raise InputError(f"MediaLogger: {name} is {value}; give at least 1, or leave the callback out.")
         self.windows, self.every_n_validations, self.keep, self.fps = windows, every_n_validations, keep, fps
         self._picked: dict[tuple[bool, str], VideoBatch] = {}
-        self._validations = 0
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the windows of the last time."""
@@ -74,8 +74,7 @@ class MediaLogger(Callback):
         """Draw them."""
         if trainer.sanity_checking or not self._picked:
             return
-        self._validations += 1
-        if (self._validations - 1) % self.every_n_validations:
+        if not self.is_due():
             return
         if not isinstance(pl_module, HasVisuals):
             raise TypeError(f"{type(pl_module).__name__} has no visuals(batch) to show; leave MediaLogger out")

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.cadence import Cadence
 from callbacks.gathering import gather_objects
 from callbacks.images.sheets import colour, grid, linear, spherical, write_clips
 from callbacks.panels import panel, to_pictures
@@ -61,7 +62,7 @@ class NamesItsPictures(Protocol):
         ...
 
 
-class ImageSheets(Callback):
+class ImageSheets(Cadence):
     """Writes ``media/batch-<batches>-<sheet>.png`` after a validation, and sends it to Weights & Biases.
 
     Sheets: ``reconstructions`` (above each one its input, and what the module's ``visuals`` adds, such as a map of
@@ -95,7 +96,6 @@ class ImageSheets(Callback):
         self.pictures, self.samples, self.between = pictures, samples, between
         self.every_n_validations, self.keep, self.seed = every_n_validations, keep, seed
         self._seen = _Seen()
-        self._validations = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look for the pictures to interpolate before the first epoch, where the data module tells their names."""
@@ -135,9 +135,8 @@ class ImageSheets(Callback):
         """
         if trainer.sanity_checking:
             return
-        self._validations += 1
         last = trainer.max_epochs is not None and trainer.current_epoch + 1 >= trainer.max_epochs > 0
-        if (self._validations - 1) % self.every_n_validations and not last:
+        if not self.is_due() and not last:
             return
         seen = _joined(gather_objects(self._seen))  # small; each process has met other pictures
         self._seen = _Seen()

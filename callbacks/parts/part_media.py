@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.cadence import Cadence
 from callbacks.panels import panel, to_pictures
 from callbacks.picture_file import Picture, keep_newest, stacked, write_png
 from callbacks.wandb_run import show
@@ -26,7 +27,7 @@ class ShowsParts(Protocol):
         ...
 
 
-class PartMedia(Callback):
+class PartMedia(Cadence):
     """Writes ``media/parts-<batches>.png`` after a validation, and sends it to Weights & Biases.
 
     It shows always the same pictures: the first of the judged ones, half of them (rounded up) defective, of as
@@ -45,7 +46,6 @@ class PartMedia(Callback):
                 raise InputError(f"PartMedia: {name} is {value}; give at least 1, or leave the callback out.")
         self.pictures, self.every_n_validations, self.keep = pictures, every_n_validations, keep
         self._picked: dict[bool, list[PartBatch]] = {True: [], False: []}
-        self._validations = 0
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the pictures of the last time."""
@@ -72,8 +72,7 @@ class PartMedia(Callback):
         self._picked = {True: [], False: []}
         if trainer.sanity_checking or not picked:
             return
-        self._validations += 1
-        if (self._validations - 1) % self.every_n_validations:
+        if not self.is_due():
             return
         if not isinstance(pl_module, ShowsParts):
             raise TypeError(f"{type(pl_module).__name__} has no visuals(batch) to show; leave PartMedia out")

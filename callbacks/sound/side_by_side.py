@@ -7,10 +7,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from numpy.typing import NDArray
 from torch import Tensor
 
+from callbacks.cadence import Cadence
 from callbacks.panels import film, to_pictures
 from callbacks.plots import picture
 from callbacks.wandb_run import show
@@ -51,7 +52,7 @@ class _Shown:
         return f"{self.batch.name[0]}, from {float(self.batch.start[0]):.2f} s"
 
 
-class SideBySide(Callback):
+class SideBySide(Cadence):
     """Writes ``media/batch-<batches>.mp4`` and ``.png`` after a validation, and sends both to Weights & Biases.
 
     The film shows pieces one after another with their sound: the real pictures, those drawn, and those drawn to
@@ -71,7 +72,6 @@ class SideBySide(Callback):
                 raise InputError(f"SideBySide: {name} is {value}; give at least 1, or leave the callback out.")
         self.clips, self.every_n_validations, self.keep = clips, every_n_validations, keep
         self._picked: dict[str, _Shown] = {}
-        self._validations = 0
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the pieces of the last time."""
@@ -98,8 +98,7 @@ class SideBySide(Callback):
         """Show them."""
         if trainer.sanity_checking or not self._picked:
             return
-        self._validations += 1
-        if (self._validations - 1) % self.every_n_validations:
+        if not self.is_due():
             return
         shown, rates = [*self._picked.values()], _rates(trainer)
         self._picked = {}

@@ -157,10 +157,12 @@ def test_a_resumed_run_judges_as_an_uninterrupted_one(tmp_path):
 
 def test_a_run_resumed_between_two_rows_of_the_log_repeats_an_uninterrupted_one(tmp_path):
     kept = {"enable_checkpointing": True}
-    whole, _ = fit(tmp_path / "whole", noisy(BALANCED), 33, 2)  # a row every five batches: three wait at epoch 1's end
-    _, run = fit(tmp_path / "half", noisy(BALANCED), 33, 1, **kept)
+    watch = lambda: AdversarialHealth(window=40)  # noqa: E731
+    course = noisy(BALANCED)
+    whole, _ = fit(tmp_path / "whole", course, 33, 2, callback=watch())  # rows of five: three wait at an epoch's end
+    _, run = fit(tmp_path / "half", course, 33, 1, callback=watch(), **kept)
     path = run.checkpoint_callback.best_model_path
-    rest, _ = fit(tmp_path / "rest", noisy(BALANCED), 33, 2, callback=AdversarialHealth(window=20), ckpt_path=path)
+    rest, _ = fit(tmp_path / "rest", course, 33, 2, callback=watch(), ckpt_path=path)
     assert rest.means() == whole.means()
     assert rest._rows == whole._rows
 

@@ -1,0 +1,65 @@
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch.utils.data import DataLoader
+
+from callbacks import ImageSheets, MediaLogger, PartMedia, SideBySide
+from callbacks.cadence import Cadence
+
+
+class Shower(Cadence):
+    def __init__(self, every_n_validations):
+        self.every_n_validations, self.shown = every_n_validations, []
+
+    def on_validation_epoch_end(self, trainer, pl_module):
+        if not trainer.sanity_checking and self.is_due():
+            self.shown.append(trainer.current_epoch)
+
+
+class Still(LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    def training_step(self, batch, batch_idx):
+        return self.weight * 1.0
+
+    def validation_step(self, batch, batch_idx):
+        pass
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+
+def shown(folder, epochs, ckpt_path=None):
+    callback = Shower(3)
+    run = Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        max_epochs=epochs,
+        callbacks=[callback],
+    )
+    batches = DataLoader(torch.zeros(1, 1))
+    run.fit(Still(), batches, batches, ckpt_path=ckpt_path)
+    return callback.shown, run.checkpoint_callback.best_model_path
+
+
+def test_a_resumed_run_shows_what_an_uninterrupted_one_does(tmp_path):
+    whole, _ = shown(tmp_path, 8)
+    assert whole == [0, 3, 6]
+    for stop in (1, 2, 3, 4):
+        first, path = shown(tmp_path / str(stop), stop)
+        rest, _ = shown(tmp_path, 8, path)
+        assert first + rest == whole
+
+
+@pytest.mark.parametrize("kind", [ImageSheets, MediaLogger, PartMedia, SideBySide])
+def test_everything_that_is_shown_at_a_cadence_remembers_it(kind):
+    before, after = kind(every_n_validations=2), kind(every_n_validations=2)
+    assert before.is_due()
+    after.load_state_dict(before.state_dict())
+    assert not after.is_due()
+    assert after.is_due()
