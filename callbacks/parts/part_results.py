@@ -20,7 +20,12 @@ _PER_GROUP = {
     "tiles_found": "tiles\nfound",
     "false_alarms": "false\nalarms",
 }
-_WITH_ALTERNATIVES = ("tile_auroc", "tile_auroc_macro", "tile_auroc_within", "tile_auroc_gap")
+_WITH_ALTERNATIVES = {
+    "tile_auroc": "tile_auroc",
+    "tile_auroc_macro": "macro",
+    "tile_auroc_within": "within",
+    "tile_auroc_gap": "gap",
+}
 
 
 def write_part_results(
@@ -69,16 +74,16 @@ def print_part_results(evaluation: PartEvaluation, groups: Mapping[str, Figures]
         f"defective, {counts['clean_tiles_beside_defects']} clean beside them, "
         f"{counts['faultless_tiles']} of faultless pictures"
     )
-    table = Table("metric", "model", *names)
-    for metric in _WITH_ALTERNATIVES:
-        values = [evaluation.metrics[metric], *(evaluation.metrics[f"{metric}_{name}"] for name in names)]
-        table.add_row(metric, *map(_cell, values))
+    beside = Table("score", *_WITH_ALTERNATIVES.values())
+    for suffix, name in (("", "model"), *((f"_{name}", name) for name in names)):
+        beside.add_row(name, *(_cell(evaluation.metrics[metric + suffix]) for metric in _WITH_ALTERNATIVES))
     shown = {f"{metric}_{name}" for metric in _WITH_ALTERNATIVES for name in names} | set(_WITH_ALTERNATIVES)
+    alone = Table("metric", "model")
     for metric, value in evaluation.metrics.items():
         if metric not in shown:
-            table.add_row(metric, _cell(value))
+            alone.add_row(metric, _cell(value))
     console = Console()
-    console.print(title, table)
+    console.print(title, beside, alone)
     for metric, reason in evaluation.undefined.items():
         if metric not in shown or metric in _WITH_ALTERNATIVES:
             console.print(f"{metric}: undefined ({reason})", style="dim")
