@@ -25,7 +25,7 @@ Frame = NDArray[np.uint8]
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"),
-    *(".mts", ".m2ts", ".ts", ".wmv", ".flv", ".ogv", ".3gp"),
+    *(".mts", ".m2ts", ".ts", ".vob", ".mxf", ".wmv", ".asf", ".flv", ".f4v", ".ogv", ".3gp", ".3g2"),
 )
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 FOLDER_FPS = 25.0

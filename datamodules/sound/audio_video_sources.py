@@ -1,5 +1,6 @@
 """Where pictures with their sound are found, and how clips are divided into splits."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from datamodules.named import NamedT
 from datamodules.seeding import derive_seed
 from datamodules.sound.sound import SOUND_SUFFIXES
 
+_NAMED = 5  # files left out that a warning names
 _LEAST = 2  # clips in a split: the sound of a different clip is needed
 
 
@@ -32,7 +34,7 @@ def find_pairs(root: Path) -> list[Pair]:
     """Return the clips of a folder in natural order, those in its subfolders too.
 
     Where ``root`` has the folders ``audio`` and ``video``, a clip is a file in each of them with the same path,
-    suffixes aside; else it is any video file, with the sound it holds.
+    suffixes aside; else it is any video file, with the sound it holds. A warning names files of other kinds.
 
     Raises:
         InputError: if there is no clip, a file has no partner, or two have one name.
@@ -81,12 +83,26 @@ def divide(clips: Sequence[NamedT], validation: float, test: float) -> dict[str,
     return {split: sorted(some, key=lambda clip: natural_key(clip.name)) for split, some in chosen.items()}
 
 
+def name_left_out(folder: Path, left_out: Sequence[str]) -> None:
+    """Warn, once for a folder, of the files and folders in it that are not read."""
+    if left_out:
+        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+        listed = ", ".join(left_out[:_NAMED])
+        warnings.warn(f"{folder}: left out, not known as sound or video here: {listed}{more}", stacklevel=3)
+
+
 def _by_name(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
+    left_out = []
     for path in sorted(folder.rglob("*")):
         place = path.relative_to(folder)
-        if path.suffix.lower() in suffixes and not any(part.startswith(".") for part in place.parts):
-            other = found.setdefault(place.with_suffix("").as_posix(), path)
-            if other != path:
-                raise InputError(f"{other} and {path} have the same name; rename one of them")
+        if any(part.startswith(".") for part in place.parts) or path.is_dir():
+            continue
+        if path.suffix.lower() not in suffixes:
+            left_out.append(str(place))
+            continue
+        other = found.setdefault(place.with_suffix("").as_posix(), path)
+        if other != path:
+            raise InputError(f"{other} and {path} have the same name; rename one of them")
+    name_left_out(folder, left_out)
     return found

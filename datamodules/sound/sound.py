@@ -24,8 +24,23 @@ from datamodules.media import VideoWriter
 Sound = NDArray[np.float32]
 
 SOUND_SUFFIXES = (
-    *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff"),
-    *(".wma", ".ac3", ".mka", ".au", ".caf"),
+    *(
+        ".wav",
+        ".flac",
+        ".mp3",
+        ".mp2",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".spx",
+        ".m4a",
+        ".m4b",
+        ".aac",
+        ".aif",
+        ".aiff",
+        ".aifc",
+    ),
+    *(".wma", ".ac3", ".eac3", ".dts", ".amr", ".ape", ".wv", ".tta", ".w64", ".rf64", ".mka", ".weba", ".au", ".caf"),
 )
 
 _DRIFT = 0.02  # seconds by which a time stamp may differ from the count of samples: containers round them

@@ -13,6 +13,7 @@ from datamodules.errors import InputError
 from datamodules.media import VIDEO_SUFFIXES, natural_key
 from datamodules.named import source_name
 from datamodules.sound.audio_video_cache import Settings
+from datamodules.sound.audio_video_sources import name_left_out
 from datamodules.sound.pieces import Piece, PieceShape
 from datamodules.sound.sound import SOUND_SUFFIXES, Sound, count_samples, read_sound
 
@@ -40,16 +41,21 @@ def find_sound_sources(
     """Describe every sound that ``paths`` stand for, each decoded once to know its exact length.
 
     Args:
-        paths: sound files, videos with sound, or folders of either.
+        paths: sound files, videos with sound, or folders of either. A file named itself may have any ending; of a
+            folder the files known by theirs are read, and a warning names the rest, subfolders too.
         sample_rate: samples per second.
         fps: pictures per second.
         on_bad_file: whether a file without usable sound ends the run or is left out with a warning.
 
     Raises:
-        InputError: if there is none, one is unusable (unless those are skipped), or two have the same name.
+        InputError: if there is none, or one is unusable (unless those are skipped).
     """
-    found: dict[str, SoundSource] = {}
-    for path in (file for root in paths for file in _files(root)):
+    files = [file for root in paths for file in _files(root)]
+    names = [source_name(file) for file in files]
+    if len(set(names)) < len(names):  # song.mp3 beside song.wav
+        names = [file.name for file in files]
+    found = []
+    for name, path in zip(names, files, strict=True):
         try:
             seconds = count_samples(path, sample_rate) / sample_rate
         except InputError as error:
@@ -57,13 +63,10 @@ def find_sound_sources(
                 raise
             warnings.warn(f"left out: {error}", stacklevel=2)
             continue
-        name = source_name(path)
-        if name in found:
-            raise InputError(f"{found[name].path} and {path} have the same name; rename one of them")
-        found[name] = SoundSource(name, path, fps, max(1, round(seconds * fps)))
+        found.append(SoundSource(name, path, fps, max(1, round(seconds * fps))))
     if not found:
         raise InputError(f"data.source: no usable sound in {', '.join(map(str, paths))}")
-    return list(found.values())
+    return found
 
 
 class StreamedPieces(IterableDataset[Piece]):
@@ -115,13 +118,11 @@ class StreamedPieces(IterableDataset[Piece]):
 
 
 def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
     suffixes = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES)
-    if path.is_dir():
-        names = (child for child in path.iterdir() if not child.name.startswith("."))
-        found = [child for child in names if child.suffix.lower() in suffixes and child.is_file()]
-        return sorted(found, key=lambda child: natural_key(child.name))
-    if not path.is_file():
-        raise InputError(f"{path}: no such file or folder")
-    if path.suffix.lower() not in suffixes:
-        raise InputError(f"{path}: not a sound or video file; known endings are {' '.join(suffixes)}")
-    return [path]
+    children = sorted(path.iterdir(), key=lambda child: natural_key(child.name))
+    shown = [child for child in children if not child.name.startswith(".")]
+    found = [child for child in shown if child.suffix.lower() in suffixes and child.is_file()]
+    name_left_out(path, [child.name for child in shown if child not in found])
+    return found

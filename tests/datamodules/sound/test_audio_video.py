@@ -325,8 +325,44 @@ def test_predict_takes_a_folder_and_names_what_it_cannot_hear(films, tmp_path):
     with pytest.raises(InputError, match=r"bad\.wav"):
         module(tmp_path / "bad.wav", tmp_path).setup("predict")
     (tmp_path / "notes.txt").write_text("no sound")
-    with pytest.raises(InputError, match="not a sound or video file"):
+    with pytest.raises(InputError, match=r"notes\.txt: (unreadable|has no) sound"):
         module(tmp_path / "notes.txt", tmp_path).setup("predict")
+    with pytest.raises(InputError, match=r"song\.mp3: no such file"):
+        module(tmp_path / "song.mp3", tmp_path).setup("predict")
+
+
+def test_a_file_named_itself_is_read_whatever_its_ending(films, tmp_path):
+    shutil.copy(films / "clip0.mp4", tmp_path / "clip0.mp4.download")
+    data = module(tmp_path / "clip0.mp4.download", tmp_path)
+    data.setup("predict")
+    assert [(source.name, source.frames) for source in data.predict_sources] == [("clip0.mp4", 36)]
+
+
+def test_what_a_folder_holds_besides_is_named_once(films, tmp_path):
+    folder = tmp_path / "films"
+    shutil.copytree(films, folder)
+    (folder / "talks").mkdir()
+    for name in ("cover.jpg", "notes.txt", ".hidden", "talks/list.m3u"):
+        (folder / name).write_text("no sound")
+    for stage, left_out in (
+        ("predict", r"cover\.jpg, notes\.txt, talks"),
+        ("fit", r"cover\.jpg, notes\.txt, talks/list\.m3u"),
+    ):
+        data = module(folder, tmp_path)
+        with pytest.warns(UserWarning, match=rf"films: left out.*: {left_out}$") as warned:
+            data.setup(stage)
+        assert len(warned) == 1
+    assert len(data.split_manifest()["splits"]["train"]) == 4
+
+
+def test_sounds_that_differ_in_their_ending_only_are_told_apart(films, tmp_path):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for name in ("song.mp4", "song.mov", "song.mov.mp4"):
+        shutil.copy(films / "clip0.mp4", folder / name)
+    data = module(folder, tmp_path)
+    data.setup("predict")
+    assert sorted(source.name for source in data.predict_sources) == ["song.mov", "song.mov.mp4", "song.mp4"]
 
 
 @pytest.mark.parametrize(
