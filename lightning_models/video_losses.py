@@ -49,7 +49,7 @@ def structure_distance(drawn: Tensor, real: Tensor) -> Tensor:
     return 1 - torch.cat(similar).unflatten(0, drawn.shape[:2])
 
 
-def mismatch_hinge(own_error: Tensor, other_error: Tensor, margin: float) -> Tensor:
+def mismatch_hinge(own_error: Tensor, other_error: Tensor, margin: float, valid: Tensor) -> Tensor:
     """Return ``mean max(0, margin + own - other)``: with another clip's sound a clip has to come out worse.
 
     Args:
@@ -57,8 +57,9 @@ def mismatch_hinge(own_error: Tensor, other_error: Tensor, margin: float) -> Ten
             other terms lower it already, and here it would only weigh them anew.
         other_error: ``(B,)`` distance to the same clip of what is drawn to another clip's sound.
         margin: how much worse is enough, in units of the distance.
+        valid: bool ``(B,)``; clips without a frame to compare are False, and count for nothing.
     """
-    return (margin + own_error.detach() - other_error).relu().mean()
+    return over_valid((margin + own_error.detach() - other_error).relu(), valid)
 
 
 def _similarity(drawn: Tensor, real: Tensor) -> Tensor:

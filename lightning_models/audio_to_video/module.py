@@ -4,6 +4,7 @@ One net hears three seconds of sound and draws the frames that belong to it. Wha
 picture follows the sound: drawn to another clip's sound, or to silence, a clip has to come out worse.
 """
 
+import math
 from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -126,8 +127,12 @@ class AudioToVideo(PhasedModule):
             "structure": structure_weight,
             "mismatch": mismatch_weight,
         }
-        if negative := {f"{name}_weight": weight for name, weight in given.items() if weight < 0}:
-            raise InputError(f"model: {negative} would reward errors; give weights of at least 0")
+        if wrong := {f"{name}_weight": weight for name, weight in given.items() if not 0 <= weight < math.inf}:
+            raise InputError(f"model: {wrong} cannot weigh errors; give weights of at least 0")
+        if not 0 <= mismatch_margin <= 1:
+            raise InputError(
+                f"model.mismatch_margin: is {mismatch_margin}; pixels differ by 0 to 1, give a part of that"
+            )
         if not any(given[name] for name in ("l2", "l1", "change", "structure")):
             raise InputError("model: no loss pulls the picture to the real one; set model.l1_weight above 0")
         # what has no weight is not computed
@@ -210,7 +215,7 @@ class AudioToVideo(PhasedModule):
                 (video_losses.distance("l1", clips, real) * counted).sum(1) / counted.sum(1).clamp(min=1)
                 for clips in (drawn.frames[:, ::MISMATCH_STEP].detach(), drawn.mismatched)
             )
-            terms["mismatch"] = video_losses.mismatch_hinge(own, other, self.margin)
+            terms["mismatch"] = video_losses.mismatch_hinge(own, other, self.margin, counted.any(1))
         return terms
 
     # --- evaluation ---------------------------------------------------------------------------------------------

@@ -33,8 +33,10 @@ class AudioToFrames(nn.Module, ABC):
 
     def __init__(self, encoder: AudioEncoder, fps: float, sample_rate: int, image_size: int, max_frames: int) -> None:
         super().__init__()
-        if fps <= 0 or sample_rate <= 0:
+        if not (0 < fps < math.inf and sample_rate > 0):
             raise InputError(f"model.fps is {fps} and model.sample_rate {sample_rate}: give rates above 0")
+        if max_frames < 1:
+            raise InputError(f"model.max_frames: is {max_frames}; give at least 1")
         self.encoder, self.fps, self.sample_rate = encoder, fps, sample_rate
         self.image_size, self.max_frames = image_size, max_frames
 
@@ -148,6 +150,11 @@ class TemporalTransformer(nn.Module):
         self, width: int, layers: int, heads: int, feedforward: int, dropout: float, cross_attention: bool
     ) -> None:
         super().__init__()
+        for name, value in {"layers": layers, "heads": heads, "feedforward": feedforward}.items():
+            if value < 1:
+                raise InputError(f"model.{name}: is {value}; give at least 1")
+        if not 0 <= dropout < 1:
+            raise InputError(f"model.dropout: is {dropout}; give a share of at least 0 and below 1")
         if width % heads:
             raise InputError(f"model.width: {width} cannot be shared between {heads} heads: give a multiple of that")
         kind = nn.TransformerDecoderLayer if cross_attention else nn.TransformerEncoderLayer
