@@ -49,6 +49,7 @@ from lightning_models.divergence import NonFiniteLosses, check_finite
 from lightning_models.ema import EvaluateAverage, WeightAverage
 from lightning_models.gradient_scaling import SharedScale
 from lightning_models.hyperparameters import check_fits, only_plain
+from lightning_models.learning_rate import WarmUpCosine
 from lightning_models.preflight import check_clipping, check_system, check_trainer, phase_parameters
 from lightning_models.shared_buffers import SharedBuffers
 
@@ -257,7 +258,9 @@ class PhasedModule(LightningModule):
             if trained := [weight for weight in parameters if weight.requires_grad]:
                 self._optimizers[phase] = optimizer = self.optimizer_factories[phase](trained)
                 if make_scheduler := self.scheduler_factories.get(phase):
-                    self._schedulers[phase] = _metric_free(phase, make_scheduler(optimizer))
+                    self._schedulers[phase] = scheduler = _metric_free(phase, make_scheduler(optimizer))
+                    if isinstance(scheduler, WarmUpCosine) and scheduler.total is None:
+                        scheduler.last_until(self._units_of_run(phase))
         check_system(self, self._optimizers)
         self._averaged = self._averaged_parameters()
         precision = self.trainer.precision_plugin
@@ -266,6 +269,21 @@ class PhasedModule(LightningModule):
             check_clipping(self._optimizers, self.gradient_clips)
         self._scale = None if scaler is None else SharedScale(scaler, self._optimizers)
         return list(self._optimizers.values()), list(self._schedulers.values())
+
+    def _units_of_run(self, phase: str) -> int:
+        """Return how often the run will step the scheduler of a phase that is due in every window."""
+        trainer = self.trainer
+        epochs = trainer.max_epochs or 0  # -1: as many as it takes
+        steps = trainer.max_steps // len(self.phases)  # Lightning counts those of all phases; below 0: no limit
+        if epochs < 0 and (steps < 0 or self.schedule == "epoch"):
+            raise InputError(f"the scheduler of {phase} lasts as long as the run, which has no end: set max_epochs")
+        if epochs < 0:
+            return steps
+        if self.schedule == "epoch":
+            return epochs
+        _ = trainer.estimated_stepping_batches  # opens the data, whose batches are then counted
+        windows = epochs * -(-int(trainer.num_training_batches) // self.accumulate)
+        return min(windows, steps) if steps >= 0 else windows
 
     def _averaged_parameters(self) -> dict[str, Parameter]:
         return phase_parameters(self, self.phase_modules[self.averaged_phase])

@@ -4,6 +4,7 @@ import csv
 import json
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from datamodules.sound.music import compose, write_clip
+from datamodules.sound.pieces import PieceShape, TrainingPieces, evaluation_starts
 from fulgurite.cli import main
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -101,3 +103,20 @@ def test_every_shipped_configuration_uses_the_same_rates_under_model_and_data():
         model, data = (config.get(group, {}).get("init_args", {}) for group in ("model", "data"))
         for key in ("fps", "sample_rate", "image_size"):
             assert model.get(key) == data.get(key), f"{path.name}: {key}"
+
+
+def test_every_shipped_configuration_fades_pieces_into_each_other_at_prediction():
+    base = yaml.safe_load((EXPERIMENTS / "audio_to_video.yaml").read_text())["data"]["init_args"]
+    for path in [*EXPERIMENTS.glob("audio_to_video*.yaml"), *EXPERIMENTS.glob("overlays/audio_to_video_*.yaml")]:
+        data = base | yaml.safe_load(path.read_text()).get("data", {}).get("init_args", {})
+        assert data["stride"] < data["duration"], path.name
+
+
+def test_grid_gives_one_piece_a_clip():
+    names = ("audio_to_video", "overlays/audio_to_video_published", "overlays/audio_to_video_grid")
+    data = {}
+    for name in names:
+        data |= yaml.safe_load((EXPERIMENTS / f"{name}.yaml").read_text())["data"]["init_args"]
+    shape = PieceShape(round(data["duration"] * data["fps"]), 48_000, round(data["stride"] * data["fps"]))
+    assert evaluation_starts(90, shape) == [0]
+    assert len(TrainingPieces([SimpleNamespace(length=90)], shape)) == 1

@@ -54,6 +54,31 @@ def test_a_resumed_run_goes_on_where_it_was():
     assert again.param_groups[0]["lr"] == pytest.approx(rates(7, total=10, warm_up=3)[6])
 
 
+def test_a_resumed_run_goes_the_way_of_its_own_length():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.2)
+    short, long = WarmUpCosine(optimizer, 10, 3), WarmUpCosine(optimizer, None, 3)
+    long.last_until(20)
+    long.load_state_dict(short.state_dict())
+    assert long.total == 20
+
+
+def test_a_run_shorter_than_the_warm_up_ends_within_it():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.2)
+    scheduler = WarmUpCosine(optimizer, warm_up=4)
+    scheduler.last_until(2)
+    for expected in (0.08, 0.12):
+        optimizer.step()
+        scheduler.step()
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(expected)
+
+
+def test_a_given_total_stays():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.2)
+    scheduler = WarmUpCosine(optimizer, 10)
+    scheduler.last_until(20)
+    assert scheduler.total == 10
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

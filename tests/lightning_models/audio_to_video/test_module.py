@@ -91,6 +91,15 @@ def test_padding_is_not_learned():
     assert all(not torch.equal(term, before[name]) for name, term in terms_of(system, changed).items())
 
 
+def test_a_clip_that_is_all_padding_has_no_mismatch():
+    system, clips = model(**ALL, mismatch_margin=1.0, dropout=0.0).eval(), batch()
+    clips.valid[1] = False
+    own, other = (
+        (side[0, ::4] - clips.frames[0, ::4] / 255).abs().mean() for side in (system(clips.audio), system(clips.other))
+    )
+    torch.testing.assert_close(terms_of(system, clips)["mismatch"], 1 + own - other)
+
+
 def test_mismatched_frames_are_drawn_to_the_other_sound():
     """In evaluation, where frames do not know of the batch, they are those of a call of its own."""
     system, clips = model(**ALL).eval(), batch()
@@ -133,6 +142,16 @@ def test_steps_of_evaluation(architecture):
     ("changes", "message"),
     [
         ({"l1_weight": -1.0}, "l1_weight"),
+        ({"change_weight": float("nan")}, "change_weight"),
+        ({"l2_weight": float("inf")}, "l2_weight"),
+        ({"mismatch_margin": float("nan")}, "mismatch_margin"),
+        ({"mismatch_margin": -0.1}, "mismatch_margin"),
+        ({"fps": float("nan")}, "fps is nan"),
+        ({"fps": 0.0, "architecture": "legacy"}, "fps is 0"),
+        ({"max_frames": 0}, "max_frames: is 0"),
+        *(({name: 0}, f"{name}: is 0") for name in ("layers", "heads", "feedforward")),
+        ({"heads": -4}, "heads: is -4"),
+        ({"dropout": 1.0}, "dropout: is 1"),
         ({"l1_weight": 0.0, "change_weight": 0.0, "structure_weight": 0.0}, "no loss pulls"),
         ({"architecture": "legacy", "cross_attention": True}, "cross_attention"),
         ({"pretrained_encoder": "WHISPER"}, "WHISPER"),
@@ -178,16 +197,17 @@ def test_rates_are_compared_before_anything_is_decoded(verb, changes, key, tmp_p
             getattr(trainer, verb)(system, datamodule=data)
 
 
-def fit(system, clips, steps, tmp_path):
+def fit(system, clips, steps, tmp_path, epochs=1, **options):
     loader = DataLoader([clips] * steps, batch_size=None)
     trainer = Trainer(
         default_root_dir=tmp_path,
         accelerator="cpu",
-        max_epochs=1,
+        max_epochs=epochs,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        **options,
     )
     trainer.fit(system, loader)
     return trainer
@@ -216,3 +236,32 @@ def test_the_rate_moves_with_every_step(tmp_path):
     system = Watched(adam, **SIZES, scheduler=lambda optimizer: WarmUpCosine(optimizer, total=5, warm_up=2))
     fit(system, batch(), 5, tmp_path)
     assert rates == pytest.approx([2e-3, 3e-3, 2.25e-3, 0.75e-3, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "accumulate", "options", "units"),
+    [
+        ("step", 1, {"epochs": 3}, 15),
+        ("step", 2, {"epochs": 3}, 9),
+        ("step", 1, {"epochs": 3, "max_steps": 7}, 7),
+        ("step", 1, {"epochs": -1, "max_steps": 7}, 7),
+        ("step", 1, {"epochs": 3, "limit_train_batches": 2}, 6),
+        ("epoch", 1, {"epochs": 3}, 3),
+    ],
+)
+def test_a_schedule_without_a_total_ends_with_the_run(schedule, accumulate, options, units, tmp_path):
+    made = []
+
+    def make(optimizer):
+        made.append(WarmUpCosine(optimizer, warm_up=1, lowest=0.1))
+        return made[0]
+
+    fit(model(scheduler=make, schedule=schedule, accumulate=accumulate), batch(), 5, tmp_path, **options)
+    assert made[0].total == made[0].last_epoch == units
+    assert made[0].get_last_lr() == pytest.approx([3e-4])
+
+
+def test_a_schedule_without_a_total_needs_an_end(tmp_path):
+    system = model(scheduler=WarmUpCosine)
+    with pytest.raises(InputError, match="has no end: set max_epochs"):
+        fit(system, batch(), 5, tmp_path, epochs=-1)
