@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy
+from lightning.pytorch.utilities import rank_zero_warn
 from torch.nn import Module, Parameter
 from torch.optim import Optimizer
 
@@ -14,7 +15,7 @@ RESERVED = ("saved_models", "layer")
 
 
 def check_trainer(trainer: Trainer) -> None:
-    """Refuse the trainer's arguments that cannot serve several optimizers.
+    """Refuse the trainer's arguments that cannot serve several optimizers, or leave the training unseen.
 
     Raises:
         InputError: naming the argument to use instead.
@@ -40,6 +41,25 @@ def check_trainer(trainer: Trainer) -> None:
                 "--trainer.strategy is a ddp that expects a gradient of every parameter from every backward; "
                 "each phase has its own: use ddp_find_unused_parameters_true"
             )
+    _check_validations(trainer)
+
+
+def _check_validations(trainer: Trainer) -> None:
+    """Refuse a training that is never validated, and warn of one whose last epochs are not."""
+    every, epochs = trainer.check_val_every_n_epoch, trainer.max_epochs
+    if not trainer.limit_val_batches or every is None or epochs is None or epochs <= 0:
+        return
+    found = f"--trainer.check_val_every_n_epoch is {every} and --trainer.max_epochs {epochs}"
+    if every > epochs:
+        raise InputError(
+            f"{found}: nothing would ever be validated. Give --trainer.check_val_every_n_epoch {epochs} or less, or "
+            "--trainer.limit_val_batches 0 to train without"
+        )
+    if epochs % every:
+        rank_zero_warn(
+            f"{found}: the last validation is that of epoch {epochs - epochs % every}, and what follows is neither "
+            "judged nor shown. Give numbers of which one divides the other."
+        )
 
 
 def phase_parameters(system: LightningModule, names: tuple[str, ...]) -> dict[str, Parameter]:

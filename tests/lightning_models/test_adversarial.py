@@ -547,6 +547,25 @@ def test_trainer_arguments_that_cannot_serve_are_refused(tmp_path, arguments, me
         trainer(tmp_path, max_epochs=1, **arguments).fit(Gan(), loader())
 
 
+def test_a_training_that_is_never_validated_is_refused(tmp_path):
+    said = "check_val_every_n_epoch is 6 and --trainer.max_epochs 5: nothing would ever be validated"
+    with pytest.raises(InputError, match=said):
+        trainer(tmp_path, max_epochs=5, check_val_every_n_epoch=6, limit_val_batches=1.0).fit(Gan(), loader())
+    trainer(tmp_path, max_epochs=1, check_val_every_n_epoch=6, limit_val_batches=0).fit(Gan(), loader(8))
+
+
+def test_last_epochs_without_a_validation_are_warned_of(tmp_path, recwarn):
+    def train(every: int) -> None:
+        trainer(tmp_path, max_epochs=4, check_val_every_n_epoch=every, limit_val_batches=1.0).fit(Gan(), loader(8))
+
+    train(2)
+    assert not any("last validation" in str(one.message) for one in recwarn)
+    with pytest.warns(
+        UserWarning, match="is 3 and --trainer.max_epochs 4: the last validation is that of epoch 3"
+    ):
+        train(3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
