@@ -3,6 +3,7 @@
 lightning sample --config experiments/motor_vae_gan.yaml --ckpt_path best --count 64 --seed 1
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,6 +27,7 @@ from fulgurite.quiet import keep_quiet
 from fulgurite.train import CommandLine
 
 _AT_ONCE = 16  # samples
+_OWN = re.compile(r"\d{4,}\.(png|mp4|gif)|sheet\.png|latents\.npy")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -51,7 +53,7 @@ class SamplingTrainer(Trainer):
         """Draw new pictures, each as a PNG, all of them on ``sheet.png``, and their ``latents.npy``.
 
         Of a model that makes videos also each one's clip, as MP4 and GIF. The n-th sample depends on the seed and
-        n alone.
+        n alone. Samples of an earlier call in the same folder are removed.
 
         Args:
             model: The model; it decodes latent vectors.
@@ -62,7 +64,8 @@ class SamplingTrainer(Trainer):
             output: Folder to write into; samples/seed-SEED in the run folder when not given.
 
         Raises:
-            InputError: If the model draws no samples, or there is none to draw.
+            InputError: If the model draws no samples, there is none to draw, or the folder holds numbered files that
+                are no samples.
         """
         if not isinstance(model, Decodes):
             raise InputError(f"model: {type(model).__name__} draws no samples; sample from a model that has a decoder")
@@ -73,8 +76,14 @@ class SamplingTrainer(Trainer):
         folder = Path(output) if output else Path(self.default_root_dir) / "samples" / f"seed-{seed}"
         z = torch.stack([_latent(seed, number, model.latent_dim) for number in range(count)])
         drawn: list[Tensor] = []
+        earlier = _earlier_samples(folder)
 
         def draw(part: Tensor, batch_idx: int) -> Tensor:
+            if not drawn:  # the checkpoint is loaded: nothing but the disk stands between here and the samples
+                for sample in earlier:
+                    sample.unlink()
+                with atomic_file(folder / "latents.npy") as file:
+                    np.save(file, z.numpy())
             images = model.decode(part).float().cpu()
             clips = model.generate_video(part) if isinstance(model, GeneratesVideo) else [None] * len(part)
             for image, clip in zip(images, clips, strict=True):
@@ -89,8 +98,6 @@ class SamplingTrainer(Trainer):
         model.predict_step = draw  # type: ignore[method-assign]
         self.predict(model, DataLoader(z, _AT_ONCE), return_predictions=False, ckpt_path=ckpt_path)  # type: ignore[arg-type]
         write_png(folder / "sheet.png", grid({"sample": colour(torch.stack(drawn))}))
-        with atomic_file(folder / "latents.npy") as file:
-            np.save(file, z.numpy())
         print(f"Samples: {folder}", flush=True)
 
 
@@ -111,3 +118,11 @@ class SampleCommand(CommandLine):
 
 def _latent(seed: int, number: int, latent_dim: int) -> Tensor:
     return torch.randn(latent_dim, generator=torch.Generator().manual_seed(derive_seed(seed, "sample", number)))
+
+
+def _earlier_samples(folder: Path) -> list[Path]:
+    """Return the files of an earlier call; its latent vectors tell that they are samples."""
+    found = [path for path in folder.glob("*") if _OWN.fullmatch(path.name)]
+    if found and not (folder / "latents.npy").is_file():
+        raise InputError(f"--output {folder}: holds {found[0].name}, which is no sample; name another folder")
+    return found

@@ -128,6 +128,30 @@ def test_clips_of_a_model_that_makes_them(train):
         assert film.n_frames == 3
 
 
+def test_the_same_call_writes_the_same_bytes_and_leaves_nothing_of_others(train):
+    train("Filmer")
+    sample("--ckpt_path", "last", "--count", "5", "--output", "drawn")
+    Path("drawn/notes.txt").touch()
+    sample("--ckpt_path", "last", "--count", "2", "--output", "drawn")
+    assert not Path("drawn/0002.mp4").exists()
+    assert Path("drawn/notes.txt").exists()
+    sample("--ckpt_path", "last", "--count", "2", "--output", "again")
+    names = sorted(path.name for path in Path("again").iterdir())
+    assert len(names) == 8
+    for name in names:
+        assert (Path("again") / name).read_bytes() == (Path("drawn") / name).read_bytes(), name
+
+
+def test_pictures_of_another_kind_are_not_removed(train, capsys):
+    train()
+    Path("holiday").mkdir()
+    Path("holiday/0001.png").touch()
+    with pytest.raises(SystemExit):
+        sample("--ckpt_path", "last", "--output", "holiday")
+    assert "--output holiday: holds 0001.png, which is no sample" in capsys.readouterr().err
+    assert [path.name for path in Path("holiday").iterdir()] == ["0001.png"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
