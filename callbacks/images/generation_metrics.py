@@ -52,9 +52,9 @@ class GenerationMetrics(Callback):
 
     FID grows the fewer the pictures; with fewer pictures than features it says little, and a warning says so.
     A test also writes ``scores.csv`` and ``results.json``, there with references that need no learning:
-    ``psnr_mean_picture`` (the best of all constants), FID and KID of that mean picture repeated, and of one half
-    of the pictures against the other. What has no value is not logged; ``undefined`` says why. The sanity check
-    is not judged.
+    ``psnr_mean_picture`` (the best of all constants), FID and KID of that mean picture repeated, and KID of one half of
+    the pictures against the other (FID is biased by their number, and would not compare). What has no value is not
+    logged; ``undefined`` says why. The sanity check is not judged.
 
     Args:
         features: extractors; ``random_conv`` needs no download, ``inception`` gives the numbers of the literature.
@@ -239,7 +239,6 @@ class GenerationMetrics(Callback):
                 found[f"fid_{name}_mean_picture"] = frechet_distance(real, repeated)
                 found[f"kid_{name}_mean_picture"] = kernel_distance(real, repeated)
             if len(real) > 3:
-                found[f"fid_{name}_halves"] = frechet_distance(real[::2], real[1::2])
                 found[f"kid_{name}_halves"] = kernel_distance(real[::2], real[1::2])
         return found
 
