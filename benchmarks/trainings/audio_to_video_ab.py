@@ -18,6 +18,8 @@ import torch
 import yaml
 
 from benchmarks import common
+from benchmarks.audio_to_video import device, noise, training_step
+from fulgurite.runs import timestamp
 from lightning_models.audio_to_video import AudioToVideo
 
 EXPERIMENT = Path("experiments/audio_to_video.yaml")
@@ -28,7 +30,11 @@ def main() -> None:
     """Run both, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", default="runs", help="folder of the runs (default: runs)")
+    parser.add_argument("--costs", type=Path, help="measure the net of this config.yaml alone and print JSON")
     options, handed_on = parser.parse_known_args()
+    if options.costs:
+        print(json.dumps(costs(yaml.safe_load(options.costs.read_text()))))
+        return
     columns = {name: train_and_test(kind, handed_on, Path(options.root)) for name, kind in NETS.items()}
     names = dict.fromkeys(name for column in columns.values() for name in column)
     common.print_header("AudioToVideoNet against its predecessor, equal steps")
@@ -38,39 +44,43 @@ def main() -> None:
 
 def train_and_test(kind: str, arguments: list[str], root: Path) -> dict[str, float | None]:
     """Return what is to be known of one net; a failed run ends the benchmark."""
-    place = ["--run.root", str(root), "--run.experiment", "audio_to_video_ab", "--run.name", kind]
+    name = f"{kind}-{timestamp()}"
+    place = ["--run.root", str(root), "--run.experiment", "audio_to_video_ab", "--run.name", name]
     command = [sys.executable, "-m", "fulgurite"]
     given = ["--config", str(EXPERIMENT), *arguments, "--model.architecture", kind, *place]
     start = time.monotonic()
     subprocess.run([*command, "fit", *given], check=True)
     seconds = time.monotonic() - start
     subprocess.run([*command, "test", *given, "--ckpt_path", "best"], check=True)
-    run = root / "audio_to_video_ab" / kind
+    run = root / "audio_to_video_ab" / name
     results: dict[str, float | None] = json.loads((run / "results.json").read_text())
     numbers = {name: value for name, value in results.items() if value is None or isinstance(value, int | float)}
-    config = yaml.safe_load((run / "config.yaml").read_text())
-    return {**costs(config), "training, s": seconds, **numbers}
+    # in a process of its own, so that its memory is known
+    words = ["-m", "benchmarks.trainings.audio_to_video_ab", "--costs", str(run / "config.yaml")]
+    found = subprocess.run([sys.executable, *words], check=True, stdout=subprocess.PIPE)
+    return {**json.loads(found.stdout), "training, s": seconds, **numbers}
 
 
-def costs(config: dict[str, dict[str, dict[str, float]]]) -> dict[str, float | None]:
+def costs(config: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:
     """Return parameters, time to draw a clip and memory of a step of a configuration's net, on this machine."""
     settings = dict(config["model"]["init_args"])
     for part in ("optimizer", "scheduler"):
         settings.pop(part)
     data = config["data"]["init_args"]
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = AudioToVideo(torch.optim.SGD, **settings).to(device)
-    audio = torch.rand(1, 1, round(data["duration"] * data["sample_rate"]), device=device) - 0.5
-    found: dict[str, float | None] = {"parameters": sum(weight.numel() for weight in model.parameters())}
+    frames, samples = (round(data["duration"] * data[rate]) for rate in ("fps", "sample_rate"))
+    before = common.peak_rss_bytes()
+    model = AudioToVideo(torch.optim.SGD, **settings).to(device())
+    batch = noise(int(data["batch_size"]), frames, samples, int(data["image_size"]))
     model.eval()
     with torch.no_grad():
-        found["ms to draw a clip"] = 1e3 * common.measure(lambda: model(audio)).median
-    if device.type == "cuda":
-        model.train()
-        torch.cuda.reset_peak_memory_stats()
-        model(audio.expand(int(data["batch_size"]), -1, -1)).mean().backward()
-        found["MiB of a forward and backward pass"] = torch.cuda.max_memory_allocated() / 2**20
-    return found
+        drawing = common.measure(lambda: model(batch.audio[:1])).median
+    common.measure(training_step(model.train(), batch), runs=1, warmup=1)
+    peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else common.peak_rss_bytes() - before
+    return {
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "ms to draw a clip": 1e3 * drawing,
+        "MiB of a training step": peak / 2**20,
+    }
 
 
 def _cell(value: float | None) -> str:
