@@ -193,3 +193,14 @@ def test_find_videos(tmp_path, frames, images, video):
     for wrong, what in (("empty", "holds no video"), ("none", "no such file"), ("mixed/notes.txt", "not a video")):
         with pytest.raises(InputError, match=what):
             find_videos(tmp_path / wrong)
+
+
+def test_the_same_frames_give_the_same_bytes(tmp_path):
+    noise = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (240, 360, 3), dtype=np.uint8), (0, 0), 5)
+    films = []
+    for number in range(4):
+        with VideoWriter(tmp_path / f"{number}.mp4", 25, (240, 360)) as video:
+            for shift in range(60):
+                video.write(np.roll(noise, 2 * shift, axis=1))
+        films.append((tmp_path / f"{number}.mp4").read_bytes())
+    assert len(set(films)) == 1
