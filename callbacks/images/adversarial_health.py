@@ -10,7 +10,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from callbacks.images.course_plot import draw_course
 from callbacks.results import write_record
+from callbacks.wandb_run import show
 from datamodules.errors import InputError
 
 FILE = "adversarial_health.json"
@@ -46,7 +48,8 @@ class AdversarialHealth(Callback):
     - ``generator_collapsed``: ``val/sample_diversity`` below 0.05 at three validations in a row: it draws one picture.
 
     ``adversarial_health.json`` in the run folder, and ``adversarial_health`` in ``results.json`` after a test,
-    say what was found, from which batch on, and whether it still held at the end. Nothing waits for the device
+    say what was found, from which batch on, and whether it still held at the end; ``media/course.png`` draws the
+    numbers over the whole run, with a critic's estimate of W1 and its gradient norm. Nothing waits for the device
     but at the rhythm of the log. Of several processes the first one's batches are judged.
 
     Args:
@@ -118,8 +121,10 @@ class AdversarialHealth(Callback):
         )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write what was found."""
+        """Write what was found, and draw the course of the game."""
         self._write(trainer)
+        if trainer.is_global_zero and (course := draw_course(Path(trainer.default_root_dir))):
+            show(trainer, "train/course", course)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add what the run's training has found to the results of its test."""

@@ -71,6 +71,7 @@ def test_fit_test_sample_and_predict(system, words, source, tmp_path):
         assert np.isfinite(losses).all()
     assert {path.name for path in (run / "checkpoints").glob("*.ckpt")} == {"best.ckpt", "last.ckpt"}
     assert list(run.glob("media/*samples.png"))
+    assert (run / "media/course.png").is_file()
     assert bool(list(run.glob("media/*.mp4"))) == (system == "cnn_param_tanh")
 
     main(["test", *words(system), "--ckpt_path", "best"])
