@@ -78,7 +78,7 @@ class InceptionFeatures(FeatureExtractor):
 
     def __init__(self, weights: str | None = None) -> None:
         super().__init__()
-        path = Path(weights) if weights else Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_FILE
+        path = _inception_file(weights)
         if not path.is_file():
             raise InputError(
                 f"GenerationMetrics: the weights of Inception are not at {path}. Put {INCEPTION_FILE} of the package "
@@ -97,10 +97,22 @@ class InceptionFeatures(FeatureExtractor):
         return self.network((_rgb(images.float()) * 255).round().byte())
 
 
+def why_no_inception(weights: str | None = None) -> str | None:
+    """Return what Inception lacks to be used; None where its weights and the package torch-fidelity are there."""
+    path = _inception_file(weights)
+    if not path.is_file():
+        return f"its weights are not at {path}"
+    return None if _TORCH_FIDELITY_AVAILABLE else "the package torch-fidelity is not installed"
+
+
 def make_extractor(name: str, inception_weights: str | None = None) -> FeatureExtractor:
     """Return the extractor of that name in evaluation mode, without gradients."""
     made: FeatureExtractor = InceptionFeatures(inception_weights) if name == "inception" else RandomConvFeatures()
     return made.requires_grad_(False).eval()
+
+
+def _inception_file(weights: str | None) -> Path:
+    return Path(weights) if weights else Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_FILE
 
 
 def _rgb(images: Tensor) -> Tensor:

@@ -324,6 +324,38 @@ def test_inception_is_never_downloaded(tmp_path, monkeypatch):
         InceptionFeatures("/no/such.pth")
 
 
+def test_inception_is_used_where_it_is_there(tmp_path, monkeypatch, caplog):
+    class Means(RandomConvFeatures):
+        name = "inception"
+
+        def __init__(self, weights):
+            super().__init__()
+
+    module = "callbacks.images.feature_extractor"
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    monkeypatch.setattr(f"{module}.InceptionFeatures", Means)
+    monkeypatch.setattr(f"{module}._TORCH_FIDELITY_AVAILABLE", True)
+
+    def names(**given):
+        callback = GenerationMetrics(**given)
+        callback.setup(None, None, "fit")
+        return [extractor.name for extractor in callback._extractors]
+
+    assert names() == ["random_conv"]
+    assert f"Inception is left out: its weights are not at {tmp_path}/checkpoints" in caplog.text
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / INCEPTION_FILE).touch()
+    assert names() == ["random_conv", "inception"]  # the first is the one that picks the best checkpoint
+    assert "Inception's weights are there" in caplog.text
+    assert names(features=["random_conv"]) == ["random_conv"]
+    monkeypatch.setattr(f"{module}._TORCH_FIDELITY_AVAILABLE", False)
+    assert names() == ["random_conv"]
+    assert "torch-fidelity is not installed" in caplog.text
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=r"not at /no/such\.pth"):
+        names(inception_weights="/no/such.pth")
+
+
 def test_inception_needs_its_package_and_a_file_without_code(tmp_path, monkeypatch):
     (tmp_path / "weights.pth").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     monkeypatch.setattr("callbacks.images.feature_extractor._TORCH_FIDELITY_AVAILABLE", False)
