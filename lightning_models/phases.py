@@ -70,7 +70,7 @@ class PhasedModule(LightningModule):
     Attributes:
         weights: weight of a loss term by its name, 1 for terms not named. A term weighted 0 is logged only.
         batches_seen: training batches since the start of the run; every x-axis counts them.
-        windows_seen: ended windows, which are steps of the first phase, since the start of the run.
+        windows_seen: ended windows since the start of the run, whether or not a phase has waited in them.
     """
 
     phases: ClassVar[tuple[str, ...]]
