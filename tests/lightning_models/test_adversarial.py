@@ -560,9 +560,7 @@ def test_last_epochs_without_a_validation_are_warned_of(tmp_path, recwarn):
 
     train(2)
     assert not any("last validation" in str(one.message) for one in recwarn)
-    with pytest.warns(
-        UserWarning, match="is 3 and --trainer.max_epochs 4: the last validation is that of epoch 3"
-    ):
+    with pytest.warns(UserWarning, match="is 3 and --trainer.max_epochs 4: the last validation is that of epoch 3"):
         train(3)
 
 
