@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -57,8 +58,9 @@ def atomic_file(path: Path, check: Callable[[Path], None] = lambda _: None) -> I
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Hand out an empty folder beside ``path`` that takes its place when the block ends without error.
 
-    Of what ``path`` held before nothing is left then, and everything after an error. A process that was killed leaves
-    at most a ``.tmp-<process>-<name>``, as :func:`atomic_file` does.
+    Of what ``path`` held before nothing is left then, and everything after an error; what was written until the error
+    is then in ``<name>.unfinished``, as the work of hours may be. A process that was killed leaves at most a
+    ``.tmp-<process>-<name>``, as :func:`atomic_file` does.
 
     Raises:
         InputError: if the disk is full or cannot be written.
@@ -75,6 +77,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             if path.exists():
                 path.rename(old)
             draft.rename(path)
+    except BaseException:
+        if draft.exists() and any(draft.iterdir()):
+            unfinished = path.with_name(f"{path.name}.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            draft.rename(unfinished)
+            print(f"What was finished lies in {unfinished}", file=sys.stderr, flush=True)
+        raise
     finally:
         _open.discard(draft)
         for folder in (draft, old):

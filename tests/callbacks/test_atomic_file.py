@@ -1,3 +1,4 @@
+import contextlib
 import os
 
 import pytest
@@ -19,12 +20,21 @@ def test_a_folder_takes_the_place_of_the_old_one_as_a_whole(tmp_path):
     assert tree(tmp_path) == ["new", "new/cars", "new/cars/sub"]
 
 
-def test_an_error_leaves_the_old_folder_and_no_draft(tmp_path):
+def test_an_error_leaves_the_old_folder_and_what_was_finished_beside_it(tmp_path, capsys):
     with atomic_folder(tmp_path / "cars") as draft:
         (draft / "old.png").touch()
+    for name in ("first.png", "second.png"):
+        with contextlib.suppress(KeyboardInterrupt), atomic_folder(tmp_path / "cars") as draft:
+            (draft / name).touch()
+            raise KeyboardInterrupt
+    assert tree(tmp_path) == ["cars", "cars.unfinished", "cars.unfinished/second.png", "cars/old.png"]
+    assert str(tmp_path / "cars.unfinished") in capsys.readouterr().err
+
+
+def test_an_error_before_anything_was_written_leaves_nothing(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "cars") as draft:
         (draft / "missing/half.png").touch()
-    assert tree(tmp_path) == ["cars", "cars/old.png"]
+    assert tree(tmp_path) == []
 
 
 def test_drafts_of_dead_processes_are_removed_and_those_of_living_ones_are_not(tmp_path):

@@ -130,7 +130,8 @@ def test_a_prediction_replaces_the_older_one_whole_or_not_at_all(tmp_path):
 
     with pytest.raises(RuntimeError, match="half way"):
         predict(tmp_path, "/data/cars", outputs(1), model=Failing())
-    assert [path for path in (tmp_path / "predictions").rglob("*") if path.is_file()] == [stale]
+    assert [path for path in (tmp_path / "predictions/cars").rglob("*") if path.is_file()] == [stale]
+    assert list((tmp_path / "predictions/cars.unfinished/inputs").iterdir())
     predict(tmp_path, "/data/cars", outputs(1))
     assert not stale.exists()
     assert (tmp_path / "predictions/cars/scores.csv").is_file()

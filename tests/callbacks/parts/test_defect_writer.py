@@ -229,7 +229,7 @@ def test_a_score_that_is_no_number_stops_with_the_picture_and_the_tile(tmp_path,
 
     with pytest.raises(ValueError, match=r"picture 'torn', tile \[0, 64, 16, 16\]: score is nan"):
         predict(tmp_path, batches, model=Diverged())
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path.name for path in (tmp_path / "predictions").iterdir()] == ["strips.unfinished"]
 
 
 def test_a_prediction_replaces_the_older_one_whole_or_not_at_all(tmp_path, batches):
@@ -245,6 +245,7 @@ def test_a_prediction_replaces_the_older_one_whole_or_not_at_all(tmp_path, batch
 
     with pytest.raises(ZeroDivisionError):
         predict(tmp_path, batches, model=Failing())
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [stale]
+    assert [path for path in (tmp_path / "predictions/strips").rglob("*") if path.is_file()] == [stale]
+    assert len(list((tmp_path / "predictions/strips.unfinished/heat").iterdir())) == 2
     predict(tmp_path, batches)
     assert not stale.exists()
