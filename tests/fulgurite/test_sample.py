@@ -16,7 +16,7 @@ from lightning_models.phases import PhasedModule
 SIZE = 100
 
 
-class Painter(PhasedModule):
+class TinyPainter(PhasedModule):
     """Paints a grey as bright as its one weight and the first latent number say."""
 
     phases, phase_modules = ("painter",), {"painter": ("brush",)}
@@ -42,14 +42,14 @@ class Painter(PhasedModule):
         return torch.sigmoid(self.brush.weight * z[:, :1])[..., None, None].expand(-1, 1, SIZE, SIZE)
 
 
-class Filmer(Painter):
+class Filmer(TinyPainter):
     def generate_video(self, z: torch.Tensor) -> torch.Tensor:
         return torch.stack([self.decode(z * share) for share in (0.0, 0.5, 1.0)], dim=1)
 
 
 @pytest.fixture(autouse=True)
 def painters(monkeypatch):
-    for kind in (Painter, Filmer):
+    for kind in (TinyPainter, Filmer):
         kind.__module__ = "lightning_models"
         monkeypatch.setattr(lightning_models, kind.__name__, kind, raising=False)
 
@@ -58,7 +58,7 @@ def painters(monkeypatch):
 def train(experiment):
     """Train the named painter, and return its run folder."""
 
-    def run(kind: str = "Painter", **given: float) -> Path:
+    def run(kind: str = "TinyPainter", **given: float) -> Path:
         config = yaml.safe_load(Path(experiment).read_text())
         config["model"] = {"class_path": kind, "init_args": given}
         # callbacks of an experiment wait for data; they must not disturb
@@ -191,4 +191,4 @@ def test_help_lists_its_options(capsys):
 
 
 def test_is_a_lightning_module():
-    assert issubclass(Painter, LightningModule)
+    assert issubclass(TinyPainter, LightningModule)

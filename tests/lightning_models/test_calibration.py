@@ -11,7 +11,7 @@ from datamodules.errors import InputError
 from lightning_models.calibration import CalibratedModule
 
 
-class System(CalibratedModule):
+class ToyCalibrated(CalibratedModule):
     """Nothing to train but one weight."""
 
     phases = ("only",)
@@ -24,9 +24,9 @@ class System(CalibratedModule):
 
 @pytest.fixture
 def system(monkeypatch):
-    monkeypatch.setattr(System, "trainer", SimpleNamespace(world_size=1, strategy=None))
+    monkeypatch.setattr(ToyCalibrated, "trainer", SimpleNamespace(world_size=1, strategy=None))
     monkeypatch.setattr("lightning_models.phases.check_finite", lambda losses, strategy: None)
-    return System()
+    return ToyCalibrated()
 
 
 def rows(*numbers):
@@ -41,7 +41,7 @@ def test_rows_of_all_processes_count_once_and_in_their_order(system, monkeypatch
         assert sorted(own) == [0, 2]
         tables[:] = [own, rows(1, 0)]  # the sampler showed the second process a row again
 
-    monkeypatch.setattr(System, "trainer", SimpleNamespace(world_size=2))
+    monkeypatch.setattr(ToyCalibrated, "trainer", SimpleNamespace(world_size=2))
     monkeypatch.setattr(torch.distributed, "all_gather_object", exchange)
     collected = rows(0, 2)
     together = system.gathered(collected)
@@ -60,7 +60,7 @@ def test_the_count_of_batches_travels_and_newer_weights_are_told(system):
     system.on_save_checkpoint(later)
     system.batches_seen = 20
     system.on_save_checkpoint(checkpoint)
-    fresh = System()
+    fresh = ToyCalibrated()
     fresh.on_load_checkpoint(checkpoint)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
