@@ -3,13 +3,13 @@
 import csv
 import io
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 
 from callbacks.atomic_file import atomic_file, atomic_folder
 from callbacks.clips.anomaly_plots import draw_scores
@@ -18,8 +18,8 @@ from callbacks.clips.overlay import Overlay
 from callbacks.clips.threshold import threshold_of
 from callbacks.clips.window_merger import Merged, WindowMerger
 from callbacks.plots import picture
+from callbacks.streamed_writer import StreamedWriter
 from datamodules.batches import FrameScores, VideoBatch
-from datamodules.errors import InputError
 from datamodules.media import VideoWriter, read_frames
 
 
@@ -34,14 +34,7 @@ class Source(Protocol):
     def fps(self) -> float: ...  # noqa: D102
 
 
-@runtime_checkable
-class HasPredictSources(Protocol):
-    """A data module that knows the videos it predicts on."""
-
-    predict_sources: Sequence[Source]
-
-
-class PredictionWriter(Callback):
+class PredictionWriter(StreamedWriter["_Prediction"]):
     """Writes ``predictions/<video>/`` with ``scores.csv``, ``timeline.png`` and ``overlay.mp4`` at predict.
 
     The table has video, frame, time in seconds, raw score, and 0/1 for anomalous where the module has a
@@ -53,26 +46,11 @@ class PredictionWriter(Callback):
         overlay: whether to write the film; it means decoding the video a second time.
     """
 
+    recording, part = "video", "window"
+
     def __init__(self, overlay: bool = True) -> None:
+        super().__init__()
         self.overlay = overlay
-        self._waiting: dict[str, Source] = {}
-        self._current: _Prediction | None = None
-        self._whole = True
-
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note the videos that are to come.
-
-        Raises:
-            InputError: if several processes share the work; a video is one stream.
-        """
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
-        if not isinstance(data, HasPredictSources):
-            raise TypeError(f"{type(data).__name__} has no predict_sources; PredictionWriter cannot find the videos")
-        if trainer.world_size > 1:
-            raise InputError(f"PredictionWriter needs trainer.devices: 1, found {trainer.world_size} processes.")
-        self._waiting = {source.name: source for source in data.predict_sources}
-        limit = trainer.limit_predict_batches  # a number of batches where it is an int
-        self._whole = isinstance(limit, float) and limit == 1.0
 
     def on_predict_batch_end(
         self,
@@ -93,36 +71,13 @@ class PredictionWriter(Callback):
         frames, scores = outputs.frame.cpu().numpy(), outputs.score.double().cpu().numpy()
         heats, regions = outputs.heat.float().cpu().numpy(), outputs.region.tolist()
         for row, video in enumerate(outputs.video):
-            if self._current is None or self._current.source.name != video:
-                self._finish()
-                if video not in self._waiting:
-                    raise RuntimeError(f"windows of {video!r} come twice, or belong to no source")
-                folder = Path(trainer.default_root_dir) / "predictions" / video
-                place = _Place((batch.frames.shape[-2], batch.frames.shape[-1]), tuple(regions[row]))
-                threshold = threshold_of(pl_module)
-                self._current = _Prediction(self._waiting.pop(video), folder, place, threshold, self.overlay)
-            self._current.add(frames[row], scores[row], heats[row])
+            place = _Place((batch.frames.shape[-2], batch.frames.shape[-1]), tuple(regions[row]))
 
-    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Complete the last video.
+            def open_files(source: Source, place: _Place = place) -> _Prediction:
+                folder = Path(trainer.default_root_dir) / "predictions" / source.name
+                return _Prediction(source, folder, place, threshold_of(pl_module), self.overlay)
 
-        Raises:
-            RuntimeError: if a video never came.
-        """
-        self._finish()
-        if self._waiting and self._whole:
-            raise RuntimeError(f"no window came of {', '.join(self._waiting)}")
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Leave no half-written file behind."""
-        if self._current is not None:
-            current, self._current = self._current, None
-            current.abandon(exception)
-
-    def _finish(self) -> None:
-        if self._current is not None:
-            self._current.finish(self._whole)
-            self._current = None
+            self.files_of(video, open_files).add(frames[row], scores[row], heats[row])
 
 
 class _Place(NamedTuple):
@@ -140,7 +95,7 @@ class _Prediction:
         self._place, self._threshold = place, threshold
         self._merger = WindowMerger(source.name)
         self._scores = array("d")
-        self._files = ExitStack()  # closing it puts the files in their places, an error removes them
+        self._files = ExitStack()  # closing it puts the files in their places, an error leaves them beside
         self._folder = self._files.enter_context(atomic_folder(folder))
         binary = self._files.enter_context(atomic_file(self._folder / "scores.csv"))
         text = self._files.enter_context(_text(binary))
@@ -166,7 +121,7 @@ class _Prediction:
             self._draw_timeline()
 
     def abandon(self, error: BaseException) -> None:
-        """Remove what was written."""
+        """Close the files where they are."""
         self._files.__exit__(type(error), error, error.__traceback__)
 
     def _write(self, merged: Merged) -> None:

@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from callbacks.atomic_file import atomic_folder
+from callbacks.streamed_writer import StreamedWriter
 from datamodules.batches import AudioVideoBatch, DrawnClips
-from datamodules.errors import InputError
 from datamodules.sound.sound import FilmWriter, Sound, read_sound, track_rate
 
 
@@ -29,39 +29,14 @@ class Source(Protocol):
     def frames(self) -> int: ...  # noqa: D102
 
 
-@runtime_checkable
-class HasSoundSources(Protocol):
-    """A data module that knows the sounds it predicts on."""
-
-    predict_sources: Sequence[Source]
-
-
-class VideoTrackWriter(Callback):
+class VideoTrackWriter(StreamedWriter["_Track"]):
     """Writes ``predictions/<sound>/video.mp4`` at predict: the pictures, and the sound as it is in its source.
 
     Where pieces overlap, their pictures fade into each other in equal steps. The film lasts as long as the
     sound, to half a picture. What is held in memory does not grow with the length.
     """
 
-    def __init__(self) -> None:
-        self._waiting: dict[str, Source] = {}
-        self._current: _Track | None = None
-        self._whole = True
-
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note the sounds that are to come.
-
-        Raises:
-            InputError: if several processes share the work; a sound is one stream.
-        """
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
-        if not isinstance(data, HasSoundSources):
-            raise TypeError(f"{type(data).__name__} has no predict_sources; VideoTrackWriter cannot find the sounds")
-        if trainer.world_size > 1:
-            raise InputError(f"VideoTrackWriter needs trainer.devices: 1, found {trainer.world_size} processes.")
-        self._waiting = {source.name: source for source in data.predict_sources}
-        limit = trainer.limit_predict_batches  # a number of batches where it is an int
-        self._whole = isinstance(limit, float) and limit == 1.0
+    recording, part = "sound", "piece"
 
     def on_predict_batch_end(
         self,
@@ -79,35 +54,10 @@ class VideoTrackWriter(Callback):
         """
         assert isinstance(outputs, DrawnClips)
         assert isinstance(batch, AudioVideoBatch)
+        run = Path(trainer.default_root_dir)
         for row, name in enumerate(batch.name):
-            if self._current is None or self._current.source.name != name:
-                self._finish()
-                if name not in self._waiting:
-                    raise RuntimeError(f"pieces of {name!r} come twice, or belong to no source")
-                size = outputs.frames.shape[-2:]
-                self._current = _Track(self._waiting.pop(name), Path(trainer.default_root_dir), size)
-            self._current.add(float(batch.start[row]), outputs.frames[row], int(batch.valid[row].sum()))
-
-    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Complete the last film.
-
-        Raises:
-            RuntimeError: if a sound never came.
-        """
-        self._finish()
-        if self._waiting and self._whole:
-            raise RuntimeError(f"no piece came of {', '.join(self._waiting)}")
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Leave no half-written file behind."""
-        if self._current is not None:
-            current, self._current = self._current, None
-            current.abandon(exception)
-
-    def _finish(self) -> None:
-        if self._current is not None:
-            current, self._current = self._current, None
-            current.finish(self._whole)
+            track = self.files_of(name, lambda source: _Track(source, run, outputs.frames.shape[-2:]))
+            track.add(float(batch.start[row]), outputs.frames[row], int(batch.valid[row].sum()))
 
 
 class CrossFade:
@@ -166,7 +116,7 @@ class _Track:
         self._sound = read_sound(source.path, self._rate, stereo=True)
         self._kept: Sound = np.zeros((2, 0), np.float32)
         self._heard = 0
-        self._files = ExitStack()  # closing it puts the film in its place, an error removes it
+        self._files = ExitStack()  # closing it puts the film in its place, an error leaves it beside
         draft = self._files.enter_context(atomic_folder(folder))
         self._film = self._files.enter_context(
             FilmWriter(draft / "video.mp4", source.fps, (size[0], size[1]), self._rate, channels=2, crf=16)
@@ -190,7 +140,7 @@ class _Track:
                     self._film.write_sound(piece)
 
     def abandon(self, error: BaseException) -> None:
-        """Remove what was written."""
+        """Close the film where it is."""
         self._files.__exit__(type(error), error, error.__traceback__)
 
     def _write(self, picture: Tensor) -> None:
