@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks import auc
 from callbacks.clips.anomaly_plots import write_plots
@@ -14,6 +13,7 @@ from callbacks.clips.anomaly_results import print_results, write_results, write_
 from callbacks.clips.evaluation import Evaluation, evaluate
 from callbacks.clips.frame_table import FrameTable, VideoSeries
 from callbacks.clips.threshold import threshold_of
+from callbacks.figures import log_figures
 from callbacks.results import about_run
 from callbacks.wandb_run import show
 from datamodules.batches import UNKNOWN_LABEL, FrameScores
@@ -110,15 +110,9 @@ class AnomalyMetrics(Callback):
 
     def _judge(self, pl_module: LightningModule, stage: str, series: list[VideoSeries]) -> Evaluation:
         evaluation = evaluate(series)
-        for name, value in evaluation.metrics.items():
-            pl_module.log(f"{stage}/{name}", value, prog_bar=name == HEADLINE, rank_zero_only=False)
-        self.undefined = {f"{stage}/{name}": reason for name, reason in evaluation.undefined.items()}
-        for reason in sorted(set(evaluation.undefined.values())):
-            names = ", ".join(name for name, why in evaluation.undefined.items() if why == reason)
-            message = f"{stage} has no value ({reason}): {names}."
-            if message not in self._said:
-                rank_zero_warn(message)
-                self._said.add(message)
+        self.undefined = log_figures(
+            pl_module, stage, evaluation.metrics, evaluation.undefined, headline=HEADLINE, said=self._said
+        )
         return evaluation
 
 

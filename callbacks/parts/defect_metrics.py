@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_warn
 
+from callbacks.figures import log_figures
 from callbacks.parts.part_evaluation import PartEvaluation, by_defect, by_group, evaluate_parts, f1_score
 from callbacks.parts.part_plots import write_part_plots
 from callbacks.parts.part_results import print_part_results, write_part_results, write_part_scores
@@ -131,13 +131,6 @@ class DefectMetrics(Callback):
         return rows
 
     def _log(self, pl_module: LightningModule, stage: str, evaluation: PartEvaluation) -> None:
-        for name, value in evaluation.metrics.items():
-            if value is not None:
-                pl_module.log(f"{stage}/{name}", value, prog_bar=name == HEADLINE, rank_zero_only=False)
-        self.undefined = {f"{stage}/{name}": reason for name, reason in evaluation.undefined.items()}
-        for reason in sorted(set(evaluation.undefined.values())):
-            names = ", ".join(name for name, why in evaluation.undefined.items() if why == reason)
-            message = f"{stage} has no value ({reason}): {names}."
-            if message not in self._said:
-                rank_zero_warn(message)
-                self._said.add(message)
+        self.undefined = log_figures(
+            pl_module, stage, evaluation.metrics, evaluation.undefined, headline=HEADLINE, said=self._said
+        )

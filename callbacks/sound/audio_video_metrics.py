@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_warn
 from rich.console import Console
 from rich.table import Table
 
+from callbacks.figures import log_figures
 from callbacks.results import about_run, write_record, write_rows
 from callbacks.sound.audio_video_table import PieceTable
 from datamodules.batches import AudioVideoBatch, DrawnClips
@@ -113,15 +113,7 @@ class AudioVideoMetrics(Callback):
         if not table.rows:
             raise RuntimeError(f"{type(pl_module).__name__} returned no DrawnClips at {stage}: nothing to judge")
         metrics, undefined = table.evaluation()
-        for name, value in metrics.items():
-            pl_module.log(f"{stage}/{name}", value, prog_bar=name == HEADLINE, rank_zero_only=False)
-        self.undefined = {f"{stage}/{name}": reason for name, reason in undefined.items()}
-        for reason in sorted(set(undefined.values())):
-            names = ", ".join(name for name, why in undefined.items() if why == reason)
-            message = f"{stage} has no value ({reason}): {names}."
-            if message not in self._said:
-                rank_zero_warn(message)
-                self._said.add(message)
+        self.undefined = log_figures(pl_module, stage, metrics, undefined, headline=HEADLINE, said=self._said)
         return metrics
 
 
