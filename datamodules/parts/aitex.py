@@ -1,5 +1,6 @@
 """The data module of visual inspection: strips of fabric in the layout of AITEX, or pictures of any parts."""
 
+import json
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from datamodules.cache_folder import default_cache
 from datamodules.epoch_sampler import EpochSampler
 from datamodules.errors import InputError
-from datamodules.parts.inspection_folder import BadFile, Inspection, Part, list_parts, read_inspection
+from datamodules.parts.inspection_folder import UNKNOWN, BadFile, Inspection, Part, list_parts, read_inspection
 from datamodules.parts.margin import common_start
 from datamodules.parts.part_pictures import Examined, PictureReader, examine, refuse_or_warn
 from datamodules.parts.part_splits import refuse_shared_pictures, split_normals
@@ -153,8 +154,17 @@ class AitexDataModule(LightningDataModule):
         """Faultless pictures that nothing was learned from, and all defective ones, with their masks.
 
         Raises:
-            InputError: the checkpoint was trained or calibrated on one of them.
+            InputError: the checkpoint was trained or calibrated on one of them, or on parts that begin elsewhere.
         """
+        elsewhere = {
+            group: start for group, start in self._learned_starts.items() if self.starts.get(group, start) != start
+        }
+        if elsewhere:
+            found = {group: self.starts[group] for group in elsewhere}
+            raise InputError(
+                f"parts begin at {found} here and began at {elsewhere} where the checkpoint learned, since pictures or "
+                f"data.starts are others. Give --data.starts '{json.dumps(self.starts | elsewhere)}'"
+            )
         if learned := [placed for placed in self._splits["test"] if placed.digest in self._learned_pictures]:
             raise InputError(
                 f"{learned[0].part.path} and {len(learned) - 1} more test pictures were already learned from: the "
@@ -175,6 +185,7 @@ class AitexDataModule(LightningDataModule):
         parts = [part for part in listed if self._groups is None or part.group in self._groups]
         if not parts:
             raise InputError(f"data.groups: {self._root} holds no picture of {', '.join(self._groups or ())}")
+        _warn_of_unknown_groups(parts, known)
         pictures = examine(parts, self._reader, self._on_bad_file)
         self.starts = self._find_starts(pictures, known)
         self._splits["predict"] = self._placed(self._wide_enough(pictures))
@@ -202,10 +213,21 @@ class AitexDataModule(LightningDataModule):
             "starts": dict(self.starts),
             "layout": self._inspection.layout if self._inspection else None,
             "pictures": self._learned_pictures | {placed.digest: placed.name for placed in learned},
+            "clahe": self._reader.clahe,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take what a checkpoint kept."""
+        """Take what a checkpoint kept.
+
+        Raises:
+            InputError: it learned from pictures that were equalised otherwise.
+        """
+        clahe = state_dict.get("clahe", self._reader.clahe)  # checkpoints from before it was kept do not say
+        if clahe != self._reader.clahe:
+            raise InputError(
+                f"data.clahe is {self._reader.clahe}, but the checkpoint learned from pictures equalised with {clahe}: "
+                f"give --data.clahe {clahe}"
+            )
         self._learned_starts = dict(state_dict["starts"])
         self._learned_layout = state_dict["layout"]
         self._learned_pictures = dict(state_dict["pictures"])
@@ -239,11 +261,6 @@ class AitexDataModule(LightningDataModule):
         self._splits = {split: self._placed(pictures) for split, pictures in splits.items()}
 
     def _filtered(self, parts: Sequence[Part]) -> list[Part]:
-        found = {part.group for part in parts}
-        if self._groups is not None and parts and not found.intersection(self._groups):
-            raise InputError(
-                f"data.groups: {', '.join(self._groups)}: no such group, there are {', '.join(sorted(found))}"
-            )
         return [part for part in parts if self._groups is None or part.group in self._groups]
 
     def _find_starts(self, pictures: Sequence[Examined], given: Mapping[str, int]) -> dict[str, int]:
@@ -291,6 +308,18 @@ class AitexDataModule(LightningDataModule):
             persistent_workers=workers > 0,
             # its own, or every iteration would draw from the global random numbers
             generator=torch.Generator().manual_seed(derive_seed(global_seed(), "workers")),
+        )
+
+
+def _warn_of_unknown_groups(parts: Sequence[Part], known: Mapping[str, int]) -> None:
+    """Say which pictures nobody can crop and judge as their group was, because nothing tells their group."""
+    lost = [part for part in parts if part.group == UNKNOWN]
+    if lost and known:
+        warnings.warn(
+            f"{lost[0].path} and {len(lost) - 1} more: nothing tells which of {', '.join(sorted(known))} they show. "
+            "They are scored from their first column on, margins included, by the statistics of all groups together. "
+            "Name them number_defect_fabric, as in 0001_000_03, or put them into a folder named after their group",
+            stacklevel=2,
         )
 
 

@@ -18,9 +18,11 @@ BadFile = Literal["error", "skip"]
 GOOD, UNKNOWN = "good", "unknown"
 
 _AITEX_NAME = re.compile(r"(?P<number>\d+)_(?P<defect>\d{3})_(?P<fabric>\d{2})")
+_MASK_NAME = re.compile(r"(?P<picture>.+)_mask\d*")
+_AITEX_FOLDERS = ("nodefect_images", "defect_images", "mask_images")  # the archives themselves write NODefect_images
 _MASK_FOLDERS = ("ground_truth", "masks", "mask")
 _SOUGHT = """\
-  AITEX:     NoDefect_images/<fabric>/0001_000_03.png  Defect_images/0018_010_03.png  Mask_images/0018_010_03_mask.png
+  AITEX:     NODefect_images/<fabric>/0001_000_03.png  Defect_images/0018_010_03.png  Mask_images/0018_010_03_mask.png
   MVTec AD:  train/good/000.png  test/good/000.png  test/<defect>/000.png  ground_truth/<defect>/000_mask.png,
              or a folder of such folders, one for each category
   plain:     good/any.png  <defect>/any.png  masks/<defect>/any.png or any_mask.png"""
@@ -89,6 +91,7 @@ def read_inspection(root: Path, on_bad_file: BadFile) -> Inspection:
                     f"data.source: {root}, read as {source.layout}, holds no faultless picture to learn from"
                 )
             _refuse_equal_names([*source.normal, *source.defective])
+            _refuse_shared_masks(source.defective)
             return source
     found = ", ".join(sorted(child.name for child in root.iterdir())[:12]) or "nothing"
     raise InputError(f"data.source: {root} has no known layout. Found: {found}. Looked for:\n{_SOUGHT}")
@@ -110,7 +113,7 @@ def list_parts(path: Path, groups: Iterable[str], names_tell: bool = True) -> li
     if path.is_file():
         files = [path]
     elif path.is_dir():
-        files = [file for file in _below(path) if not _is_mask(file.relative_to(path))]
+        files = _without_masks(_below(path), path)
     else:
         raise InputError(f"data.source: {path} does not exist; name a picture or a folder of pictures")
     if not files:
@@ -127,17 +130,18 @@ def list_parts(path: Path, groups: Iterable[str], names_tell: bool = True) -> li
 
 
 def _aitex(root: Path, on_bad_file: BadFile) -> Inspection | None:
-    if not (root / "NoDefect_images").is_dir():
+    by_name = {folder.name.lower(): folder for folder in _folders(root)}
+    faultless, faulty, marked = (by_name.get(name) for name in _AITEX_FOLDERS)
+    if faultless is None:
         return None
     normal, defective = [], []
-    for path in _below(root / "NoDefect_images"):
+    for path in _below(faultless):
         if named := _aitex_name(path, True, on_bad_file):
             normal.append(Part(path.stem, path, named["fabric"], GOOD, 0, has_margin=True))
-    folder = root / "Mask_images"
-    masks = _below(folder) if folder.is_dir() else []
-    for path in _below(root / "Defect_images") if (root / "Defect_images").is_dir() else []:
+    masks = _below(marked) if marked else []
+    for path in _below(faulty) if faulty else []:
         if named := _aitex_name(path, False, on_bad_file):
-            own = tuple(mask for mask in masks if re.fullmatch(re.escape(path.stem) + r"_mask\d*", mask.stem))
+            own = tuple(mask for mask in masks if _is_mask_of(mask, path))
             defective.append(Part(path.stem, path, named["fabric"], named["defect"], 1, own, has_margin=True))
     known = {part.group for part in normal}
     for part in defective:
@@ -181,10 +185,10 @@ def _plain(root: Path, on_bad_file: BadFile) -> Inspection | None:
 
 
 def _masks_of(path: Path, kind: str, root: Path) -> tuple[Path, ...]:
-    """Find ``<masks>/<kind>/<stem>_mask.*``, or without the kind's folder, or without ``_mask``."""
+    """Find ``<masks>/<kind>/<stem>_mask.*``, also ``_mask1`` and so on, or without ``_mask``, or the kind's folder."""
     folders = (root / name / below for name in _MASK_FOLDERS for below in (kind, ""))
     for folder in filter(Path.is_dir, folders):
-        found = [mask for mask in list_images(folder) if mask.stem in (f"{path.stem}_mask", path.stem)]
+        found = [mask for mask in list_images(folder) if mask.stem == path.stem or _is_mask_of(mask, path)]
         if found:
             return tuple(found)
     return ()
@@ -207,8 +211,33 @@ def _group_of(path: Path, known: set[str]) -> str:
     return next(iter(folders or (known if len(known) == 1 else [UNKNOWN])))
 
 
-def _is_mask(path: Path) -> bool:
-    return any(folder in (*_MASK_FOLDERS, "Mask_images") for folder in path.parts[:-1])
+def _is_mask_of(mask: Path, picture: Path) -> bool:
+    return re.fullmatch(re.escape(picture.stem) + r"_mask\d*", mask.stem) is not None
+
+
+def _without_masks(files: Sequence[Path], root: Path) -> list[Path]:
+    """Leave out what lies in a folder of masks, and what is named as the mask of the picture beside it."""
+    pictures = {file.with_suffix("") for file in files}
+    kept = []
+    for file in files:
+        folders = {folder.lower() for folder in file.relative_to(root).parts[:-1]}
+        named = _MASK_NAME.fullmatch(file.stem)
+        beside = named is not None and file.with_name(named["picture"]) in pictures
+        if not beside and folders.isdisjoint((*_MASK_FOLDERS, *_AITEX_FOLDERS[2:])):
+            kept.append(file)
+    return kept
+
+
+def _refuse_shared_masks(parts: Sequence[Part]) -> None:
+    owners: dict[Path, Path] = {}
+    for part in parts:
+        for mask in part.masks:
+            if mask in owners:
+                raise InputError(
+                    f"{mask} could be the mask of {owners[mask]} and of {part.path}: sort masks into a folder for each "
+                    f"kind of defect, such as {mask.parent / part.defect}"
+                )
+            owners[mask] = part.path
 
 
 def _refuse_equal_names(parts: Sequence[Part]) -> None:

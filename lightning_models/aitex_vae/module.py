@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +14,13 @@ from datamodules.errors import InputError
 from datamodules.tiling import Tiling, grid
 from lightning_models import reconstruction_losses
 from lightning_models.aitex_vae import references
+from lightning_models.aitex_vae.background import far_share, warn_of_backgrounds
+from lightning_models.aitex_vae.compatibility import DataRange, check_output, check_same_scores
 from lightning_models.aitex_vae.evidence import CELL, blank_cells, feature_evidence, texture_evidence, unusualness
 from lightning_models.aitex_vae.groups import GroupGaussian, GroupScale
 from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, OutputKind, Restoration
 from lightning_models.calibration import CalibratedModule
 from lightning_models.variational import BetaSchedule, PosteriorKind, as_schedule, kl_divergence
-
-DataRange = Literal["unit", "symmetric"]
 
 KINDS = {
     "brightness": 4, "threads": 4, "energy": 4, "orientation": 6,
@@ -117,8 +117,11 @@ class AitexVAE(CalibratedModule):
         self.save_hyperparameters(ignore=["optimizer", "scheduler", "beta"])
         losses = {"bce": 1.0} if losses is None else losses
         check_output(output, data_range, losses)
-        if free_bits > 0 and posterior != "diagonal":
-            raise InputError(f"model.free_bits is {free_bits}: only posterior diagonal has free bits, set it to 0")
+        if not 0 <= free_bits < math.inf or (free_bits and posterior != "diagonal"):
+            raise InputError(
+                f"model.free_bits is {free_bits} and model.posterior {posterior}: give at least 0 nats, and more than "
+                "0 to posterior diagonal only"
+            )
         if evidence is not None and (not evidence or set(evidence) - set(KINDS)):
             raise InputError(f"model.evidence is {evidence}: name some of {list(KINDS)}, or leave it out")
         if not 0 < quantile < 1 or top_k < 1:
@@ -139,8 +142,9 @@ class AitexVAE(CalibratedModule):
         self.reference = GroupGaussian(references.STATISTICS)
         self.register_buffer("tile_threshold", torch.tensor(float("nan")))
         self.register_buffer("pixel_threshold", torch.tensor(float("nan")))
-        # by number of the picture: group, evidence and statistics of its tiles; score and hottest pixel of its tiles
-        self._calibration: dict[int, tuple[str, Tensor, Tensor]] = {}
+        # by number of the picture: group, evidence and statistics of its tiles, share of its cells far from the rest;
+        # score and hottest pixel of its tiles
+        self._calibration: dict[int, tuple[str, Tensor, Tensor, float]] = {}
         self._normal: dict[int, tuple[Tensor, Tensor]] = {}
 
     def forward(self, tiles: Tensor) -> Restoration:
@@ -233,16 +237,17 @@ class AitexVAE(CalibratedModule):
         if self.trainer.sanity_checking:
             return None
         if dataloader_idx == 0:
-            tops = self._tile_tops(self.evidence_maps(batch)[0], batch)
+            maps = self.evidence_maps(batch)[0]
             tiles = self._grid_tiles(batch)
             statistics = references.tile_statistics(tiles, references.blurred(tiles))
-            self._calibration[batch.index] = (batch.group, tops, statistics)
+            self._calibration[batch.index] = (batch.group, self._tile_tops(maps, batch), statistics, far_share(maps))
             return None
         if self._calibration:
-            names, tops_of, statistics_of = zip(*self.gathered(self._calibration), strict=True)
+            names, tops_of, statistics_of, far_shares = zip(*self.gathered(self._calibration), strict=True)
             group = [name for name, tops in zip(names, tops_of, strict=True) for _ in tops]
             self.scale.fit(torch.cat(tops_of), group)
             self.reference.fit(torch.cat(statistics_of), group)
+            warn_of_backgrounds(names, far_shares)
         scores = self._scores(batch)
         if batch.label == 0:
             peak = torch.stack([_cut(scores.heat, tile).amax() for tile in scores.tile.tolist()])
@@ -353,26 +358,7 @@ class AitexVAE(CalibratedModule):
         self.scale.regroup(groups)
         self.reference.regroup(groups)
         super().on_load_checkpoint(checkpoint)
-
-
-def check_output(output: OutputKind, data_range: DataRange, losses: dict[str, float]) -> None:
-    """Refuse a decoder that cannot reach its target, and losses that do not suit it.
-
-    Raises:
-        InputError: naming the two arguments and the remedy.
-    """
-    known = ("bce", "mse", "ssim", "spectral", "log_spectral")
-    if not losses or set(losses) - set(known) or not all(0 <= weight < math.inf for weight in losses.values()):
-        raise InputError(f"model.losses is {losses}: give a finite weight of at least 0 to some of {list(known)}")
-    wanted = {"sigmoid": "unit", "tanh": "symmetric"}.get(output, data_range)
-    if data_range != wanted:
-        raise InputError(f"model.output {output} cannot draw model.data_range {data_range}: set it to {wanted}")
-    if "bce" in losses and output != "sigmoid":
-        raise InputError(f"model.losses has bce, but model.output {output} is no probability: set it to sigmoid")
-    if output != "linear" and (spectral := [name for name in losses if "spectral" in name]):
-        raise InputError(
-            f"model.losses has {spectral[0]}, and model.output {output} bends the spectrum: set model.output to linear"
-        )
+        check_same_scores(checkpoint.get("hyper_parameters", {}), self.hparams)
 
 
 def _cut(picture: Tensor, place: list[int]) -> Tensor:

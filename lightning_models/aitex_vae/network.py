@@ -49,7 +49,7 @@ class AitexNetwork(nn.Module):
         output: activation of the decoder.
 
     Raises:
-        InputError: a tile size that is no multiple of 16.
+        InputError: a tile size that is no multiple of 16, or another argument out of its range.
     """
 
     def __init__(
@@ -67,6 +67,12 @@ class AitexNetwork(nn.Module):
         super().__init__()
         if tile_size < STRIDE or tile_size % STRIDE:
             raise InputError(f"model.tile_size is {tile_size}: give a multiple of {STRIDE}, such as 256")
+        if channels not in (1, 3):
+            raise InputError(f"model.channels is {channels}: give 1 for grey or 3 for RGB")
+        if min(width, latent_dim) < 1:
+            raise InputError(f"model.width is {width} and model.latent_dim {latent_dim}: give at least 1")
+        if not 0 <= dropout < 1:
+            raise InputError(f"model.dropout is {dropout}: give at least 0 and less than 1")
         self.output, self.map_size = output, tile_size // STRIDE
         self.encoder = Encoder(channels, width, dropout)
         self.posterior = make_posterior(posterior, 8 * width * self.map_size**2, latent_dim, rank)

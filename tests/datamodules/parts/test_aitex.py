@@ -198,7 +198,8 @@ def test_synthetic_defects_are_functions_of_split_seed_and_picture(aitex, monkey
     assert masks() == first
     other = masks(split_seed=3)
     shared = [name for name in set(first) & set(other) if "-" in name]
-    assert not shared or any(first[name] != other[name] for name in shared)
+    assert shared
+    assert any(first[name] != other[name] for name in shared)
 
 
 def test_test_pictures_carry_their_masks(aitex):
@@ -226,6 +227,40 @@ def test_groups_are_filtered(aitex):
     assert {name[-2:] for names in data.split_manifest()["splits"].values() for name in names} == {"01"}
     with pytest.raises(InputError, match=r"data\.groups: 09 not found.*there are 00, 01"):
         module(aitex, groups=["01", "09"])
+
+
+def test_a_group_without_defective_pictures_can_be_used_alone(aitex, tmp_path):
+    for number in range(4):
+        write(tmp_path / f"NODefect_images/{number:04d}_000_00.png", strip("00", number))
+        write(tmp_path / f"NODefect_images/{number:04d}_000_01.png", strip("01", number))
+    write(tmp_path / "Defect_images/0001_019_00.png", strip("00", 100))
+    data = module(tmp_path, groups=["01"])
+    assert {name[-2:] for names in data.split_manifest()["splits"].values() for name in names} == {"01"}
+
+
+@pytest.mark.filterwarnings("ignore:.*mask", "ignore:.*its defect lies left")
+def test_a_test_of_parts_that_begin_elsewhere_is_refused(data, aitex):
+    other = module(aitex, "test", starts={"00": 224})
+    other.load_state_dict(data.state_dict())
+    with pytest.raises(InputError, match=r"begin at \{'00': 224\} here and began at \{'00': 64\} .*--data\.starts"):
+        other.test_dataloader()
+
+
+def test_a_checkpoint_of_pictures_equalised_otherwise_is_refused(data, tmp_path):
+    write(tmp_path / "new" / "0500_000_00.png", strip("00", 1))
+    state = data.state_dict()
+    with pytest.raises(InputError, match=r"data\.clahe is 2\.0, but the checkpoint .* give --data\.clahe 0\.0"):
+        module(tmp_path / "new", "predict", clahe=2.0).load_state_dict(state)
+    del state["clahe"]  # as older checkpoints do
+    module(tmp_path / "new", "predict", clahe=2.0).load_state_dict(state)
+
+
+def test_pictures_of_no_known_group_are_named(data, tmp_path):
+    write(tmp_path / "new" / "roll7.png", strip("00", 1))
+    other = module(tmp_path / "new", "predict")
+    other.load_state_dict(data.state_dict())
+    with pytest.warns(UserWarning, match=r"roll7\.png and 0 more: nothing tells which of 00, 01 .*0001_000_03"):
+        other.predict_dataloader()
 
 
 def test_prediction_uses_the_starts_of_the_checkpoint(data, aitex, tmp_path):

@@ -55,6 +55,15 @@ def test_aitex_without_sub_folders_and_masks(touch):
     assert (len(source.normal), source.defective[0].masks) == (1, ())
 
 
+@pytest.mark.parametrize("folder", ["NODefect_images", "nodefect_images"])
+def test_aitex_as_the_archives_write_it(touch, folder):
+    names = (name.replace("NoDefect_images", folder).replace("Mask_images", "mask_images") for name in AITEX)
+    source = read_inspection(touch(*names), "error")
+    assert (source.layout, len(source.normal), len(source.defective)) == ("AITEX", 3, 3)
+    assert len(source.defective[1].masks) == 2
+    assert len(list_parts(source.normal[0].path.parents[2], ["02", "04"])) == 6
+
+
 def test_fabric_without_faultless_pictures_is_left_out_by_name(touch):
     root = touch(*AITEX, "Defect_images/0100_025_08.png")
     with pytest.warns(UserWarning, match=r"0100_025_08\.png.*no faultless picture of fabric 08"):
@@ -111,7 +120,9 @@ def test_mvtec_without_faultless_test_pictures_leaves_them_to_a_hold_out(touch):
     assert [part.for_test for part in source.normal] == [None]
 
 
-@pytest.mark.parametrize("mask", ["masks/scratch/a.png", "mask/a_mask.png", "ground_truth/scratch/a_mask.png"])
+@pytest.mark.parametrize(
+    "mask", ["masks/scratch/a.png", "mask/a_mask.png", "ground_truth/scratch/a_mask.png", "masks/scratch/a_mask2.png"]
+)
 def test_plain(touch, mask):
     root = touch("good/x.png", "good/y.jpg", "scratch/a.png", "scratch/b.png", mask)
     source = read_inspection(root, "error")
@@ -121,6 +132,12 @@ def test_plain(touch, mask):
         ("scratch/a", "scratch", (root / mask,)),
         ("scratch/b", "scratch", ()),
     ]
+
+
+def test_a_mask_of_two_pictures_is_refused(touch):
+    root = touch("good/x.png", "scratch/0.png", "dent/0.png", "masks/0.png")
+    with pytest.raises(InputError, match=r"masks/0\.png could be the mask of .*dent/0\.png and of .*scratch/0\.png"):
+        read_inspection(root, "error")
 
 
 def test_hidden_files_are_passed_over(touch):
@@ -150,6 +167,11 @@ def test_prediction_takes_all_pictures_but_masks(touch):
     assert len(parts) == 6
     assert {(part.label, part.defect, part.masks) for part in parts} == {(-1, "unknown", ())}
     assert {part.name: part.group for part in parts}["Defect_images/0044_019_04"] == "04"
+
+
+def test_masks_beside_predicted_pictures_are_left_out(touch):
+    root = touch("a.png", "a_mask.png", "b.png", "b_mask1.png", "b_mask2.png", "gas_mask.png")
+    assert [part.name for part in list_parts(root, [])] == ["a", "b", "gas_mask"]
 
 
 def test_group_of_a_predicted_picture(touch):

@@ -1,6 +1,7 @@
 """AitexVAE as a whole: what it trains, what its scores depend on, what travels in its checkpoint."""
 
 import math
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -132,10 +133,17 @@ def test_training_lowers_the_loss():
         ({"losses": {"mae": 1.0}}, "give a finite weight"),
         ({"losses": {"mse": -1.0}}, "give a finite weight"),
         ({"losses": {"mse": math.nan}}, "give a finite weight"),
-        ({"losses": {}}, "give a finite weight"),
+        ({"losses": {}}, "a weight above 0"),
+        ({"losses": {"bce": 0.0}}, "a weight above 0"),
+        ({"free_bits": -1.0}, "free_bits is -1.0"),
+        ({"free_bits": math.nan}, "free_bits is nan"),
+        ({"latent_dim": 0}, "latent_dim 0"),
+        ({"width": 0}, "width is 0"),
+        ({"channels": 2}, "channels is 2"),
+        ({"dropout": 1.0}, "dropout is 1.0"),
         ({"evidence": []}, "name some of"),
         ({"overlap": 1.0}, "overlap is 1.0"),
-        ({"posterior": "full", "free_bits": 0.1}, "set it to 0"),
+        ({"posterior": "full", "free_bits": 0.1}, "posterior diagonal only"),
         ({"evidence": ["smell"]}, "smell"),
         ({"quantile": 1.0}, "quantile is 1.0"),
         ({"top_k": 0}, "top_k 0"),
@@ -248,6 +256,30 @@ def test_chosen_evidence_alone_makes_up_the_score():
     assert torch.equal(scores.tile_score, scores.alternatives["energy"])
 
 
+def test_the_divergence_can_be_part_of_the_score():
+    chosen = calibrated(evidence=["energy", "kl"])
+    scores = score(chosen, part(9))
+    by_kind = torch.stack([scores.alternatives["energy"], scores.alternatives["kl"]])
+    assert torch.equal(scores.tile_score, by_kind.amax(0))
+    assert (scores.alternatives["kl"] > scores.alternatives["energy"]).any()
+
+
+def test_parts_before_a_background_are_told():
+    y, x = torch.meshgrid(torch.arange(64), torch.arange(160), indexing="ij")
+    round_parts = [part(seed, start=0) for seed in range(4)]
+    for number, batch in enumerate(round_parts):
+        batch.index = number
+        batch.image[:, (y - 32) ** 2 + (x - 80) ** 2 > 24**2] = 230
+        batch.image += (2 * torch.rand(batch.image.shape, generator=torch.Generator().manual_seed(number))).byte()
+    system = model().eval()
+    with torch.no_grad():
+        system.on_validation_start()
+        for batch in round_parts:
+            system.validation_step(batch, 0, 0)
+        with pytest.warns(UserWarning, match=r"group 'a': \d+% of the area .* before a background"):
+            system.validation_step(round_parts[0], 0, 1)
+
+
 def test_the_references_do_not_depend_on_the_network():
     first, second = calibrated(), calibrated(latent_dim=3)
     for name in ("baseline_blur", "baseline_mahalanobis"):
@@ -355,9 +387,7 @@ def test_grey_levels_make_the_round_trip(data_range):
 
 def test_scale_groups_and_thresholds_travel_in_the_checkpoint(monkeypatch):
     fitted, fresh = calibrated(("a", "b")), model().eval()
-    checkpoint = {"state_dict": fitted.state_dict(), "hyper_parameters": dict(fitted.hparams)}
-    monkeypatch.setattr("lightning_models.phases.check_finite", lambda losses, strategy: None)
-    fitted.on_save_checkpoint(checkpoint)
+    checkpoint = checkpoint_of(fitted, monkeypatch)
     fresh.on_load_checkpoint(checkpoint)
     fresh.load_state_dict(checkpoint["state_dict"])
     assert fresh.scale.groups[1:] == ["a", "b"]
@@ -366,3 +396,30 @@ def test_scale_groups_and_thresholds_travel_in_the_checkpoint(monkeypatch):
         torch.testing.assert_close(
             score(fresh, part(9, group=group)).heat, score(fitted, part(9, group=group)).heat, equal_nan=True
         )
+
+
+def checkpoint_of(system, monkeypatch):
+    monkeypatch.setattr("lightning_models.phases.check_finite", lambda losses, strategy: None)
+    checkpoint = {"state_dict": system.state_dict(), "hyper_parameters": dict(system.hparams)}
+    system.on_save_checkpoint(checkpoint)
+    return checkpoint
+
+
+@pytest.mark.parametrize(
+    ("trained", "changed"),
+    [({"output": "tanh", "data_range": "symmetric"}, "output"), ({"output": "linear"}, "data_range")],
+)
+def test_weights_that_draw_something_else_are_refused(monkeypatch, trained, changed):
+    checkpoint = checkpoint_of(model(losses={"mse": 1.0}, **trained), monkeypatch)
+    with pytest.raises(InputError, match=f"model.{changed} is"):
+        model(output="linear", data_range="symmetric", losses={"mse": 1.0}).on_load_checkpoint(checkpoint)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"overlap": 0.0}, {"top_k": 9}, {"evidence": ["energy"]}, {"quantile": 0.9}], ids=str
+)
+def test_a_scale_of_other_scores_is_told(monkeypatch, changed):
+    checkpoint = checkpoint_of(model(), monkeypatch)
+    ((name, value),) = changed.items()
+    with pytest.warns(UserWarning, match=re.escape(f"model.{name} is {value} here and was")):
+        model(**changed).on_load_checkpoint(checkpoint)
