@@ -17,6 +17,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from benchmarks import common
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -52,11 +54,11 @@ def main() -> None:
     print(f"{date.today()}, {common.processor()}, commit {common.commit()}\n")
     rows: list[list[str]] = []
     for variant in options.only or VARIANTS:
-        results, seconds = train_and_test(variant, handed_on, Path(options.root))
+        results, seconds, latent = train_and_test(variant, handed_on, Path(options.root))
         if not rows:
-            rows = [[name, *cells(results, suffix), "-"] for name, suffix in REFERENCES.items()]
-        rows.append([variant, *cells(results), "-" if "untrained" in variant else f"{seconds:.1f}"])
-        common.print_table(("variant", *COLUMNS, "seconds per epoch"), rows)
+            rows = [[name, "-", *cells(results, suffix), "-"] for name, suffix in REFERENCES.items()]
+        rows.append([variant, latent, *cells(results), "-" if "untrained" in variant else f"{seconds:.1f}"])
+        common.print_table(("variant", "latent", *COLUMNS, "seconds per epoch"), rows)
         print(flush=True)
 
 
@@ -66,8 +68,8 @@ def cells(results: dict[str, Any], suffix: str = "") -> list[str]:
     return ["-" if value is None else f"{value:.3f}" for value in found]
 
 
-def train_and_test(variant: str, handed_on: list[str], root: Path) -> tuple[dict[str, Any], float]:
-    """Return results and seconds per epoch of one variant; a failed run ends the benchmark."""
+def train_and_test(variant: str, handed_on: list[str], root: Path) -> tuple[dict[str, Any], float, str]:
+    """Return results, seconds per epoch and latent dimensions of one variant; a failed run ends the benchmark."""
     overlay = VARIANTS[variant]
     paths = [EXPERIMENTS / "aitex_vae.yaml"] + ([EXPERIMENTS / "overlays" / f"{overlay}.yaml"] if overlay else [])
     untrained = "untrained" in variant
@@ -78,8 +80,10 @@ def train_and_test(variant: str, handed_on: list[str], root: Path) -> tuple[dict
     command = [sys.executable, "-m", "fulgurite"]
     seconds = fit([*command, "fit", *words])
     subprocess.run([*command, "test", *words, "--ckpt_path", "best"], check=True)
-    results: dict[str, Any] = json.loads((root / "aitex_vae_ablation" / name / "results.json").read_text())
-    return results, seconds
+    run = root / "aitex_vae_ablation" / name
+    results: dict[str, Any] = json.loads((run / "results.json").read_text())
+    settings = yaml.safe_load((run / "config.yaml").read_text())["model"]["init_args"]
+    return results, seconds, str(settings["latent_dim"])
 
 
 def fit(command: list[str]) -> float:

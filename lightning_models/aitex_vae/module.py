@@ -250,7 +250,7 @@ class AitexVAE(CalibratedModule):
             warn_of_backgrounds(names, far_shares)
         scores = self._scores(batch)
         if batch.label == 0:
-            peak = torch.stack([_cut(scores.heat, tile).amax() for tile in scores.tile.tolist()])
+            peak = torch.stack([cut_tile(scores.heat, tile).amax() for tile in scores.tile.tolist()])
             self._normal[batch.index] = (scores.tile_score, peak)
         return scores
 
@@ -315,7 +315,7 @@ class AitexVAE(CalibratedModule):
             heat=F.pad(pixels, (batch.start, 0), value=float("nan")),
             tile=tile,
             tile_score=tile_score,
-            tile_label=_tile_labels(batch, tile),
+            tile_label=tile_labels(batch, tile),
             score=tile_score.amax(),
             alternatives=alternatives,
             mask=batch.mask,
@@ -334,7 +334,7 @@ class AitexVAE(CalibratedModule):
     def _grid_tiles(self, batch: PartBatch) -> Tensor:
         """Return whole tiles ``(N, C, S, S)`` at the places of the grid; the last of a row is mirrored to full size."""
         _, height, width = batch.image.shape
-        pieces = [_cut(batch.image, place) for place in grid(height, width, self.tile_size, batch.start).tolist()]
+        pieces = [cut_tile(batch.image, place) for place in grid(height, width, self.tile_size, batch.start).tolist()]
         return torch.cat([Tiling(piece.shape[1], piece.shape[2], self.tile_size).cut(piece) for piece in pieces])
 
     def _warn_of_unknown(self, group: str) -> None:
@@ -361,12 +361,14 @@ class AitexVAE(CalibratedModule):
         check_same_scores(checkpoint.get("hyper_parameters", {}), self.hparams)
 
 
-def _cut(picture: Tensor, place: list[int]) -> Tensor:
+def cut_tile(picture: Tensor, place: list[int]) -> Tensor:
+    """Cut ``(..., height, width)`` out of a picture ``(..., H, W)``; the place is top, left, height, width."""
     top, left, height, width = place
     return picture[..., top : top + height, left : left + width]
 
 
-def _tile_labels(batch: PartBatch, tile: Tensor) -> Tensor:
+def tile_labels(batch: PartBatch, tile: Tensor) -> Tensor:
+    """Return int64 ``(N,)`` of tiles ``(N, 4)``: 1 where the mask marks a pixel, 0 where not, -1 where nobody says."""
     if batch.mask is None:
         return torch.full((len(tile),), 0 if batch.label == 0 else UNKNOWN_LABEL)
-    return torch.stack([_cut(batch.mask, place).any().long() for place in tile.tolist()])
+    return torch.stack([cut_tile(batch.mask, place).any().long() for place in tile.tolist()])

@@ -1,0 +1,136 @@
+r"""What pythae's VAEGAN makes of the same pictures: ``python -m benchmarks.trainings.motor_vae_gan_pythae``.
+
+Trains pythae's VAEGAN, by its own trainer, objective and equilibrium gate, with the networks of motorVAEGAN in place of
+its own, on the training pictures of ``ImageFolderDataModule``, and judges it on the test pictures by the same
+``GenerationMetrics``. pythae is no dependency of this project: install it into an environment of its own beside it.
+
+    python -m benchmarks.trainings.motor_vae_gan_pythae --source PATH/TO/cars --fit stretch --minutes 30
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from lightning.pytorch import LightningModule, Trainer, seed_everything
+from pythae.data.datasets import BaseDataset  # type: ignore[import-not-found]
+from pythae.models import VAEGAN, VAEGANConfig  # type: ignore[import-not-found]
+from pythae.models.base.base_utils import ModelOutput  # type: ignore[import-not-found]
+from pythae.models.nn import BaseDecoder, BaseDiscriminator, BaseEncoder  # type: ignore[import-not-found]
+from pythae.trainers import (  # type: ignore[import-not-found]
+    CoupledOptimizerAdversarialTrainer,
+    CoupledOptimizerAdversarialTrainerConfig,
+)
+from torch import Tensor
+from torch.distributions import Independent, Normal
+
+from benchmarks import common
+from callbacks import GenerationMetrics
+from datamodules import ImageFolderDataModule
+from datamodules.batches import ImageBatch, Reconstructions
+from lightning_models.motor_vae_gan.network import STAGES, VAE, Discriminator
+from lightning_models.variational import kl_per_dimension
+
+
+class TheirEncoder(BaseEncoder):  # type: ignore[misc]
+    """Our encoder and posterior, as pythae wants them."""
+
+    def __init__(self, vae: VAE) -> None:
+        super().__init__()
+        self.encoder, self.posterior = vae.encoder, vae.posterior
+
+    def forward(self, x: Tensor) -> ModelOutput:
+        """Return mean and log variance ``(B, D)``."""
+        posterior = self.posterior(self.encoder(x).flatten(1))
+        return ModelOutput(embedding=posterior.mean, log_covariance=2 * posterior.stddev.log())
+
+
+class TheirDecoder(BaseDecoder):  # type: ignore[misc]
+    """Our decoder."""
+
+    def __init__(self, vae: VAE) -> None:
+        super().__init__()
+        self.decoder = vae.decoder
+
+    def forward(self, z: Tensor) -> ModelOutput:
+        """Return pictures in [0, 1]."""
+        return ModelOutput(reconstruction=self.decoder(z))
+
+
+class TheirDiscriminator(BaseDiscriminator):  # type: ignore[misc]
+    """Our discriminator with BatchNorm, as pythae's own have; its layers are the five stages and the probability."""
+
+    def __init__(self, image_size: int) -> None:
+        super().__init__()
+        self.discriminator, self.depth = Discriminator(1, image_size, norm="batch"), STAGES + 1
+
+    def forward(self, x: Tensor, output_layer_levels: list[int] | None = None) -> ModelOutput:
+        """Return the probability, or the maps of the stages that are named, 1 to 5."""
+        judgement = self.discriminator(x)
+        output = ModelOutput(embedding=judgement.logits.sigmoid())
+        for level in output_layer_levels or ():
+            output[f"embedding_layer_{level}"] = judgement.maps[level - 1]
+        return output
+
+
+class Judged(LightningModule):
+    """A trained VAEGAN in the form that ``GenerationMetrics`` judges."""
+
+    def __init__(self, model: VAEGAN, latent_dim: int) -> None:
+        super().__init__()
+        self.model, self.latent_dim = model, latent_dim
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return pictures in [0, 1] of latent vectors."""
+        return self.model.decoder(z).reconstruction
+
+    def test_step(self, batch: ImageBatch, batch_idx: int) -> Reconstructions:
+        """Reconstruct without noise."""
+        images = batch.images.float() / 255
+        found = self.model.encoder(images)
+        posterior = Independent(Normal(found.embedding, (0.5 * found.log_covariance).exp()), 1)
+        restored = self.decode(found.embedding)
+        return Reconstructions(batch.name, batch.index, images, restored, found.embedding, kl_per_dimension(posterior))
+
+
+def main() -> None:
+    """Train, judge, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", help="folder of pictures (default: the drawn cars)")
+    parser.add_argument("--fit", default="crop", help="how a picture becomes a square (default: crop)")
+    parser.add_argument("--size", type=int, default=64, help="edge of the pictures in pixels (default: 64)")
+    parser.add_argument("--minutes", type=float, default=30.0, help="processor time of the training (default: 30)")
+    parser.add_argument("--scale", type=float, default=0.8, help="pythae's adversarial_loss_scale (default: 0.8)")
+    parser.add_argument("--out", type=Path, default=Path("runs/pythae"), help="folder of the results")
+    options = parser.parse_args()
+    seed_everything(0)
+    data = ImageFolderDataModule(options.source, image_size=options.size, channels=1, batch_size=16, fit=options.fit)
+    data.prepare_data()
+    data.setup("fit")
+    images = torch.cat([batch.images for batch in data.train_dataloader()]).float() / 255
+    config = VAEGANConfig(
+        input_dim=tuple(images.shape[1:]), latent_dim=128, reconstruction_layer=3, adversarial_loss_scale=options.scale
+    )
+    vae = VAE(1, options.size, config.latent_dim)
+    model = VAEGAN(config, TheirEncoder(vae), TheirDecoder(vae), TheirDiscriminator(options.size))
+    settings = CoupledOptimizerAdversarialTrainerConfig(
+        output_dir=str(options.out / "pythae"), per_device_train_batch_size=16, num_epochs=1000, no_cuda=True
+    )
+    trainer = CoupledOptimizerAdversarialTrainer(
+        model=model, train_dataset=BaseDataset(images, torch.zeros(len(images))), training_config=settings
+    )
+    trainer.prepare_training()
+    # by the processor's time, since a step of it takes longer than ours
+    began, epochs = time.process_time(), 0
+    while (spent := time.process_time() - began) < 60 * options.minutes:
+        epochs += 1
+        print(f"epoch {epochs}, after {spent:.0f} s", flush=True)
+        model.train()
+        trainer.train_step(epochs)
+    common.print_header(f"pythae's VAEGAN, {len(images)} pictures, {epochs} epochs of batches of 16")
+    judge = Trainer(callbacks=[GenerationMetrics()], default_root_dir=options.out, accelerator="cpu", logger=False)
+    judge.test(Judged(model.eval(), config.latent_dim), datamodule=data)
+
+
+if __name__ == "__main__":
+    main()
