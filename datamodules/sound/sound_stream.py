@@ -60,7 +60,8 @@ def find_sound_sources(
             seconds = count_samples(path, sample_rate) / sample_rate
         except InputError as error:
             if on_bad_file == "error":
-                raise
+                remedy = "\n(data.on_bad_file: skip leaves such sounds out)" if len(files) > 1 else ""
+                raise InputError(f"{error}{remedy}") from error
             warnings.warn(f"left out: {error}", stacklevel=2)
             continue
         found.append(SoundSource(name, path, fps, max(1, round(seconds * fps))))
@@ -72,8 +73,8 @@ def find_sound_sources(
 class StreamedPieces(IterableDataset[Piece]):
     """Pieces of sounds one after another, one every ``stride`` pictures until all of a sound is covered.
 
-    The last piece is filled up with silence. Pictures and the other sound are zero. Holds one piece and a second
-    of sound, however long a sound is.
+    The last piece is filled up with silence. Pictures and the other sound are zero. Holds a piece, a stride and a
+    second of sound, however long a sound is.
 
     Args:
         sources: the sounds.
@@ -94,9 +95,10 @@ class StreamedPieces(IterableDataset[Piece]):
             kept, first = np.zeros((1, 0), np.float32), 0  # ``first``: number of the first sample kept
             for start in self._starts(source):
                 begin = self._settings.sample(start)
-                kept, first = kept[:, begin - first :], begin
-                while kept.shape[1] < self._shape.samples and (piece := next(pieces, None)) is not None:
+                end = begin + self._shape.samples
+                while first + kept.shape[1] < end and (piece := next(pieces, None)) is not None:
                     kept = np.concatenate([kept, piece], axis=1)
+                kept, first = kept[:, begin - first :], begin  # only now: a stride can be longer than what was kept
                 yield self._piece(source, start, kept[:, : self._shape.samples], index)
                 index += 1
 

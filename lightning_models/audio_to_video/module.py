@@ -33,6 +33,13 @@ class HasRates(Protocol):
     image_size: int
 
 
+@runtime_checkable
+class HasLength(Protocol):
+    """A data module that knows how many samples a piece of its sound has."""
+
+    num_samples: int
+
+
 class Drawn(NamedTuple):
     """A batch as drawn in training.
 
@@ -167,7 +174,7 @@ class AudioToVideo(PhasedModule):
         return frames
 
     def configure_callbacks(self) -> list[Callback]:
-        """Check the data's rates too, before any of it is decoded.
+        """Check the data's rates and the length of a piece too, before any of it is decoded.
 
         Shapes alone do not tell: twice the pictures of twice the samples are as many for a piece half as long.
         """
@@ -177,6 +184,8 @@ class AudioToVideo(PhasedModule):
                 given, wanted = getattr(data, key), getattr(self.network, key)
                 if given != wanted:
                     raise InputError(f"data.{key} is {given:g}, but model.{key} is {wanted:g}: set both to the same")
+        if isinstance(data, HasLength):
+            self.network.num_frames(data.num_samples)  # refuses what is too short or too long
         return super().configure_callbacks()
 
     # --- training -----------------------------------------------------------------------------------------------

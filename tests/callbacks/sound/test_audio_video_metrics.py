@@ -8,6 +8,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from callbacks import AudioVideoMetrics
+from callbacks.sound.audio_video_measures import av_align, motion_frames, onset_frames, ssim
 from callbacks.sound.audio_video_table import PieceTable
 from datamodules.batches import AudioVideoBatch, DrawnClips
 
@@ -60,6 +61,70 @@ def test_errors_agree_with_closed_forms():
     assert metrics["shuffle_l1_increase_relative"] == pytest.approx(2.0, abs=1e-5)
     assert metrics["silence_l1_increase"] == pytest.approx(0.1, abs=1e-6)
     assert not undefined
+
+
+def wandering(random, length):
+    """(length, 3, SIZE, SIZE) in [0, 1]: a spot on a ground, both of a colour of their own, that moves by fits."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    steps = random.choice([0.1, 0.3, 2.5], (length, 2), p=[0.4, 0.3, 0.3]) * random.choice([-1, 1], (length, 2))
+    places = SIZE / 2 + np.cumsum(steps, axis=0)
+    spots = np.array([np.exp(-((y - row) ** 2 + (x - column) ** 2) / 12) for row, column in places % SIZE])
+    ground, colour = random.uniform(0, 0.3, 3), random.uniform(0.4, 0.7, 3)
+    return ground[:, None, None] + colour[:, None, None] * spots[:, None]
+
+
+def bursts(random, length):
+    """(length * RATE / FPS,): noise that is louder in some pictures than in others."""
+    level = random.choice([0.01, 0.1, 0.6], length, p=[0.5, 0.2, 0.3]).repeat(round(RATE / FPS))
+    return level * random.uniform(-1, 1, len(level))
+
+
+def test_every_figure_is_that_of_its_own_pictures_and_its_own_sound():
+    length, random = 40, np.random.default_rng(1)
+    real, made, shuffled, silent = (wandering(random, length).astype(np.float32) for _ in range(4))
+    stored = np.round(real * 255).astype(np.uint8)
+    real = stored.astype(np.float32) / 255
+    own, other = (bursts(random, length).astype(np.float32) for _ in range(2))
+    batch = AudioVideoBatch(
+        audio=torch.from_numpy(own)[None, None],
+        frames=torch.from_numpy(stored)[None],
+        valid=torch.ones(1, length, dtype=torch.bool),
+        other=torch.from_numpy(other)[None, None],
+        name=["a"],
+        start=torch.zeros(1, dtype=torch.float64),
+        index=torch.tensor([7]),
+    )
+    table = PieceTable()
+    table.add(DrawnClips(*(torch.from_numpy(clip)[None] for clip in (made, shuffled, silent))), batch, RATE, FPS)
+
+    def change(clip):
+        return np.abs(np.diff(clip, axis=0)).mean(axis=(1, 2, 3))
+
+    loud = np.sqrt((own.astype(float).reshape(length, -1) ** 2).mean(axis=1))[1:]
+    heard, elsewhere = (onset_frames(sound.astype(float), RATE, FPS) for sound in (own, other))
+    moved, moved_really = (motion_frames(torch.from_numpy(clip)) for clip in (made, real))
+    expected = {
+        "frames": length,
+        "l1": np.abs(made - real).mean(),
+        "mse": ((made - real) ** 2).mean(),
+        "mse_own_mean_picture": ((real - real.mean(axis=0)) ** 2).mean(),
+        "ssim": ssim(torch.from_numpy(made), torch.from_numpy(real)).mean().item(),
+        "temporal_difference": np.abs(np.diff(made, axis=0) - np.diff(real, axis=0)).mean(),
+        "temporal_difference_still": change(real).mean(),
+        "frame_change": change(made).mean(),
+        "av_align": av_align(heard, moved),
+        "av_align_other_sound": av_align(elsewhere, moved),
+        "av_align_target": av_align(heard, moved_really),
+        "change_loudness_correlation": np.corrcoef(change(made), loud)[0, 1],
+        "change_loudness_correlation_target": np.corrcoef(change(real), loud)[0, 1],
+        "shuffle_l1": np.abs(shuffled - real).mean(),
+        "silence_l1": np.abs(silent - real).mean(),
+        "silence_frame_change": change(silent).mean(),
+    }
+    ((name, figures),) = table.rows.values()
+    assert name == "a"
+    assert figures == pytest.approx(expected, abs=1e-5)
+    assert np.diff(sorted(expected.values())).min() > 1e-3, "two that are equal could be taken for each other"
 
 
 def test_padding_does_not_count():

@@ -6,6 +6,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from callbacks import SideBySide
+from callbacks.sound import side_by_side
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.errors import InputError
 from datamodules.media import read_timed_frames
@@ -111,6 +112,19 @@ def test_a_net_without_attention_and_old_files(tmp_path):
     module.layers = 0
     media = fit(tmp_path, module, epochs=4, clips=1, keep=1, every_n_validations=2)
     assert sorted(path.name for path in media.iterdir()) == ["batch-0000003.mp4", "batch-0000003.png"]
+
+
+@pytest.mark.parametrize("layers", [2, 0])
+def test_what_is_written_is_sent_too(tmp_path, monkeypatch, layers):
+    sent = []
+    monkeypatch.setattr(side_by_side, "show", lambda _, name, file: sent.append((name, file, file.stat().st_size > 0)))
+    module = Painter()
+    module.layers = layers
+    media = fit(tmp_path, module, clips=1)
+    files = {"val/film": "batch-*.mp4", "val/panel": "batch-*.png", "val/attention": "attention-*.png"}
+    expected = [(name, file, True) for name, form in files.items() for file in media.glob(form)]
+    assert len(expected) == (3 if layers else 2)
+    assert sent == expected
 
 
 def test_arguments_out_of_range_are_named():

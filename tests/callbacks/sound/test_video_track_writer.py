@@ -61,6 +61,14 @@ def test_the_film_lasts_as_long_as_the_sound(tmp_path, seconds):
     assert [path.name for path in film.parent.iterdir()] == ["video.mp4"]
 
 
+def test_sound_after_the_last_picture_is_kept(tmp_path):
+    """4.2 s at 2 pictures a second are 8 pictures, 4 s; of the rest a part was read with them and a part was not."""
+    film = predict(tmp_path, write_wav(tmp_path / "a.wav", 4.2), fps=2.0)
+    assert len([*read_timed_frames(film)]) == 8
+    heard = sum(piece.shape[1] for piece in read_sound(film, 44_100)) / 44_100
+    assert 0 <= heard - 4.2 <= 1024 / 44_100  # AAC works in blocks of 1,024 samples
+
+
 def test_a_burst_is_seen_when_it_is_heard(tmp_path):
     film = predict(tmp_path, write_wav(tmp_path / "a.wav", 7.3))
     seen = next(time for time, frame in read_timed_frames(film) if frame.mean() > 60)

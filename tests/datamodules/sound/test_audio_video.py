@@ -93,6 +93,14 @@ def test_a_batch_has_the_promised_form(films, tmp_path):
     assert all(0 <= start <= 0.2 + 1e-9 for start in batch.start.tolist())
 
 
+@pytest.mark.parametrize(("fit", "bars"), [("letterbox", True), ("stretch", False)])
+def test_pictures_are_fitted_as_asked(films, tmp_path, fit, bars):
+    data = module(films, tmp_path, fit=fit)
+    data.setup("fit")
+    upper = next(iter(data.val_dataloader())).frames[:, :, :, 0]
+    assert bool((upper == 0).all()) is bars
+
+
 def test_sound_and_pictures_stay_together_from_25_to_30_pictures(films, tmp_path):
     data = module(films, tmp_path)
     data.setup("fit")
@@ -254,6 +262,17 @@ def test_a_short_clip_is_padded_and_marked(films, tmp_path):
     assert (batch.audio[:, 0, round(29 * RATE / 30) :] == 0).all()
 
 
+def write_promise(path):
+    """An MKV film whose sound track is announced and never comes."""
+    with av.open(str(path), "w", format="matroska") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 24, 16, "yuv420p"
+        container.add_stream("aac", rate=RATE, layout="mono")
+        for _ in range(30):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((16, 24, 3), np.uint8))))
+        container.mux(video.encode(None))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -261,6 +280,7 @@ def test_a_short_clip_is_padded_and_marked(films, tmp_path):
         (lambda path: write_clip(path, seconds=0.3, moments=()), "last 0.40 s together"),
         (lambda path: path.write_bytes(b"nothing" * 99), "unreadable"),
         (lambda path: path.write_bytes(b""), "unreadable"),
+        (write_promise, "its sound track is empty"),
     ],
 )
 def test_a_bad_file_is_named_or_left_out(films, tmp_path, make, message):
@@ -329,6 +349,18 @@ def test_predict_takes_a_folder_and_names_what_it_cannot_hear(films, tmp_path):
         module(tmp_path / "notes.txt", tmp_path).setup("predict")
     with pytest.raises(InputError, match=r"song\.mp3: no such file"):
         module(tmp_path / "song.mp3", tmp_path).setup("predict")
+
+
+def test_predict_names_a_bad_file_of_a_folder_and_what_leaves_it_out(films, tmp_path):
+    folder = tmp_path / "films"
+    shutil.copytree(films, folder)
+    (folder / "bad.wav").write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"bad\.wav: unreadable sound(.|\n)*data\.on_bad_file: skip"):
+        module(folder, tmp_path).setup("predict")
+    data = module(folder, tmp_path, on_bad_file="skip")
+    with pytest.warns(UserWarning, match=r"left out: .*bad\.wav"):
+        data.setup("predict")
+    assert [source.name for source in data.predict_sources] == [f"clip{number}" for number in range(8)]
 
 
 def test_a_file_named_itself_is_read_whatever_its_ending(films, tmp_path):

@@ -21,6 +21,7 @@ def write_sound(path, samples, rate, codec="pcm_s16le", sample_format="s16", pts
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, layout=LAYOUTS[len(samples)])
         stream.codec_context.format = sample_format
+        stream.options = {"strict": "experimental"}  # FFmpeg calls its own Vorbis encoder so
         convert = av.AudioResampler(format=sample_format, layout=LAYOUTS[len(samples)], rate=rate)
         for number, first in enumerate(range(0, samples.shape[1], 1000)):
             piece = np.ascontiguousarray(samples[:, first : first + 1000], dtype=np.float32)
@@ -72,6 +73,7 @@ def test_rates_without_a_common_factor_are_refused(tmp_path):
         ("a.flac", "flac", "s16", 48_000, 1, 2e-3),
         ("a.mp3", "libmp3lame", "fltp", 44_100, 2, 0.03),
         ("a.ogg", "libopus", "flt", 48_000, 2, 0.06),
+        ("a.ogg", "vorbis", "fltp", 44_100, 2, 0.03),
         ("a.m4a", "aac", "fltp", 48_000, 6, 0.05),
     ],
 )

@@ -68,14 +68,24 @@ def test_trained_statistics_serve_in_evaluation():
     assert all(torch.equal(buffer, before[name]) for name, buffer in ours.named_buffers())
 
 
-def test_a_large_mean_costs_no_accuracy():
-    """Sums of squares in float32 would lose the variance."""
-    maps = [300 + torch.rand(2, 4, 8, 8), 301 + torch.rand(3, 4, 8, 8)]
+@pytest.mark.parametrize(("kind", "mean"), [(torch.float32, 300), (torch.bfloat16, 10)])
+def test_a_large_mean_costs_no_accuracy(kind, mean):
+    """Sums of squares in float32 would lose the variance, and so would statistics in what autocast draws in."""
+    maps = [(mean + torch.rand(2, 4, 8, 8)).to(kind), (mean + 1 + torch.rand(3, 4, 8, 8)).to(kind)]
     norm = nn.BatchNorm2d(4)
-    factor, summand = module._fold(norm, maps)
-    both = F.gelu(torch.cat(maps))
-    expected = F.batch_norm(both.double(), None, None, training=True)
-    torch.testing.assert_close((both.double() * factor + summand), expected, rtol=0, atol=1e-3)
+    with torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
+        factor, summand = module._fold(norm, maps)
+    both = F.gelu(torch.cat(maps)).double()
+    expected = F.batch_norm(both, None, None, training=True)
+    torch.testing.assert_close(both * factor + summand, expected, rtol=0, atol=1e-3)
+
+
+def test_chunks_under_autocast_draw_what_all_frames_at_once_do():
+    ours, theirs, _ = twins(3)
+    features = torch.randn(11, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        chunked, at_once = ours.float()(features), theirs.float()(features)
+    torch.testing.assert_close(chunked, at_once, rtol=0, atol=0.02)
 
 
 class Peak(TorchDispatchMode):

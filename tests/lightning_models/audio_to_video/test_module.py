@@ -196,6 +196,18 @@ def test_rates_are_compared_before_anything_is_decoded(verb, changes, key, tmp_p
             getattr(trainer, verb)(system, datamodule=data)
 
 
+@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict"])
+@pytest.mark.parametrize(
+    ("duration", "message"), [(2.5, r"25 frames.* serves 20: .*data\.duration"), (0.05, "too few for one frame")]
+)
+def test_a_length_that_is_not_served_is_refused_before_anything_is_decoded(verb, duration, message, tmp_path):
+    data = Data()
+    data.num_samples = round(duration * data.sample_rate)
+    trainer = Trainer(default_root_dir=tmp_path, accelerator="cpu", logger=False, enable_checkpointing=False)
+    with pytest.raises(InputError, match=message):
+        getattr(trainer, verb)(model(max_frames=20), datamodule=data)
+
+
 def fit(system, clips, steps, tmp_path, epochs=1, **options):
     loader = DataLoader([clips] * steps, batch_size=None)
     trainer = Trainer(

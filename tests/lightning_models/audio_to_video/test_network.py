@@ -160,6 +160,16 @@ def test_positions_between_frames_lie_between_theirs():
     assert halfway[0, 0] < halfway[1, 0] < halfway[2, 0]
 
 
+def test_sound_and_frame_of_one_time_have_one_position():
+    """Of three features a frame the middle one is in its middle, those beside it a third of a frame away."""
+    transformer = small(cross_attention=True).eval().transformer
+    frames, sound = transformer._placed(torch.zeros(1, 10, 32), torch.zeros(1, 30, 32))
+    torch.testing.assert_close(sound[:, 1::3], frames)
+    torch.testing.assert_close(sound[0, 3:6], sinusoids(torch.tensor([2 / 3, 1.0, 4 / 3]), 32))
+    frames, sound = transformer._placed(torch.zeros(1, 10, 32), torch.zeros(1, 10, 32))
+    torch.testing.assert_close(sound, frames)
+
+
 def test_every_frame_hears_the_whole_piece_but_the_predecessors_do_not():
     quiet, loud = torch.zeros(1, 1, 16_000), torch.zeros(1, 1, 16_000)
     loud[..., -2_000:] = 0.9
