@@ -53,13 +53,14 @@ def mismatch_hinge(own_error: Tensor, other_error: Tensor, margin: float, valid:
     """Return ``mean max(0, margin + own - other)``: with another clip's sound a clip has to come out worse.
 
     Args:
-        own_error: ``(B,)`` distance to the real clip of what is drawn to its own sound. It takes no gradient: the
-            other terms lower it already, and here it would only weigh them anew.
+        own_error: ``(B,)`` distance to the real clip of what is drawn to its own sound. Gradients pass it too: while
+            the net ignores the sound both errors have the same gradient, and with that of the other alone the term
+            would cancel the loss that is to draw the picture.
         other_error: ``(B,)`` distance to the same clip of what is drawn to another clip's sound.
         margin: how much worse is enough, in units of the distance.
         valid: bool ``(B,)``; clips without a frame to compare are False, and count for nothing.
     """
-    return over_valid((margin + own_error.detach() - other_error).relu(), valid)
+    return over_valid((margin + own_error - other_error).relu(), valid)
 
 
 def _similarity(drawn: Tensor, real: Tensor) -> Tensor:

@@ -222,7 +222,7 @@ class AudioToVideo(PhasedModule):
             real, counted = real[:, ::MISMATCH_STEP], valid[:, ::MISMATCH_STEP]
             own, other = (
                 (video_losses.distance("l1", clips, real) * counted).sum(1) / counted.sum(1).clamp(min=1)
-                for clips in (drawn.frames[:, ::MISMATCH_STEP].detach(), drawn.mismatched)
+                for clips in (drawn.frames[:, ::MISMATCH_STEP], drawn.mismatched)
             )
             terms["mismatch"] = video_losses.mismatch_hinge(own, other, self.margin, counted.any(1))
         return terms

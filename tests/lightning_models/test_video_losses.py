@@ -79,13 +79,13 @@ def test_nothing_valid_is_nothing_wrong():
     assert video_losses.over_valid(torch.ones(2, 3), torch.zeros(2, 3, dtype=torch.bool)) == 0
 
 
-def test_the_hinge_is_closed_form_and_pulls_the_other_alone():
+def test_the_hinge_is_closed_form_and_pulls_both_apart():
     own = torch.tensor([0.1, 0.1, 0.3, 0.0], requires_grad=True)
     other = torch.tensor([0.2, 0.11, 0.1, 0.0], requires_grad=True)
     value = video_losses.mismatch_hinge(own, other, 0.05, torch.tensor([True, True, True, False]))
     assert value.item() == pytest.approx((0 + 0.04 + 0.25) / 3)
     value.backward()
-    assert own.grad is None
+    torch.testing.assert_close(own.grad, torch.tensor([0.0, 1 / 3, 1 / 3, 0.0]))
     torch.testing.assert_close(other.grad, torch.tensor([0.0, -1 / 3, -1 / 3, 0.0]))
 
 

@@ -92,6 +92,16 @@ def test_padding_is_not_learned():
     assert all(not torch.equal(term, before[name]) for name, term in terms_of(system, changed).items())
 
 
+def test_the_hinge_does_not_cancel_the_loss_of_a_net_that_ignores_the_sound():
+    system, clips = model(**ALL, mismatch_margin=0.5), batch()
+    picture = torch.rand(1, 1, *clips.frames.shape[2:], requires_grad=True)
+    drawn = picture.expand(*clips.frames.shape[:2], -1, -1, -1)
+    terms = system.generator_loss((Drawn(drawn, drawn[:, ::4]), clips))
+    (alone,) = torch.autograd.grad(terms["l1"], picture, retain_graph=True)
+    (both,) = torch.autograd.grad(terms["l1"] + terms["mismatch"], picture)
+    torch.testing.assert_close(both, alone)
+
+
 def test_a_clip_that_is_all_padding_has_no_mismatch():
     system, clips = model(**ALL, mismatch_margin=0.5), replace(batch(), frames=torch.zeros_like(batch().frames))
     clips.valid[1] = False
