@@ -77,6 +77,7 @@ def test_fit_test_sample_and_predict(system, words, source, tmp_path):
     main(["test", *words(system), "--ckpt_path", "best"])
     results = json.loads((run / "results.json").read_text())
     assert {"psnr", "ssim", "kl", "active_units", "fid_random_conv", "kid_random_conv"} <= set(results)
+    assert results["adversarial_health"]["judged_batches"] == 0  # five are too few, and that is no clean bill
 
     main(["sample", *words(system), "--ckpt_path", "best", "--count", "3", "--seed", "1"])
     drawn = cv2.imread(str(run / "samples" / "seed-1" / "0000.png"))
