@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from callbacks.batches_seen import batches_seen
 from callbacks.images.course_plot import draw_course
 from callbacks.results import write_record
 from callbacks.wandb_run import show
@@ -199,7 +200,7 @@ class AdversarialHealth(Callback):
     def _why_never(self, trainer: Trainer) -> str:
         """Return why no window was judged, and what would be the longest one that is."""
         rhythm: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it late
-        batches = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+        batches = batches_seen(trainer)
         longest = batches // (2 * rhythm) * rhythm if rhythm else 0
         remedy = (
             f"Set window to at most {longest} to have so short a training judged"
@@ -212,7 +213,7 @@ class AdversarialHealth(Callback):
         )
 
     def _note(self, trainer: Trainer, sentences: dict[str, str], judged: set[str]) -> None:
-        batch = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+        batch = batches_seen(trainer)
         for name, sentence in sentences.items():
             if name not in self.found:
                 self.found[name] = {"since_batch": batch, "why": sentence, "at_the_end": True}

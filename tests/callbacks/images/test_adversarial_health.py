@@ -208,6 +208,15 @@ def test_the_results_of_a_test_tell_of_the_training(tmp_path):
     assert results["adversarial_health"]["collapsed"] == callback.found
 
 
+def test_the_course_of_the_game_is_sent_to_weights_and_biases(tmp_path, monkeypatch):
+    sent = []
+    monkeypatch.setattr("callbacks.images.adversarial_health.show", lambda trainer, *given: sent.append(given))
+    (tmp_path / "metrics.csv").write_text("step,train/health/real\n1,0.7\n2,0.8\n")
+    fit(tmp_path, noisy(BALANCED), 1)
+    assert sent == [("train/course", tmp_path / "media" / "course.png")]
+    assert sent[0][1].is_file()
+
+
 def test_what_cannot_be_watched_is_named(tmp_path):
     run = Trainer(
         accelerator="cpu",

@@ -62,7 +62,7 @@ class Painter(LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-def fit(folder, module, epochs=1, rate=RATE, **options):
+def fit(folder, module, epochs=1, rate=RATE, verb="fit", **options):
     trainer = Trainer(
         accelerator="cpu",
         callbacks=[SideBySide(**options)],
@@ -74,7 +74,7 @@ def fit(folder, module, epochs=1, rate=RATE, **options):
         max_epochs=epochs,
         num_sanity_val_steps=0,
     )
-    trainer.fit(module, Data(rate))
+    getattr(trainer, verb)(module, datamodule=Data(rate))
     return folder / "media"
 
 
@@ -111,6 +111,15 @@ def test_a_net_without_attention_and_old_files(tmp_path):
     module.layers = 0
     media = fit(tmp_path, module, epochs=4, clips=1, keep=1, every_n_validations=2)
     assert sorted(path.name for path in media.iterdir()) == ["batch-0000003.mp4", "batch-0000003.png"]
+
+
+def test_validate_names_its_files_by_the_batches_of_the_weights(tmp_path):
+    fit(tmp_path, Painter(), clips=1, keep=1)
+    module = Painter()
+    module.batches_seen = 7
+    media = fit(tmp_path, module, verb="validate", clips=1, keep=1)
+    names = ["attention-0000007.png", "batch-0000007.mp4", "batch-0000007.png"]
+    assert sorted(path.name for path in media.iterdir()) == names
 
 
 def test_arguments_out_of_range_are_named():
