@@ -139,8 +139,9 @@ def kl_per_dimension(posterior: Distribution) -> Tensor:
 
     Their sum is the whole divergence where dimensions are independent, and less where they are not.
     """
-    mean, variance = posterior.mean, posterior.variance
-    return 0.5 * (variance + mean.square() - 1 - variance.log())
+    # A diagonal posterior has its deviation at hand, whose logarithm is finite over twice the range of the variance's.
+    deviation = posterior.base_dist.stddev if isinstance(posterior, Independent) else posterior.stddev
+    return 0.5 * (deviation.square() + posterior.mean.square() - 1) - deviation.log()
 
 
 def _log_determinant(posterior: Distribution) -> Tensor:
