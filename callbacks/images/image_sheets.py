@@ -75,7 +75,8 @@ class ImageSheets(Cadence):
     Args:
         pictures: pictures on the sheet of reconstructions, the first ones of the validation.
         samples: samples on their sheet.
-        between: names of the two pictures to interpolate; None takes the first two.
+        between: names of the two pictures to interpolate, both of the validation (the data module's
+            ``split_manifest()["splits"]["validation"]``, paths below its source); None takes the first two.
         every_n_validations: 1 shows every validation; those of the last epoch are shown always.
         keep: newest validations whose files stay in the folder.
         seed: of the samples.
