@@ -60,6 +60,21 @@ def step(*due: str, **settings: Any) -> Work:
     return work
 
 
+def cycle(n_critic: int = 5) -> Work:
+    """Build the batches from one step of the generator to the next: a step of the critic on each, of both on the last.
+
+    Each kind has a system of its own, which costs memory and no time.
+    """
+    of_critic, of_both = step("discriminator"), step("discriminator", "generator")
+
+    def work() -> None:
+        for _ in range(n_critic - 1):
+            of_critic()
+        of_both()
+
+    return work
+
+
 def generate(clip: str) -> Work:
     """Build the drawing of one clip."""
     system = Untrained(adam, adam, image_size=SIZE, clip=clip).eval()
@@ -70,7 +85,8 @@ def generate(clip: str) -> Work:
 ROWS: list[tuple[str, str, Callable[[], Work]]] = [
     ("critic step", "12", lambda: step("discriminator")),
     ("critic and generator step", "20", lambda: step("discriminator", "generator")),
-    ("the same, alpha from a linear head", "-", lambda: step("discriminator", "generator", alpha_head="linear")),
+    ("cycle of five critic steps and one of the generator", "80", cycle),
+    ("both, alpha from a linear head", "-", lambda: step("discriminator", "generator", alpha_head="linear")),
     ("a clip of the synthetic video", "-", lambda: generate("frames")),
     ("a clip of a latent walk", "-", lambda: generate("walk")),
 ]

@@ -15,6 +15,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks.atomic_file import atomic_file, write_text
+from callbacks.batches_seen import batches_seen
 from callbacks.checkpoint_io import AtomicCheckpointIO, read_checkpoint
 from datamodules.errors import InputError
 
@@ -121,7 +122,7 @@ class Checkpoints(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Write the last every so many batches."""
-        if self.every_n_batches and _batches(trainer) % self.every_n_batches == 0 and not self._off:
+        if self.every_n_batches and batches_seen(trainer) % self.every_n_batches == 0 and not self._off:
             self._save_last(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -142,7 +143,7 @@ class Checkpoints(Checkpoint):
         if value is None:
             rank_zero_warn(f"{self.monitor} has no value in epoch {trainer.current_epoch}; best.ckpt is left as it is.")
         elif trainer.strategy.broadcast(self.is_better(value, tie_breaker)):
-            self.best = Record(self.monitor, value, tie_breaker, trainer.current_epoch, _batches(trainer))
+            self.best = Record(self.monitor, value, tie_breaker, trainer.current_epoch, batches_seen(trainer))
             self._best_is_due = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -181,7 +182,7 @@ class Checkpoints(Checkpoint):
 
     def _write_index(self, trainer: Trainer, note: str = "") -> None:
         if trainer.is_global_zero:
-            last = {"epoch": trainer.current_epoch, "batches": _batches(trainer)}
+            last = {"epoch": trainer.current_epoch, "batches": batches_seen(trainer)}
             index = {"best": asdict(self.best), "last": last, "note": note}
             write_text(self._folder / "index.json", json.dumps(index, indent=2) + "\n")
 
@@ -213,11 +214,6 @@ def resolve_checkpoint(run_dir: Path, which: str | Path) -> Path:
         return path
     there = ", ".join(sorted(str(file) for file in path.parent.glob("*.ckpt"))) or "no checkpoint"
     raise InputError(f"--ckpt_path {which}: {path} does not exist; {path.parent} holds {there}. Run `fit` first.")
-
-
-def _batches(trainer: Trainer) -> int:
-    """Batches trained on so far; Lightning's global_step counts optimizer steps, several per batch."""
-    return trainer.fit_loop.epoch_loop.total_batch_idx + 1
 
 
 def _measured(trainer: Trainer, name: str) -> float | None:

@@ -30,8 +30,11 @@ def write_png(path: Path, picture: Picture) -> None:
 
 
 def keep_newest(folder: Path, pattern: str, keep: int) -> None:
-    """Remove all but the last ``keep`` files, by name, that match ``pattern``."""
-    for old in sorted(folder.glob(pattern))[:-keep]:
+    """Remove all that match ``pattern`` but the ``keep`` files that were written last.
+
+    Not those of the most batches: a validation of the best weights, after training, would lose at once what it shows.
+    """
+    for old in sorted(folder.glob(pattern), key=lambda file: (file.stat().st_mtime_ns, file.name))[:-keep]:
         old.unlink()
 
 

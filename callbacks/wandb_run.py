@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from callbacks.atomic_file import write_text
+from callbacks.batches_seen import batches_seen
 from datamodules.errors import InputError
 
 AXIS = "batches"
@@ -106,7 +107,7 @@ class BatchesLogger(WandbLogger):
 
 def show(trainer: Trainer, name: str, file: Path) -> None:
     """Send a picture (PNG) or a film (MP4) to Weights & Biases where the run has such a logger."""
-    step = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+    step = batches_seen(trainer)
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger) and trainer.is_global_zero:
             is_film = file.suffix == ".mp4"

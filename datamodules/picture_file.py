@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
+from PIL.PngImagePlugin import PngImageFile
 
 from datamodules.errors import InputError
 from datamodules.media import IMAGE_SUFFIXES, Frame
@@ -55,7 +56,8 @@ def read_picture(path: Path, channels: Channels, background: int = 255, max_pixe
     """Read a picture as uint8 ``(H, W, channels)``.
 
     - 16-bit values are scaled to 8 bits over their whole range (12-bit TIFF over its own), never clipped.
-    - Palettes become colours; what is transparent lies on grey level ``background``.
+    - Palettes become colours; what is transparent lies on grey level ``background``. Of a transparent RGB colour of 16
+      bits a channel the upper 8 decide, which are all that is read of such a picture.
     - CMYK becomes sRGB by the profile in the file, without one by the plain rule ``255 - ink``; the
       profiles of RGB pictures are not applied.
     - The orientation noted in EXIF or TIFF is applied.
@@ -97,6 +99,9 @@ def read_picture(path: Path, channels: Channels, background: int = 255, max_pixe
 
 
 def _decode(image: Image.Image, path: Path, channels: Channels, background: int) -> Frame:
+    if isinstance(image, PngImageFile) and image.tile[0].args == "RGB;16B" and "transparency" in image.info:
+        # Pillow reads the upper bits of the pixels, and compares them with the lower ones of the colour.
+        image.info["transparency"] = tuple(level >> 8 for level in image.info["transparency"])
     image.load()
     # Pillow turns TIFF files itself as it loads them, and forgets their orientation.
     turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
@@ -108,7 +113,7 @@ def _decode(image: Image.Image, path: Path, channels: Channels, background: int)
 def _plain(image: Image.Image, path: Path, background: int) -> Image.Image:
     """Return a loaded picture as 8-bit grey or RGB, not yet turned."""
     if image.mode.startswith("I") or image.mode == "F":
-        return _eight_bits(image, path)
+        return _eight_bits(image, path, background)
     if image.has_transparency_data:
         ground = Image.new("RGBA", image.size, (background, background, background, 255))
         return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
@@ -120,8 +125,8 @@ def _plain(image: Image.Image, path: Path, background: int) -> Image.Image:
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
-def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
-    """Scale grey values of more than 8 bits to 0..255."""
+def _eight_bits(image: Image.Image, path: Path, background: int) -> Image.Image:
+    """Scale grey values of more than 8 bits to 0..255; the transparent one, where there is, becomes the background."""
     tags = getattr(image, "tag_v2", {})
     if not image.mode.startswith("I;16") and image.format != "PPM":  # PPM comes as 32 bits that hold 16
         raise InputError(
@@ -132,4 +137,6 @@ def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
     levels = np.rint(np.arange(largest + 1) * (255 / largest)).astype(np.uint8)
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         levels = levels[::-1]
+    if "transparency" in image.info:
+        levels[image.info["transparency"]] = background
     return Image.fromarray(levels[np.asarray(image)])

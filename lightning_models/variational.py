@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, LowRankMultivariateNormal, MultivariateNormal, Normal
 
 from datamodules.errors import InputError
+from lightning_models.ranges import above_zero, at_least_zero
 
 PosteriorKind = Literal["diagonal", "full", "low_rank"]
 
@@ -139,8 +140,9 @@ def kl_per_dimension(posterior: Distribution) -> Tensor:
 
     Their sum is the whole divergence where dimensions are independent, and less where they are not.
     """
-    mean, variance = posterior.mean, posterior.variance
-    return 0.5 * (variance + mean.square() - 1 - variance.log())
+    # A diagonal posterior has its deviation at hand, whose logarithm is finite over twice the range of the variance's.
+    deviation = posterior.base_dist.stddev if isinstance(posterior, Independent) else posterior.stddev
+    return 0.5 * (deviation.square() + posterior.mean.square() - 1) - deviation.log()
 
 
 def _log_determinant(posterior: Distribution) -> Tensor:
@@ -172,7 +174,7 @@ class ConstantBeta(BetaSchedule):
     """
 
     def __init__(self, beta: float = 1.0) -> None:
-        self.beta = _at_least_zero("beta", beta)
+        self.beta = at_least_zero("beta", beta)
 
     def __call__(self, progress: float) -> float:
         """Return the weight after ``progress`` epochs."""
@@ -188,7 +190,7 @@ class WarmUpBeta(BetaSchedule):
     """
 
     def __init__(self, beta: float, epochs: float) -> None:
-        self.beta, self.epochs = _at_least_zero("beta", beta), _above_zero("epochs", epochs)
+        self.beta, self.epochs = at_least_zero("beta", beta), above_zero("epochs", epochs)
 
     def __call__(self, progress: float) -> float:
         """Return the weight after ``progress`` epochs."""
@@ -206,8 +208,8 @@ class HoldThenLinearBeta(BetaSchedule):
     """
 
     def __init__(self, start: float, hold_epochs: float, end: float, end_epoch: float) -> None:
-        self.start, self.end = _at_least_zero("start", start), _at_least_zero("end", end)
-        self.hold_epochs = _at_least_zero("hold_epochs", hold_epochs)
+        self.start, self.end = at_least_zero("start", start), at_least_zero("end", end)
+        self.hold_epochs = at_least_zero("hold_epochs", hold_epochs)
         if not (math.isfinite(end_epoch) and end_epoch > hold_epochs):
             raise InputError(f"end_epoch is {end_epoch}: give a number above hold_epochs, {hold_epochs}")
         self.end_epoch = end_epoch
@@ -228,7 +230,7 @@ class CyclicalBeta(BetaSchedule):
     """
 
     def __init__(self, beta: float, period: float, ratio: float = 0.5) -> None:
-        self.beta, self.period = _at_least_zero("beta", beta), _above_zero("period", period)
+        self.beta, self.period = at_least_zero("beta", beta), above_zero("period", period)
         if not 0 < ratio <= 1:
             raise InputError(f"ratio is {ratio}: give a number above 0 and at most 1")
         self.ratio = ratio
@@ -241,15 +243,3 @@ class CyclicalBeta(BetaSchedule):
 def as_schedule(beta: float | BetaSchedule) -> BetaSchedule:
     """Return a number as the schedule that stays at it."""
     return beta if isinstance(beta, BetaSchedule) else ConstantBeta(beta)
-
-
-def _at_least_zero(name: str, value: float) -> float:
-    if not (math.isfinite(value) and value >= 0):
-        raise InputError(f"{name} is {value}: give a number of at least 0")
-    return value
-
-
-def _above_zero(name: str, value: float) -> float:
-    if not (math.isfinite(value) and value > 0):
-        raise InputError(f"{name} is {value}: give a number above 0")
-    return value

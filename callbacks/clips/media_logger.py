@@ -10,8 +10,10 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.batches_seen import batches_seen
 from callbacks.cadence import Cadence
 from callbacks.panels import film, panel, to_pictures
+from callbacks.picture_file import keep_newest
 from callbacks.wandb_run import show
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.errors import InputError
@@ -74,7 +76,7 @@ class MediaLogger(Cadence):
         """Draw them."""
         if trainer.sanity_checking or not self._picked:
             return
-        if not self.is_due():
+        if not self.is_due(trainer):
             return
         if not isinstance(pl_module, HasVisuals):
             raise TypeError(f"{type(pl_module).__name__} has no visuals(batch) to show; leave MediaLogger out")
@@ -85,7 +87,7 @@ class MediaLogger(Cadence):
         self._picked = {}
         folder = Path(trainer.default_root_dir) / "media"
         folder.mkdir(parents=True, exist_ok=True)
-        stem = f"batch-{trainer.fit_loop.epoch_loop.total_batch_idx + 1:07d}"
+        stem = f"batch-{batches_seen(trainer):07d}"
         picture, video = folder / f"{stem}.png", folder / f"{stem}.mp4"
         if not cv2.imwrite(str(picture), cv2.cvtColor(panel(clips, captions), cv2.COLOR_RGB2BGR)):
             raise InputError(f"{picture} cannot be written. Free some space or choose another run folder.")
@@ -96,8 +98,7 @@ class MediaLogger(Cadence):
         show(trainer, "val/panel", picture)
         show(trainer, "val/film", video)
         for suffix in (".png", ".mp4"):
-            for old in sorted(folder.glob(f"batch-*{suffix}"))[: -self.keep]:
-                old.unlink()
+            keep_newest(folder, f"batch-*{suffix}", self.keep)
 
 
 def _row(batch: VideoBatch, row: int) -> VideoBatch:

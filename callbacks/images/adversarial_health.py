@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from callbacks.batches_seen import batches_seen
 from callbacks.images.course_plot import draw_course
 from callbacks.results import write_record
 from callbacks.wandb_run import show
@@ -48,9 +49,11 @@ class AdversarialHealth(Callback):
     - ``generator_collapsed``: ``val/sample_diversity`` below 0.05 at three validations in a row: it draws one picture.
 
     ``adversarial_health.json`` in the run folder, and ``adversarial_health`` in ``results.json`` after a test,
-    say what was found, from which batch on, and whether it still held at the end; ``media/course.png`` draws the
-    numbers over the whole run, with a critic's estimate of W1 and its gradient norm. Nothing waits for the device
-    but at the rhythm of the log. Of several processes the first one's batches are judged.
+    say what was found, from which batch on, and whether it still held at the end; also how much was judged:
+    ``judged_batches``, and ``judged_validations`` for the last of the four. 0 is never, and no verdict then: a warning
+    at the end of training says so. ``media/course.png`` draws the numbers over the whole run, with a critic's estimate
+    of W1 and its gradient norm. Nothing waits for the device but at the rhythm of the log. Of several processes the
+    first one's batches are judged.
 
     Args:
         judge: what the module's discriminator gives: a ``probability``, or a ``score`` (a Wasserstein critic).
@@ -66,7 +69,9 @@ class AdversarialHealth(Callback):
         self._batches = 0  # in the sums
         self._rows: deque[tuple[int, dict[str, float]]] = deque()  # number of batches, their means
         self._first = True  # window, not judged
-        self._repeated = 0  # validations in a row whose samples are all alike
+        self._judged = 0  # batches
+        self._validations = 0  # that told the diversity
+        self._repeated = 0  # of these in a row, whose samples are all alike
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run goes on with."""
@@ -76,12 +81,16 @@ class AdversarialHealth(Callback):
             "batches": self._batches,
             "rows": list(self._rows),
             "first": self._first,
+            "judged": self._judged,
+            "validations": self._validations,
             "repeated": self._repeated,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what :meth:`state_dict` gave."""
         self.found, self._first, self._repeated = state_dict["found"], state_dict["first"], state_dict["repeated"]
+        # checkpoints of before these two were counted lack them
+        self._judged, self._validations = state_dict.get("judged", 0), state_dict.get("validations", 0)
         self._sums, self._batches = state_dict["sums"], state_dict["batches"]
         self._rows = deque((count, dict(means)) for count, means in state_dict["rows"])
 
@@ -111,6 +120,7 @@ class AdversarialHealth(Callback):
         diversity = trainer.callback_metrics.get(DIVERSITY_METRIC)
         if trainer.sanity_checking or diversity is None:
             return
+        self._validations += 1
         self._repeated = self._repeated + 1 if float(diversity) < DIVERSITY else 0
         alike = self._repeated >= VALIDATIONS
         why = f"{DIVERSITY_METRIC} was below {DIVERSITY} at {VALIDATIONS} validations in a row: it draws one picture"
@@ -121,8 +131,10 @@ class AdversarialHealth(Callback):
         )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write what was found, and draw the course of the game."""
+        """Write what was found, say where nothing could be, and draw the course of the game."""
         self._write(trainer)
+        if not self._judged and not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set without a type
+            rank_zero_warn(self._why_never(trainer))
         if trainer.is_global_zero and (course := draw_course(Path(trainer.default_root_dir))):
             show(trainer, "train/course", course)
 
@@ -156,6 +168,7 @@ class AdversarialHealth(Callback):
             self._first = False
             self._rows.clear()
             return
+        self._judged += batches if self._judged else sum(count for count, _ in self._rows)
         self._note(trainer, self._verdicts(), {"discriminator_saturated", "discriminator_won", "discriminator_blind"})
 
     def _verdicts(self) -> dict[str, str]:
@@ -184,8 +197,23 @@ class AdversarialHealth(Callback):
             )
         return found
 
+    def _why_never(self, trainer: Trainer) -> str:
+        """Return why no window was judged, and what would be the longest one that is."""
+        rhythm: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it late
+        batches = batches_seen(trainer)
+        longest = batches // (2 * rhythm) * rhythm if rhythm else 0
+        remedy = (
+            f"Set window to at most {longest} to have so short a training judged"
+            if longest
+            else "Train longer, or lower trainer.log_every_n_steps, at whose rhythm batches are taken in, and window"
+        )
+        return (
+            f"AdversarialHealth has judged nothing: the training has {batches} batches, the first {self.window} are "
+            f"left out, and {self.window} more make a window. {remedy}."
+        )
+
     def _note(self, trainer: Trainer, sentences: dict[str, str], judged: set[str]) -> None:
-        batch = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+        batch = batches_seen(trainer)
         for name, sentence in sentences.items():
             if name not in self.found:
                 self.found[name] = {"since_batch": batch, "why": sentence, "at_the_end": True}
@@ -196,5 +224,11 @@ class AdversarialHealth(Callback):
 
     def _write(self, trainer: Trainer) -> None:
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set without a type
-            path = Path(trainer.default_root_dir) / FILE
-            write_record(path, {"collapsed": self.found, "window": self.window, "last_window": self.means()})
+            record = {
+                "collapsed": self.found,
+                "judged_batches": self._judged,
+                "judged_validations": max(self._validations - VALIDATIONS + 1, 0),
+                "window": self.window,
+                "last_window": self.means(),
+            }
+            write_record(Path(trainer.default_root_dir) / FILE, record)

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor, nn
 from torchmetrics.image.fid import NoTrainInceptionV3
 from torchmetrics.utilities.imports import _TORCH_FIDELITY_AVAILABLE
@@ -14,6 +15,8 @@ from datamodules.errors import InputError
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 """The Inception network of all published FIDs, as the package torch-fidelity names and loads it."""
+
+INSTALL = "pip install 'fulgurite[inception]'"
 
 
 class FeatureExtractor(nn.Module):
@@ -87,22 +90,36 @@ class InceptionFeatures(FeatureExtractor):
         if not _TORCH_FIDELITY_AVAILABLE:
             raise InputError(
                 "GenerationMetrics: the package torch-fidelity, which defines Inception, is not installed. "
-                "pip install torch-fidelity, or leave 'inception' out of features"
+                f"{INSTALL}, or leave 'inception' out of features"
             )
         read_checkpoint(path, mmap=True)  # refuses a file that holds code, which the next line would run
         self.network = NoTrainInceptionV3("inception-v3-compat", [str(self.num_features)], str(path))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return float32 ``(B, 2048)``."""
+        """Return float32 ``(B, 2048)``; the network takes RGB bytes and brings them to its own size."""
         return self.network((_rgb(images.float()) * 255).round().byte())
 
 
-def why_no_inception(weights: str | None = None) -> str | None:
-    """Return what Inception lacks to be used; None where its weights and the package torch-fidelity are there."""
-    path = _inception_file(weights)
+def find_extractors(weights: str | None = None) -> list[str]:
+    """Return the names of those that can be used, ``random_conv`` first; Inception where its weights and package are.
+
+    Weights without the package were put there to be used, hence a warning; all else is said as information. Weights
+    that are named are taken at their word: where something is missing, :class:`InceptionFeatures` says so.
+    """
+    if weights:
+        return ["random_conv", "inception"]
+    path, found = _inception_file(None), "GenerationMetrics: FID and KID by random_conv"
     if not path.is_file():
-        return f"its weights are not at {path}"
-    return None if _TORCH_FIDELITY_AVAILABLE else "the package torch-fidelity is not installed"
+        rank_zero_info(f"{found}. Inception is left out: its weights are not at {path}.")
+        return ["random_conv"]
+    if not _TORCH_FIDELITY_AVAILABLE:
+        rank_zero_warn(
+            f"{found} only: Inception's weights are at {path}, but the package torch-fidelity, which defines the "
+            f"network, is not installed: {INSTALL}."
+        )
+        return ["random_conv"]
+    rank_zero_info(f"{found}, and by Inception, whose weights are there.")
+    return ["random_conv", "inception"]
 
 
 def make_extractor(name: str, inception_weights: str | None = None) -> FeatureExtractor:

@@ -9,13 +9,13 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_warn
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from callbacks.gathering import gather_objects
-from callbacks.images.feature_extractor import FeatureExtractor, make_extractor, why_no_inception
+from callbacks.images.feature_extractor import FeatureExtractor, find_extractors, make_extractor
 from callbacks.images.picture_table import Pictures, PictureTable
 from callbacks.images.sample_quality import Spread, frechet_distance, kernel_distance
 from callbacks.results import about_run, write_record, write_rows
@@ -58,7 +58,8 @@ class GenerationMetrics(Callback):
 
     Args:
         features: extractors; ``random_conv`` needs no download, ``inception`` gives the numbers of the literature. None
-            takes the first always and the second where its weights are there, or named, and says which.
+            takes the first always and the second where its weights are there, or named, and says which. It needs the
+            package torch-fidelity: ``pip install 'fulgurite[inception]'``.
         inception_weights: file of Inception's weights; None looks in torch's folder of downloads.
         seed: of the samples.
 
@@ -88,7 +89,7 @@ class GenerationMetrics(Callback):
             InputError: if the weights of Inception are not there.
         """
         if not self._extractors and stage != "predict":
-            names = _found_features(self.inception_weights) if self.features is None else self.features
+            names: Sequence[str] = self.features or find_extractors(self.inception_weights)
             self._extractors = [make_extractor(name, self.inception_weights) for name in names]
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -248,14 +249,6 @@ class GenerationMetrics(Callback):
         if message not in self._said:
             rank_zero_warn(message)
             self._said.add(message)
-
-
-def _found_features(inception_weights: str | None) -> list[str]:
-    """Return the extractors that can be used, and say so."""
-    missing = None if inception_weights else why_no_inception()  # a file that was named must be there
-    also = f"Inception is left out: {missing}" if missing else "Inception's weights are there: FID and KID by them too"
-    rank_zero_info(f"GenerationMetrics: FID and KID by random_conv. {also}.")
-    return ["random_conv"] if missing else ["random_conv", "inception"]
 
 
 def _reconstruction_metrics(pictures: Pictures) -> dict[str, float | None]:

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.batches_seen import batches_seen
 from callbacks.cadence import Cadence
 from callbacks.gathering import gather_objects
 from callbacks.images.sheets import colour, grid, linear, spherical, write_clips
@@ -74,7 +75,8 @@ class ImageSheets(Cadence):
     Args:
         pictures: pictures on the sheet of reconstructions, the first ones of the validation.
         samples: samples on their sheet.
-        between: names of the two pictures to interpolate; None takes the first two.
+        between: names of the two pictures to interpolate, both of the validation (the data module's
+            ``split_manifest()["splits"]["validation"]``, paths below its source); None takes the first two.
         every_n_validations: 1 shows every validation; those of the last epoch are shown always.
         keep: newest validations whose files stay in the folder.
         seed: of the samples.
@@ -135,8 +137,9 @@ class ImageSheets(Cadence):
         """
         if trainer.sanity_checking:
             return
-        last = trainer.max_epochs is not None and trainer.current_epoch + 1 >= trainer.max_epochs > 0
-        if not self.is_due() and not last:
+        due, dry = self.is_due(trainer), bool(trainer.fast_dev_run)  # type: ignore[attr-defined]  # set without a type
+        last = trainer.max_epochs is not None and trainer.current_epoch + 1 >= trainer.max_epochs > 0 and not dry
+        if not due and not last:
             return
         seen = _joined(gather_objects(self._seen))  # small; each process has met other pictures
         self._seen = _Seen()
@@ -145,7 +148,7 @@ class ImageSheets(Cadence):
         if not isinstance(pl_module, Generates):
             raise TypeError(f"{type(pl_module).__name__} lacks encode, decode or visuals; leave ImageSheets out")
         folder = Path(trainer.default_root_dir) / "media"
-        stem = f"batch-{trainer.fit_loop.epoch_loop.total_batch_idx + 1:07d}"
+        stem = f"batch-{batches_seen(trainer):07d}"
         with torch.no_grad():
             sheets = {
                 "reconstructions": self._reconstructions(pl_module, seen),

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.batches_seen import batches_seen
 from callbacks.cadence import Cadence
 from callbacks.panels import panel, to_pictures
 from callbacks.picture_file import Picture, keep_newest, stacked, write_png
@@ -72,14 +73,14 @@ class PartMedia(Cadence):
         self._picked = {True: [], False: []}
         if trainer.sanity_checking or not picked:
             return
-        if not self.is_due():
+        if not self.is_due(trainer):
             return
         if not isinstance(pl_module, ShowsParts):
             raise TypeError(f"{type(pl_module).__name__} has no visuals(batch) to show; leave PartMedia out")
         with torch.no_grad():
             sheets = [_sheet(pl_module.visuals(batch), f"{batch.name}, {batch.defect}") for batch in picked]
         folder = Path(trainer.default_root_dir) / "media"
-        path = folder / f"parts-{trainer.fit_loop.epoch_loop.total_batch_idx + 1:07d}.png"
+        path = folder / f"parts-{batches_seen(trainer):07d}.png"
         write_png(path, stacked(sheets))
         keep_newest(folder, "parts-*.png", self.keep)
         show(trainer, "val/parts", path)

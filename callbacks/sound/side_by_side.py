@@ -11,8 +11,10 @@ from lightning.pytorch import LightningModule, Trainer
 from numpy.typing import NDArray
 from torch import Tensor
 
+from callbacks.batches_seen import batches_seen
 from callbacks.cadence import Cadence
 from callbacks.panels import film, to_pictures
+from callbacks.picture_file import keep_newest
 from callbacks.plots import picture
 from callbacks.wandb_run import show
 from datamodules.batches import AudioVideoBatch, DrawnClips
@@ -98,13 +100,13 @@ class SideBySide(Cadence):
         """Show them."""
         if trainer.sanity_checking or not self._picked:
             return
-        if not self.is_due():
+        if not self.is_due(trainer):
             return
         shown, rates = [*self._picked.values()], _rates(trainer)
         self._picked = {}
         folder = Path(trainer.default_root_dir) / "media"
         folder.mkdir(parents=True, exist_ok=True)
-        stem = f"batch-{trainer.fit_loop.epoch_loop.total_batch_idx + 1:07d}"
+        stem = f"batch-{batches_seen(trainer):07d}"
         _write_film(folder / f"{stem}.mp4", shown, rates)
         _draw_strips(folder / f"{stem}.png", shown, rates)
         show(trainer, "val/film", folder / f"{stem}.mp4")
@@ -117,8 +119,7 @@ class SideBySide(Cadence):
                 _draw_attention(file, weights[0].float().cpu(), rates.fps)
                 show(trainer, "val/attention", file)
         for kind in ("batch-*.mp4", "batch-*.png", "attention-*.png"):
-            for old in sorted(folder.glob(kind))[: -self.keep]:
-                old.unlink()
+            keep_newest(folder, kind, self.keep)
 
 
 def _rates(trainer: Trainer) -> HasRates:

@@ -29,7 +29,7 @@ from datamodules.media import Frame
 from datamodules.picture_file import Channels, read_picture
 from datamodules.progress import decoding_progress
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same files and settings would be stored differently."""
 
 _HEADER = 128  # bytes of a .npy header of 4 dimensions

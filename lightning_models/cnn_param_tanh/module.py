@@ -19,6 +19,7 @@ from datamodules.seeding import derive_seed
 from lightning_models import losses
 from lightning_models.adversarial import AdversarialModule
 from lightning_models.cnn_param_tanh.network import NEAR_IDENTITY, VAE, AlphaHead, Critic, Motion, ParamTanh
+from lightning_models.ranges import at_least_zero
 from lightning_models.variational import BetaSchedule, as_schedule, kl_divergence, kl_per_dimension
 
 WALK_FRAMES = 48
@@ -59,6 +60,7 @@ class CNNParamTanh(AdversarialModule):
         adversarial_weight: weight of raising the critic's score.
         reconstruction_weight: weight of the absolute error, summed over a picture.
         beta: weight of the KL divergence, summed over the dimensions: a number or a schedule over the epochs.
+        free_bits: nats of every latent dimension that cost nothing, in training; 0 is off.
         reconstruction_share: r in [0, 1]: what reconstructions count among the generated pictures, in both phases;
             samples of the prior count 1 - r.
         penalty_weight: weight of the gradient penalty.
@@ -95,6 +97,7 @@ class CNNParamTanh(AdversarialModule):
         adversarial_weight: float = 1.0,
         reconstruction_weight: float = 0.01,
         beta: float | BetaSchedule = 0.01,
+        free_bits: float = 0.0,
         reconstruction_share: float = 0.5,
         penalty_weight: float = 10.0,
         n_critic: int = 5,
@@ -117,11 +120,19 @@ class CNNParamTanh(AdversarialModule):
         self.save_hyperparameters(
             ignore=[f"{phase}_{part}" for phase in self.phases for part in ("optimizer", "scheduler")]
         )
+        numbers = {
+            "adversarial_weight": adversarial_weight,
+            "reconstruction_weight": reconstruction_weight,
+            "penalty_weight": penalty_weight,
+            "free_bits": free_bits,
+        }
+        for name, value in numbers.items():
+            at_least_zero(name, value)
         if not 0 <= reconstruction_share <= 1:
             raise InputError(f"reconstruction_share is {reconstruction_share}: give a number from 0 to 1")
         self.picture_shape = (image_channels, image_size, image_size)
         self.latent_dim, self.share, self.clip = latent_dim, reconstruction_share, clip
-        self.beta = as_schedule(beta)
+        self.beta, self.free_bits = as_schedule(beta), free_bits
         self.weights = {
             "w1": -1.0,  # the critic raises it
             "penalty": penalty_weight,
@@ -172,7 +183,7 @@ class CNNParamTanh(AdversarialModule):
         return {
             "adversarial": self._mixed(*adversarial),
             "reconstruction": losses.reconstruction("l1", drawn.restored, drawn.images) * math.prod(self.picture_shape),
-            "kl": kl_divergence(drawn.posterior).mean(),
+            "kl": kl_divergence(drawn.posterior, self.free_bits).mean(),
         }
 
     def _mixed(self, of_reconstructions: Tensor, of_samples: Tensor) -> Tensor:

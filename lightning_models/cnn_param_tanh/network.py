@@ -125,10 +125,11 @@ class SyntheticVideo(nn.Module):
         else:
             moved[:, :, :2] /= 1 + 0.008 * self.time.view(-1, 1, 1)
         # all pictures move alike: as channels of one
-        grid = F.affine_grid(moved, [self.num_frames, 1, *images.shape[-2:]], align_corners=False)
-        stacked = images.flatten(0, 1).expand(self.num_frames, -1, -1, -1)
-        frames = F.grid_sample(stacked, grid.to(images.dtype), padding_mode="border", align_corners=False)
-        return frames.unflatten(1, images.shape[:2]).transpose(0, 1)
+        stacked = images.float().flatten(0, 1).expand(self.num_frames, -1, -1, -1)
+        with torch.autocast(images.device.type, enabled=False):  # bfloat16 rounds places of 256 by a quarter pixel
+            grid = F.affine_grid(moved, [self.num_frames, 1, *images.shape[-2:]], align_corners=False)
+            frames = F.grid_sample(stacked, grid, padding_mode="border", align_corners=False)
+        return frames.to(images.dtype).unflatten(1, images.shape[:2]).transpose(0, 1)
 
 
 class ParamTanh(nn.Module):

@@ -17,6 +17,7 @@ from datamodules.errors import InputError
 from lightning_models import losses
 from lightning_models.adversarial import AdversarialModule
 from lightning_models.motor_vae_gan.network import STAGES, VAE, Discriminator, Judgement, Norm
+from lightning_models.ranges import at_least_zero
 from lightning_models.reconstruction_losses import mse
 from lightning_models.variational import BetaSchedule, as_schedule, kl_divergence, kl_per_dimension
 
@@ -51,6 +52,7 @@ class MotorVAEGAN(AdversarialModule):
         adversarial: objective of the game: hinge, or bce (non-saturating).
         reconstruction_weight: weight of the squared error, summed over a picture's pixels.
         beta: weight of the KL divergence, a number or a schedule over the epochs.
+        free_bits: nats of every latent dimension that cost nothing, in training; 0 is off.
         adversarial_weight: weight of fooling the discriminator.
         reconstruction_share: r in [0, 1]: what reconstructions count among the generated pictures, in both phases;
             samples of the prior count 1 - r.
@@ -60,7 +62,7 @@ class MotorVAEGAN(AdversarialModule):
         r1_weight: weight of the squared gradient on photographs (R1), summed over pixels; 0 leaves it out.
         gate_margin: the equilibrium gate (Larsen et al. 2016): the discriminator waits while it is better than
             chance, ln 2 nats of cross-entropy, by more than this, and the autoencoder while the discriminator is
-            worse than chance by more than this. 0: no gate.
+            worse than chance by more than this; below ln 2, since no cross-entropy is below 0. 0: no gate.
         discriminator_optimizer, generator_optimizer: how each phase is optimised.
         discriminator_scheduler, generator_scheduler: learning-rate schedules, stepped after every epoch.
         gradient_clip: largest norm of a phase's gradient; 0 does not clip.
@@ -88,6 +90,7 @@ class MotorVAEGAN(AdversarialModule):
         adversarial: Literal["hinge", "bce"] = "hinge",
         reconstruction_weight: float = 1.0,
         beta: float | BetaSchedule = 1.0,
+        free_bits: float = 0.0,
         adversarial_weight: float = 10.0,
         reconstruction_share: float = 0.5,
         feature_weight: float = 0.0,
@@ -112,6 +115,16 @@ class MotorVAEGAN(AdversarialModule):
         self.save_hyperparameters(
             ignore=[f"{phase}_{part}" for phase in self.phases for part in ("optimizer", "scheduler")]
         )
+        numbers = {
+            "reconstruction_weight": reconstruction_weight,
+            "adversarial_weight": adversarial_weight,
+            "feature_weight": feature_weight,
+            "r1_weight": r1_weight,
+            "gate_margin": gate_margin,
+            "free_bits": free_bits,
+        }
+        for name, value in numbers.items():
+            at_least_zero(name, value)
         if not 0 <= reconstruction_share <= 1:
             raise InputError(f"reconstruction_share is {reconstruction_share}: give a number from 0 to 1")
         if not 1 <= feature_layer <= STAGES:
@@ -121,8 +134,11 @@ class MotorVAEGAN(AdversarialModule):
                 "r1_weight is above 0 and discriminator_norm batch, with which no picture has a gradient of its own: "
                 "use spectral or none"
             )
-        if gate_margin < 0:
-            raise InputError(f"gate_margin is {gate_margin}: give a margin above 0 in nats, or 0 for no gate")
+        if gate_margin >= math.log(2):
+            raise InputError(
+                f"gate_margin is {gate_margin}, but no discriminator is better than chance by ln 2 = 0.693 nats: give "
+                "less, or 0 for no gate"
+            )
         if gate_margin and accumulate > 1:
             raise InputError(
                 f"gate_margin is {gate_margin} and accumulate {accumulate}, but the gate decides anew for every batch: "
@@ -132,7 +148,7 @@ class MotorVAEGAN(AdversarialModule):
         self.latent_dim, self.objective, self.share = latent_dim, adversarial, reconstruction_share
         self.separate_calls = discriminator_norm == "batch"
         self.feature_stage = feature_layer - 1
-        self.beta = as_schedule(beta)
+        self.beta, self.free_bits = as_schedule(beta), free_bits
         self.gate_margin = gate_margin
         self.weights = {"reconstruction": reconstruction_weight, "adversarial": adversarial_weight, "kl": 0.0}
         if feature_weight:
@@ -178,7 +194,7 @@ class MotorVAEGAN(AdversarialModule):
         restored, sampled = self._judge(restored_images, sampled_images)
         terms = {
             "reconstruction": mse(restored_images, drawn.images),
-            "kl": kl_divergence(drawn.posterior).mean(),
+            "kl": kl_divergence(drawn.posterior, self.free_bits).mean(),
             "adversarial": self._mixed(
                 losses.generator_objective(self.objective, restored.logits),
                 losses.generator_objective(self.objective, sampled.logits),

@@ -1,6 +1,9 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 
 from callbacks import ImageSheets, MediaLogger, PartMedia, SideBySide
@@ -12,7 +15,7 @@ class Shower(Cadence):
         self.every_n_validations, self.shown = every_n_validations, []
 
     def on_validation_epoch_end(self, trainer, pl_module):
-        if not trainer.sanity_checking and self.is_due():
+        if not trainer.sanity_checking and self.is_due(trainer):
             self.shown.append(trainer.current_epoch)
 
 
@@ -59,7 +62,20 @@ def test_a_resumed_run_shows_what_an_uninterrupted_one_does(tmp_path):
 @pytest.mark.parametrize("kind", [ImageSheets, MediaLogger, PartMedia, SideBySide])
 def test_everything_that_is_shown_at_a_cadence_remembers_it(kind):
     before, after = kind(every_n_validations=2), kind(every_n_validations=2)
-    assert before.is_due()
+    training = trainer(TrainerFn.FITTING)
+    assert before.is_due(training)
     after.load_state_dict(before.state_dict())
-    assert not after.is_due()
-    assert after.is_due()
+    assert not after.is_due(training)
+    assert after.is_due(training)
+
+
+def trainer(verb, fast_dev_run=0):
+    return SimpleNamespace(state=SimpleNamespace(fn=verb), fast_dev_run=fast_dev_run)
+
+
+def test_validate_always_shows_and_a_dry_run_never():
+    callback = Shower(2)
+    assert [callback.is_due(trainer(TrainerFn.FITTING)) for _ in range(3)] == [True, False, True]
+    assert all(callback.is_due(trainer(TrainerFn.VALIDATING)) for _ in range(3))
+    assert not callback.is_due(trainer(TrainerFn.FITTING, fast_dev_run=2))
+    assert not callback.is_due(trainer(TrainerFn.VALIDATING, fast_dev_run=2))

@@ -4,6 +4,7 @@ import socket
 import struct
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from torch.utils.data import DataLoader
 from wandb.proto import wandb_internal_pb2
 
 from callbacks import WandbRun
-from callbacks.wandb_run import show
+from callbacks.wandb_run import BatchesLogger, show
 from datamodules.errors import InputError
 
 
@@ -165,6 +166,21 @@ def test_online_only_for_those_who_have_logged_in(tmp_path, monkeypatch, key, va
 def test_online_without_a_key_is_refused():
     with pytest.raises(InputError, match="wandb login"):
         WandbRun(mode="online")
+
+
+def test_what_is_shown_lies_at_the_batches_of_the_weights(tmp_path):
+    class Notes(BatchesLogger):
+        def __init__(self):
+            self.rows = []
+
+        def log_metrics(self, metrics, step=None):
+            self.rows.append(([*metrics], step))
+
+    cv2.imwrite(str(tmp_path / "panel.png"), np.zeros((8, 8, 3), np.uint8))
+    notes, module = Notes(), SimpleNamespace(batches_seen=7)
+    judging = SimpleNamespace(lightning_module=module, loggers=[notes], is_global_zero=True)  # not fit: no loop counts
+    show(judging, "val/panel", tmp_path / "panel.png")
+    assert notes.rows == [(["val/panel"], 7)]
 
 
 def test_a_fast_dev_run_opens_nothing(tmp_path):

@@ -138,6 +138,37 @@ def test_transparent_colour_of_a_picture_without_alpha(tmp_path, scene, mode):
     np.testing.assert_array_equal(read[~hidden], np.array(picture.convert("RGB"))[~hidden])
 
 
+def write_png(path, values, transparent):
+    """Write a PNG of 16 bits a channel, grey or RGB, with a transparent colour: no library at hand does."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 0 if values.ndim == 2 else 2, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    colour = np.asarray(transparent, ">u2").tobytes()
+    chunks = [(b"IHDR", header), (b"tRNS", colour), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks))
+
+
+def test_transparent_level_of_sixteen_bits(tmp_path, deep):
+    write_png(tmp_path / "a.png", deep, deep[5, 5])
+    grey = read_picture(tmp_path / "a.png", 1, background=77)[..., 0]
+    expected = np.rint(deep / 257)
+    expected[5, 5] = 77  # and no other: the levels around it are the same in 8 bits
+    np.testing.assert_array_equal(grey, expected)
+
+
+def test_transparent_colour_of_sixteen_bits(tmp_path, deep):
+    colour = np.stack([deep, deep[::-1], deep[:, ::-1]], axis=-1)
+    write_png(tmp_path / "a.png", colour, colour[5, 5])
+    read = read_picture(tmp_path / "a.png", 3, background=77)
+    hidden = (colour >> 8 == colour[5, 5] >> 8).all(axis=-1)
+    assert hidden.sum() < 5
+    assert (read[hidden] == 77).all()
+    np.testing.assert_allclose(read[~hidden], (colour / 257)[~hidden], atol=1)
+
+
 def test_grey_with_alpha(tmp_path, scene):
     Image.fromarray(np.stack([scene[..., 0], np.zeros_like(scene[..., 0])], axis=-1), "LA").save(tmp_path / "a.png")
     assert (read_picture(tmp_path / "a.png", 1, background=9) == 9).all()

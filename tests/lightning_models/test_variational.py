@@ -1,5 +1,7 @@
 """Posteriors and their divergence against Monte Carlo, torch's own closed forms, and each other."""
 
+import math
+
 import pytest
 import torch
 from torch.distributions import (
@@ -139,6 +141,28 @@ def test_sizes_of_the_heads():
     assert size(DiagonalPosterior(100, 32)) == 101 * 64
     assert size(FullPosterior(100, 32)) == 101 * (32 + 528)
     assert size(LowRankPosterior(100, 32, 4)) == 101 * (32 + 32 + 128)
+
+
+@pytest.mark.parametrize("log_variance", [-170.0, -104.0, -88.0, 0.0, 86.0])
+def test_the_divergence_is_finite_wherever_its_closed_form_is(log_variance):
+    """exp(-104) is 0 in float32, and exp(89) infinite."""
+    built = head("diagonal")
+    with torch.no_grad():
+        built.mean.bias.fill_(1.5)
+        built.log_variance.bias.fill_(log_variance)
+        for part in (built.mean, built.log_variance):
+            part.weight.zero_()
+    divergence = kl_divergence(built(features()))
+    expected = LATENT * 0.5 * (math.exp(log_variance) + 1.5**2 - 1 - log_variance)
+    torch.testing.assert_close(divergence, torch.full((4,), expected), rtol=1e-4, atol=1e-4)
+    divergence.mean().backward()
+    assert built.log_variance.bias.grad.isfinite().all()
+    torch.testing.assert_close(built.log_variance.bias.grad[0], torch.tensor(0.5 * (math.exp(log_variance) - 1)))
+
+
+def test_a_divergence_beyond_all_numbers_is_infinite_and_not_undefined():
+    posterior = Independent(Normal(torch.zeros(1, 1), torch.full((1, 1), math.exp(45))), 1)
+    assert kl_divergence(posterior).item() == math.inf
 
 
 def test_free_bits():

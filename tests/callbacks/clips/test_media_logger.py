@@ -62,8 +62,8 @@ class Shows(Blind):
         return {"input": frames, "heat": frames.mean(2, keepdim=True)}
 
 
-def fit(folder, model, callback, epochs=1):
-    run = Trainer(
+def run(folder, callback, epochs=1, **kwargs):
+    return Trainer(
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,
@@ -72,13 +72,21 @@ def fit(folder, model, callback, epochs=1):
         default_root_dir=folder,
         callbacks=[callback],
         max_epochs=epochs,
+        **kwargs,
     )
+
+
+def validation():
     calibration = DataLoader([batch_of(["train"], [True])], batch_size=None)
-    validation = [
+    judged = [
         batch_of(["a", "a", "b"], [False, False, False]),
         batch_of(["b", "c", "a", "d"], [True, False, True, True]),
     ]
-    run.fit(model, DataLoader(torch.zeros(5, 1)), [calibration, DataLoader(validation, batch_size=None)])
+    return [calibration, DataLoader(judged, batch_size=None)]
+
+
+def fit(folder, model, callback, epochs=1, **kwargs):
+    run(folder, callback, epochs, **kwargs).fit(model, DataLoader(torch.zeros(5, 1)), validation())
 
 
 def test_shows_the_same_windows_every_time_anomalous_ones_first(tmp_path):
@@ -100,6 +108,19 @@ def test_keeps_a_bounded_number_of_files(tmp_path):
     fit(tmp_path, Shows(), MediaLogger(windows=1, keep=2), epochs=4)
     names = sorted(path.name for path in (tmp_path / "media").glob("*.png"))
     assert names == ["batch-0000015.png", "batch-0000020.png"]
+
+
+def test_validate_names_its_files_by_the_batches_of_the_weights(tmp_path):
+    fit(tmp_path, Shows(), MediaLogger(windows=1, keep=1))
+    model = Shows()
+    model.batches_seen = 3
+    run(tmp_path, MediaLogger(windows=1, keep=1)).validate(model, validation(), verbose=False)
+    assert sorted(path.name for path in (tmp_path / "media").iterdir()) == ["batch-0000003.mp4", "batch-0000003.png"]
+
+
+def test_a_dry_run_leaves_no_files(tmp_path):
+    fit(tmp_path, Shows(), MediaLogger(windows=1), fast_dev_run=2)
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_second_validation(tmp_path):

@@ -54,10 +54,9 @@ def fit(folder, course, batches=120, epochs=1, diversity=(), callback=None, ckpt
         default_root_dir=folder,
         callbacks=[callback],
         max_epochs=epochs,
-        log_every_n_steps=5,
         num_sanity_val_steps=0,
         limit_val_batches=1 if diversity else 0,
-        **({"enable_checkpointing": False} | kwargs),
+        **({"enable_checkpointing": False, "log_every_n_steps": 5} | kwargs),
     )
     run.fit(model, DataLoader(torch.zeros(batches, 1)), DataLoader(torch.zeros(1, 1)), ckpt_path=ckpt_path)
     return callback, run
@@ -125,6 +124,29 @@ def test_what_passes_is_no_longer_there_at_the_end(tmp_path):
     assert not callback.found["discriminator_saturated"]["at_the_end"]
 
 
+def record(folder):
+    return json.loads((folder / "adversarial_health.json").read_text())
+
+
+@pytest.mark.parametrize(("batches", "judged"), [(35, 0), (39, 0), (40, 20), (120, 100)])
+def test_what_was_never_judged_is_told_from_what_is_healthy(tmp_path, recwarn, batches, judged):
+    """A row of five batches: the first window ends with batch 20, the second with batch 40."""
+    fit(tmp_path, noisy(BALANCED), batches)
+    assert record(tmp_path)["judged_batches"] == judged
+    said = [str(one.message) for one in recwarn if "has judged nothing" in str(one.message)]
+    assert len(said) == (judged == 0)
+    assert all(f"has {batches} batches" in one and "window to at most 15 to have" in one for one in said)
+
+
+@pytest.mark.parametrize(("rhythm", "remedy"), [(5, "Set window to at most 5"), (6, "or lower trainer.log_every_n")])
+def test_the_window_that_the_warning_names_is_judged(tmp_path, rhythm, remedy):
+    with pytest.warns(UserWarning, match=remedy):
+        fit(tmp_path, noisy(BALANCED), 11, log_every_n_steps=rhythm)
+    if rhythm == 5:
+        fit(tmp_path, noisy(BALANCED), 11, callback=AdversarialHealth(window=5))
+        assert record(tmp_path)["judged_batches"] == 5
+
+
 def test_scores_have_no_saturation_but_can_be_blind(tmp_path):
     alive = {"real": 31.0, "reconstruction": -12.0, "sample": -40.0, "accuracy": 1.0}
     callback, _ = fit(tmp_path / "alive", lambda batch: alive, callback=AdversarialHealth("score", 20))
@@ -139,6 +161,7 @@ def test_a_generator_that_draws_one_picture_is_reported(tmp_path):
     with pytest.warns(UserWarning, match="generator_collapsed: .*below 0.05 at 3 validations in a row"):
         callback, _ = fit(tmp_path, noisy(BALANCED), 10, 5, diversity=[0.04, 0.5, 0.01, 0.02, 0.03])
     assert callback.found["generator_collapsed"]["since_batch"] == 50
+    assert record(tmp_path)["judged_validations"] == 3  # the third, the fourth and the fifth
     callback, _ = fit(tmp_path, noisy(BALANCED), 10, 5, diversity=[0.01, 0.02, 0.5, 0.01, 0.02])
     assert callback.found == {}
 
@@ -157,7 +180,7 @@ def test_a_resumed_run_judges_as_an_uninterrupted_one(tmp_path):
 
 def test_a_run_resumed_between_two_rows_of_the_log_repeats_an_uninterrupted_one(tmp_path):
     kept = {"enable_checkpointing": True}
-    watch = lambda: AdversarialHealth(window=40)  # noqa: E731
+    watch = lambda: AdversarialHealth(window=10)  # noqa: E731
     course = noisy(BALANCED)
     whole, _ = fit(tmp_path / "whole", course, 33, 2, callback=watch())  # rows of five: three wait at an epoch's end
     _, run = fit(tmp_path / "half", course, 33, 1, callback=watch(), **kept)
@@ -165,6 +188,7 @@ def test_a_run_resumed_between_two_rows_of_the_log_repeats_an_uninterrupted_one(
     rest, _ = fit(tmp_path / "rest", course, 33, 2, callback=watch(), ckpt_path=path)
     assert rest.means() == whole.means()
     assert rest._rows == whole._rows
+    assert record(tmp_path / "rest") == record(tmp_path / "whole")
 
 
 def test_nothing_is_read_from_the_device_between_two_rows_of_the_log(tmp_path, monkeypatch):
@@ -182,6 +206,15 @@ def test_the_results_of_a_test_tell_of_the_training(tmp_path):
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["psnr"] == 20
     assert results["adversarial_health"]["collapsed"] == callback.found
+
+
+def test_the_course_of_the_game_is_sent_to_weights_and_biases(tmp_path, monkeypatch):
+    sent = []
+    monkeypatch.setattr("callbacks.images.adversarial_health.show", lambda trainer, *given: sent.append(given))
+    (tmp_path / "metrics.csv").write_text("step,train/health/real\n1,0.7\n2,0.8\n")
+    fit(tmp_path, noisy(BALANCED), 1)
+    assert sent == [("train/course", tmp_path / "media" / "course.png")]
+    assert sent[0][1].is_file()
 
 
 def test_what_cannot_be_watched_is_named(tmp_path):

@@ -346,11 +346,11 @@ def test_inception_is_used_where_it_is_there(tmp_path, monkeypatch, caplog):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / INCEPTION_FILE).touch()
     assert names() == ["random_conv", "inception"]  # the first is the one that picks the best checkpoint
-    assert "Inception's weights are there" in caplog.text
+    assert "by Inception, whose weights are there" in caplog.text
     assert names(features=["random_conv"]) == ["random_conv"]
     monkeypatch.setattr(f"{module}._TORCH_FIDELITY_AVAILABLE", False)
-    assert names() == ["random_conv"]
-    assert "torch-fidelity is not installed" in caplog.text
+    with pytest.warns(UserWarning, match=r"torch-fidelity.* is not installed: pip install 'fulgurite\[inception\]'"):
+        assert names() == ["random_conv"]
     monkeypatch.undo()
     with pytest.raises(InputError, match=r"not at /no/such\.pth"):
         names(inception_weights="/no/such.pth")
@@ -359,8 +359,32 @@ def test_inception_is_used_where_it_is_there(tmp_path, monkeypatch, caplog):
 def test_inception_needs_its_package_and_a_file_without_code(tmp_path, monkeypatch):
     (tmp_path / "weights.pth").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     monkeypatch.setattr("callbacks.images.feature_extractor._TORCH_FIDELITY_AVAILABLE", False)
-    with pytest.raises(InputError, match="pip install torch-fidelity"):
+    with pytest.raises(InputError, match=r"pip install 'fulgurite\[inception\]'"):
         InceptionFeatures(str(tmp_path / "weights.pth"))
     monkeypatch.setattr("callbacks.images.feature_extractor._TORCH_FIDELITY_AVAILABLE", True)
     with pytest.raises(InputError, match=r"is refused|not a whole"):
         InceptionFeatures(str(tmp_path / "weights.pth"))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_inception_is_shown_bytes_in_rgb(tmp_path, monkeypatch, channels):
+    class Stub(torch.nn.Module):
+        def __init__(self, *given):
+            super().__init__()
+            self.given, self.shown = given, []
+
+        def forward(self, images):
+            self.shown.append(images)
+            return images.float().flatten(1)
+
+    module, weights = "callbacks.images.feature_extractor", tmp_path / "weights.pth"
+    torch.save({}, weights)
+    monkeypatch.setattr(f"{module}._TORCH_FIDELITY_AVAILABLE", True)
+    monkeypatch.setattr(f"{module}.NoTrainInceptionV3", Stub)
+    extract = InceptionFeatures(str(weights))
+    assert extract.network.given == ("inception-v3-compat", ["2048"], str(weights))
+    images = pictures(3, channels)
+    extract(images.double() - 1e-4)  # rounded, not cut off
+    (shown,) = extract.network.shown
+    assert shown.dtype == torch.uint8
+    assert torch.equal(shown, (images * 255).round().byte().expand(3, 3, 16, 20))

@@ -94,7 +94,7 @@ class Data(LightningDataModule):
         )
 
 
-def fit(folder, model, callback, data=None, **kwargs):
+def fit(folder, model, callback, data=None, verb="fit", **kwargs):
     run = Trainer(
         accelerator="cpu",
         logger=False,
@@ -105,7 +105,7 @@ def fit(folder, model, callback, data=None, **kwargs):
         callbacks=[callback],
         **({"max_epochs": 1} | kwargs),
     )
-    run.fit(model, datamodule=data or Data())
+    getattr(run, verb)(model, datamodule=data or Data())
 
 
 def sheet(folder, name, batches_seen=5):
@@ -167,6 +167,44 @@ def test_cadence_last_epoch_and_bounded_number_of_files(tmp_path):
     fit(tmp_path, Model(), ImageSheets(every_n_validations=2, keep=2), max_epochs=6)
     found = sorted(path.name for path in (tmp_path / "media").glob("*-samples.png"))
     assert found == ["batch-0000025-samples.png", "batch-0000030-samples.png"]  # 5 and 15 are gone
+
+
+def test_validate_names_its_files_by_the_batches_of_the_weights(tmp_path):
+    fit(tmp_path, Films(), ImageSheets(keep=1))
+    judged = Films()
+    judged.batches_seen = 3
+    fit(tmp_path, judged, ImageSheets(keep=1), verb="validate")
+    assert sorted(path.name for path in (tmp_path / "media").iterdir()) == [
+        f"batch-0000003-{name}"
+        for name in (
+            "interpolation.png",
+            "reconstructions.png",
+            "samples.png",
+            "traversals.png",
+            "video.gif",
+            "video.mp4",
+        )
+    ]
+
+
+def test_a_dry_run_leaves_no_files(tmp_path):
+    fit(tmp_path, Films(), ImageSheets(), fast_dev_run=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_everything_is_sent_to_weights_and_biases(tmp_path, monkeypatch):
+    sent = []
+    monkeypatch.setattr("callbacks.images.image_sheets.show", lambda trainer, *given: sent.append(given))
+    fit(tmp_path, Films(), ImageSheets())
+    media = tmp_path / "media"
+    assert sent == [
+        *(
+            (f"val/{name}", media / f"batch-0000005-{name}.png")
+            for name in ("reconstructions", "samples", "traversals", "interpolation")
+        ),
+        ("val/video", media / "batch-0000005-video.mp4"),
+    ]
+    assert all(file.is_file() for _, file in sent)
 
 
 def test_videos_of_a_module_that_makes_them(tmp_path):

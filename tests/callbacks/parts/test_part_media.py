@@ -54,8 +54,8 @@ class Shows(Blind):
         return {"input": image.expand(1, 3, -1, -1), "heat": image}
 
 
-def fit(folder, model, callback, epochs=1):
-    run = Trainer(
+def run(folder, callback, epochs=1):
+    return Trainer(
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,
@@ -65,11 +65,17 @@ def fit(folder, model, callback, epochs=1):
         callbacks=[callback],
         max_epochs=epochs,
     )
+
+
+def validation():
     groups = ["a", "a", "a", "b", "b", "c"]
     normal = [part(index, group, 0) for index, group in enumerate(groups)]
     defective = [part(10 + index, group, 1) for index, group in enumerate(groups)]
-    loaders = [DataLoader(rows, batch_size=None) for rows in ([part(9, "z", 0)], [*normal, *defective])]
-    run.fit(model, DataLoader(torch.zeros(5, 1)), loaders)
+    return [DataLoader(rows, batch_size=None) for rows in ([part(9, "z", 0)], [*normal, *defective])]
+
+
+def fit(folder, model, callback, epochs=1):
+    run(folder, callback, epochs).fit(model, DataLoader(torch.zeros(5, 1)), validation())
 
 
 def test_shows_the_same_pictures_every_time_defective_ones_first_of_many_groups(tmp_path):
@@ -113,6 +119,14 @@ def test_keeps_a_bounded_number_of_files_of_every_second_validation(tmp_path):
     fit(tmp_path, model, PartMedia(pictures=1, every_n_validations=2, keep=2), epochs=7)
     assert len(model.shown) == 4
     assert sorted(path.name for path in (tmp_path / "media").iterdir()) == ["parts-0000025.png", "parts-0000035.png"]
+
+
+def test_validate_names_its_file_by_the_batches_of_the_weights(tmp_path):
+    fit(tmp_path, Shows(), PartMedia(pictures=1, keep=1))
+    model = Shows()
+    model.batches_seen = 3
+    run(tmp_path, PartMedia(pictures=1, keep=1)).validate(model, validation(), verbose=False)
+    assert [path.name for path in (tmp_path / "media").iterdir()] == ["parts-0000003.png"]
 
 
 def test_a_module_without_visuals_is_named(tmp_path):

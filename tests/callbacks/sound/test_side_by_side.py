@@ -63,7 +63,7 @@ class Painter(LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-def fit(folder, module, epochs=1, rate=RATE, **options):
+def fit(folder, module, epochs=1, rate=RATE, verb="fit", **options):
     trainer = Trainer(
         accelerator="cpu",
         callbacks=[SideBySide(**options)],
@@ -75,7 +75,7 @@ def fit(folder, module, epochs=1, rate=RATE, **options):
         max_epochs=epochs,
         num_sanity_val_steps=0,
     )
-    trainer.fit(module, Data(rate))
+    getattr(trainer, verb)(module, datamodule=Data(rate))
     return folder / "media"
 
 
@@ -125,6 +125,15 @@ def test_what_is_written_is_sent_too(tmp_path, monkeypatch, layers):
     expected = [(name, file, True) for name, form in files.items() for file in media.glob(form)]
     assert len(expected) == (3 if layers else 2)
     assert sent == expected
+
+
+def test_validate_names_its_files_by_the_batches_of_the_weights(tmp_path):
+    fit(tmp_path, Painter(), clips=1, keep=1)
+    module = Painter()
+    module.batches_seen = 7
+    media = fit(tmp_path, module, verb="validate", clips=1, keep=1)
+    names = ["attention-0000007.png", "batch-0000007.mp4", "batch-0000007.png"]
+    assert sorted(path.name for path in media.iterdir()) == names
 
 
 def test_arguments_out_of_range_are_named():

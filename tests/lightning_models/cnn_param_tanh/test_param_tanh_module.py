@@ -100,6 +100,16 @@ def test_the_generators_objective(prepared):
     )
 
 
+def test_free_bits_cost_nothing(prepared):
+    """A dimension whose divergence is below them, on average over the batch, counts as much and is left alone."""
+    _, drawn = prepared()
+    mean, variance = drawn.posterior.mean.detach().numpy(), drawn.posterior.variance.detach().numpy()
+    divergence = (0.5 * (variance + mean**2 - 1 - np.log(variance))).mean(0)
+    free = float(np.sort(divergence)[2:4].mean())  # between the third dimension and the fourth
+    system, drawn = prepared(free_bits=free)
+    assert system.generator_loss(drawn)["kl"].item() == pytest.approx(np.maximum(divergence, free).sum(), rel=1e-5)
+
+
 def test_each_phase_reaches_its_own_parameters(prepared):
     system, drawn = prepared()
     terms = system.discriminator_loss(drawn)
@@ -269,6 +279,10 @@ def test_a_walk_is_a_circle_around_the_origin():
         ({"reconstruction_share": -0.1}, "reconstruction_share"),
         ({"image_size": 20}, "image_size"),
         ({"n_critic": 0}, "n_critic"),
+        ({"adversarial_weight": -1.0}, "adversarial_weight is -1.0: give a number of at least 0"),
+        ({"reconstruction_weight": -1.0}, "reconstruction_weight is -1"),
+        ({"penalty_weight": float("inf")}, "penalty_weight is inf"),
+        ({"free_bits": -0.1}, r"free_bits is -0\.1"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(changes, said):

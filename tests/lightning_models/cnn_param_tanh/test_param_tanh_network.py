@@ -31,8 +31,9 @@ def test_the_sizes_of_the_tanh_layer():
     assert parameters(conv.cnn) == 942
     assert parameters(conv.head) == 37
     with torch.device("meta"):
-        linear = torch.nn.Linear(4 * 32 * 32, 128 * 128)
-    assert parameters(linear) == 67_125_248
+        linear = ParamTanh(image_size=128, head="linear", motion="shift")  # without noise to draw
+    assert parameters(linear.cnn) == 942
+    assert parameters(linear.head) == 67_125_248
     small = ParamTanh(image_size=16, head="linear")
     assert parameters(small.head) == (4 * 4 * 4 + 1) * 16 * 16
 
@@ -140,6 +141,19 @@ def test_shift_and_zoom_are_scipys():
                 picture[channel], [scale, scale], offset=centre * (1 - scale), order=1, mode="nearest"
             )
             np.testing.assert_allclose(zoomed[t, channel], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("motion", ["shift", "zoom"])
+def test_pictures_of_low_precision_move_to_exact_places(motion):
+    """Left is the rounding of the pictures' own values; that of the places would be a quarter of a pixel."""
+    torch.manual_seed(0)
+    images = (torch.rand(2, 1, 256, 256) * 2 - 1).bfloat16()
+    video = SyntheticVideo(6, 1, 256, motion)
+    expected = video(images.float())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        made = video(images)
+    assert made.dtype == torch.bfloat16
+    torch.testing.assert_close(made.float(), expected, atol=2**-8, rtol=0)
 
 
 @pytest.mark.parametrize("size", [20, 4])

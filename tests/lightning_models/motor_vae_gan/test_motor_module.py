@@ -74,6 +74,16 @@ def test_the_losses_are_sums_over_a_picture_and_means_over_the_batch(prepared):
     assert terms["kl"].item() == pytest.approx(divergence.mean(), rel=1e-5)
 
 
+def test_free_bits_cost_nothing(prepared):
+    """A dimension whose divergence is below them, on average over the batch, counts as much and is left alone."""
+    _, drawn = prepared()
+    mean, variance = drawn.posterior.mean.detach().numpy(), drawn.posterior.variance.detach().numpy()
+    divergence = (0.5 * (variance + mean**2 - 1 - np.log(variance))).mean(0)
+    free = float(np.sort(divergence)[2:4].mean())  # between the third dimension and the fourth
+    system, drawn = prepared(free_bits=free)
+    assert system.generator_loss(drawn)["kl"].item() == pytest.approx(np.maximum(divergence, free).sum(), rel=1e-5)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_reconstructions_and_samples_count_by_their_share(prepared, share):
     system, drawn = prepared(reconstruction_share=share, adversarial="bce", discriminator_norm="none")
@@ -278,7 +288,14 @@ def test_what_is_handed_to_the_callbacks():
         ({"reconstruction_share": 1.5}, "reconstruction_share"),
         ({"feature_layer": 6}, "feature_layer"),
         ({"r1_weight": 1.0, "discriminator_norm": "batch"}, "r1_weight"),
-        ({"gate_margin": -1.0}, "gate_margin"),
+        ({"gate_margin": -1.0}, "gate_margin is -1"),
+        ({"gate_margin": 0.7}, "no discriminator is better than chance by ln 2"),
+        ({"reconstruction_weight": -1.0}, "reconstruction_weight is -1.0: give a number of at least 0"),
+        ({"adversarial_weight": -1.0}, "adversarial_weight is -1"),
+        ({"feature_weight": float("nan")}, "feature_weight is nan"),
+        ({"r1_weight": -1.0}, "r1_weight is -1"),
+        ({"free_bits": -0.1}, r"free_bits is -0\.1"),
+        ({"free_bits": float("inf")}, "free_bits is inf"),
         ({"gate_margin": 0.3, "accumulate": 2}, "accumulate"),
         ({"image_size": 40}, "image_size"),
     ],
