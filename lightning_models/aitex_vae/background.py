@@ -10,14 +10,18 @@ from collections.abc import Sequence
 from torch import Tensor
 
 FAR = 10.0
-"""Spreads from the picture's median. On normal strips of AITEX 0.07 % of one fabric's cells lie beyond, else none."""
+"""Spreads from the picture's median, beyond which no cell of AITEX's normal strips lies."""
 
 TOLERATED = 0.02
 """Share of a group's normal cells that may."""
 
 
 def far_share(unusualness: Tensor) -> float:
-    """Return the share of cells of ``(K, h, w)`` that are far from the rest of the picture in some channel."""
+    """Return the share of cells that are far from the rest of the picture in some channel.
+
+    Args:
+        unusualness: ``(K, h, w)``, of the picture itself: what a network cannot draw says little about a background.
+    """
     return float((unusualness > FAR).any(0).float().mean())
 
 

@@ -240,7 +240,8 @@ class AitexVAE(CalibratedModule):
             maps = self.evidence_maps(batch)[0]
             tiles = self._grid_tiles(batch)
             statistics = references.tile_statistics(tiles, references.blurred(tiles))
-            self._calibration[batch.index] = (batch.group, self._tile_tops(maps, batch), statistics, far_share(maps))
+            far = far_share(maps[self.place["texture"]])
+            self._calibration[batch.index] = (batch.group, self._tile_tops(maps, batch), statistics, far)
             return None
         if self._calibration:
             names, tops_of, statistics_of, far_shares = zip(*self.gathered(self._calibration), strict=True)
