@@ -99,7 +99,7 @@ class DefectWriter(Callback):
         self._current = None
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Leave no half of a prediction behind."""
+        """Close what was begun: the pictures done so far stay in ``<folder>.unfinished``."""
         if self._current is not None:
             current, self._current = self._current, None
             current.abandon(exception)
@@ -109,7 +109,7 @@ class _Prediction:
     """The files of one prediction: those of a picture at once, those about all of them at the end."""
 
     def __init__(self, folder: Path, thresholds: PartThresholds, worst: int) -> None:
-        self._files = ExitStack()  # closing it puts the folder in its place, an error removes it
+        self._files = ExitStack()  # closing it puts the folder in its place; after an error it stays unfinished
         self._folder = self._files.enter_context(atomic_folder(folder))
         self._thresholds = thresholds
         self._tiles: list[Sequence[Any]] = []
@@ -151,7 +151,7 @@ class _Prediction:
         self._files.close()
 
     def abandon(self, error: BaseException) -> None:
-        """Remove what was written."""
+        """Leave what was written in the unfinished folder."""
         self._files.__exit__(type(error), error, error.__traceback__)
 
     def _record(self, scores: PartScores, start: int, defective: bool, boxes: Sequence[Box]) -> str:
