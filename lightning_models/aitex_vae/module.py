@@ -1,6 +1,5 @@
 """AitexVAE: a variational autoencoder of fabric, and the defects it cannot draw."""
 
-import math
 import warnings
 from typing import Any, ClassVar
 
@@ -20,6 +19,7 @@ from lightning_models.aitex_vae.evidence import CELL, blank_cells, feature_evide
 from lightning_models.aitex_vae.groups import GroupGaussian, GroupScale
 from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, OutputKind, Restoration
 from lightning_models.calibration import CalibratedModule
+from lightning_models.ranges import at_least_zero
 from lightning_models.variational import BetaSchedule, PosteriorKind, as_schedule, kl_divergence
 
 KINDS = {
@@ -117,11 +117,8 @@ class AitexVAE(CalibratedModule):
         self.save_hyperparameters(ignore=["optimizer", "scheduler", "beta"])
         losses = {"bce": 1.0} if losses is None else losses
         check_output(output, data_range, losses)
-        if not 0 <= free_bits < math.inf or (free_bits and posterior != "diagonal"):
-            raise InputError(
-                f"model.free_bits is {free_bits} and model.posterior {posterior}: give at least 0 nats, and more than "
-                "0 to posterior diagonal only"
-            )
+        if at_least_zero("model.free_bits", free_bits) and posterior != "diagonal":
+            raise InputError(f"model.free_bits is {free_bits}: only posterior diagonal has free bits, set it to 0")
         if evidence is not None and (not evidence or set(evidence) - set(KINDS)):
             raise InputError(f"model.evidence is {evidence}: name some of {list(KINDS)}, or leave it out")
         if not 0 < quantile < 1 or top_k < 1:

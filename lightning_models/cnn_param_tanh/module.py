@@ -19,6 +19,7 @@ from datamodules.seeding import derive_seed
 from lightning_models import losses
 from lightning_models.adversarial import AdversarialModule
 from lightning_models.cnn_param_tanh.network import NEAR_IDENTITY, VAE, AlphaHead, Critic, Motion, ParamTanh
+from lightning_models.picture_shape import check_picture_shape
 from lightning_models.ranges import at_least_zero
 from lightning_models.variational import BetaSchedule, as_schedule, kl_divergence, kl_per_dimension
 
@@ -238,11 +239,7 @@ class CNNParamTanh(AdversarialModule):
 
     def _pictures(self, images: Tensor) -> Tensor:
         """Bytes 0..255 to [-1, 1], of the size that the networks were built for."""
-        if images.shape[1:] != self.picture_shape:
-            raise InputError(
-                f"the pictures are {tuple(images.shape[1:])} (channels, height, width), the model is made for "
-                f"{self.picture_shape}: set image_size and the channels of data and model to the same"
-            )
+        check_picture_shape(images, self.picture_shape)
         return images.float() / 127.5 - 1
 
 

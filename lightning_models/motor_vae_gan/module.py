@@ -17,6 +17,7 @@ from datamodules.errors import InputError
 from lightning_models import losses
 from lightning_models.adversarial import AdversarialModule
 from lightning_models.motor_vae_gan.network import STAGES, VAE, Discriminator, Judgement, Norm
+from lightning_models.picture_shape import check_picture_shape
 from lightning_models.ranges import at_least_zero
 from lightning_models.reconstruction_losses import mse
 from lightning_models.variational import BetaSchedule, as_schedule, kl_divergence, kl_per_dimension
@@ -287,9 +288,5 @@ class MotorVAEGAN(AdversarialModule):
 
     def _pictures(self, images: Tensor) -> Tensor:
         """Bytes 0..255 to [0, 1], of the size that the networks were built for."""
-        if images.shape[1:] != self.picture_shape:
-            raise InputError(
-                f"the pictures are {tuple(images.shape[1:])} (channels, height, width), the model is made for "
-                f"{self.picture_shape}: set image_size and the channels of data and model to the same"
-            )
+        check_picture_shape(images, self.picture_shape)
         return images.float() / 255
