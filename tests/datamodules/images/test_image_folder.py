@@ -115,14 +115,22 @@ def module_without_flip(module):
     return data.train_dataloader()
 
 
-def test_only_training_pictures_are_mirrored(module):
-    plain, flipping = module(), module(flip=True)
+def test_only_training_pictures_are_changed(module):
+    plain, flipping = module(), module(flip=True, zoom=0.3)
     for stage in ("fit", "test", "predict"):
         plain.setup(stage)
         flipping.setup(stage)
     for name in ("val_dataloader", "test_dataloader", "predict_dataloader"):
         left, right = read(getattr(plain, name)()), read(getattr(flipping, name)())
         assert all(torch.equal(a[3], b[3]) for a, b in zip(left, right, strict=True))
+
+
+def test_training_pictures_are_zoomed_into(module):
+    zooming = module(zoom=0.4, batch_size=1)
+    zooming.setup("fit")
+    originals = {name: image for name, _, _, image in read(module_without_flip(module))}
+    changed = [not torch.equal(image, originals[name]) for name, _, _, image in read(zooming.train_dataloader())]
+    assert np.mean(changed) > 0.8
 
 
 class Recorder(LightningModule):
