@@ -23,6 +23,7 @@ from pythae.trainers import (  # type: ignore[import-not-found]
 )
 from torch import Tensor
 from torch.distributions import Independent, Normal
+from torch.utils.data import DataLoader
 
 from benchmarks import common
 from callbacks import GenerationMetrics
@@ -73,6 +74,20 @@ class TheirDiscriminator(BaseDiscriminator):  # type: ignore[misc]
         return output
 
 
+class AugmentedPictures(BaseDataset):  # type: ignore[misc]
+    """The training pictures of an epoch, mirrored and cropped as they are for our own systems."""
+
+    def __init__(self, loader: DataLoader[ImageBatch]) -> None:
+        self.loader = loader
+        self.draw(0)
+
+    def draw(self, epoch: int) -> None:
+        """Take the pictures of an epoch."""
+        self.loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        images = torch.cat([batch.images for batch in self.loader]).float() / 255
+        super().__init__(images, torch.zeros(len(images)))
+
+
 class Judged(LightningModule):
     """A trained VAEGAN in the form that ``GenerationMetrics`` judges."""
 
@@ -98,36 +113,47 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", help="folder of pictures (default: the drawn cars)")
     parser.add_argument("--fit", default="crop", help="how a picture becomes a square (default: crop)")
+    parser.add_argument("--zoom", type=float, default=0.0, help="data.zoom (default: 0)")
     parser.add_argument("--size", type=int, default=64, help="edge of the pictures in pixels (default: 64)")
     parser.add_argument("--minutes", type=float, default=30.0, help="processor time of the training (default: 30)")
     parser.add_argument("--scale", type=float, default=0.8, help="pythae's adversarial_loss_scale (default: 0.8)")
     parser.add_argument("--out", type=Path, default=Path("runs/pythae"), help="folder of the results")
     options = parser.parse_args()
     seed_everything(0)
-    data = ImageFolderDataModule(options.source, image_size=options.size, channels=1, batch_size=16, fit=options.fit)
+    data = ImageFolderDataModule(
+        options.source,
+        image_size=options.size,
+        channels=1,
+        batch_size=16,
+        fit=options.fit,
+        flip=True,
+        zoom=options.zoom,
+    )
     data.prepare_data()
     data.setup("fit")
-    images = torch.cat([batch.images for batch in data.train_dataloader()]).float() / 255
+    pictures = AugmentedPictures(data.train_dataloader())
     config = VAEGANConfig(
-        input_dim=tuple(images.shape[1:]), latent_dim=128, reconstruction_layer=3, adversarial_loss_scale=options.scale
+        input_dim=(1, options.size, options.size),
+        latent_dim=128,
+        reconstruction_layer=3,
+        adversarial_loss_scale=options.scale,
     )
     vae = VAE(1, options.size, config.latent_dim)
     model = VAEGAN(config, TheirEncoder(vae), TheirDecoder(vae), TheirDiscriminator(options.size))
     settings = CoupledOptimizerAdversarialTrainerConfig(
         output_dir=str(options.out / "pythae"), per_device_train_batch_size=16, num_epochs=1000, no_cuda=True
     )
-    trainer = CoupledOptimizerAdversarialTrainer(
-        model=model, train_dataset=BaseDataset(images, torch.zeros(len(images))), training_config=settings
-    )
+    trainer = CoupledOptimizerAdversarialTrainer(model=model, train_dataset=pictures, training_config=settings)
     trainer.prepare_training()
     # by the processor's time, since a step of it takes longer than ours
     began, epochs = time.process_time(), 0
     while (spent := time.process_time() - began) < 60 * options.minutes:
         epochs += 1
+        pictures.draw(epochs - 1)
         print(f"epoch {epochs}, after {spent:.0f} s", flush=True)
         model.train()
         trainer.train_step(epochs)
-    common.print_header(f"pythae's VAEGAN, {len(images)} pictures, {epochs} epochs of batches of 16")
+    common.print_header(f"pythae's VAEGAN, {len(pictures)} pictures, {epochs} epochs of batches of 16")
     judge = Trainer(callbacks=[GenerationMetrics()], default_root_dir=options.out, accelerator="cpu", logger=False)
     judge.test(Judged(model.eval(), config.latent_dim), datamodule=data)
 
