@@ -172,6 +172,15 @@ class AudioVideoDataModule(LightningDataModule):
         pieces = StreamedPieces(self.predict_sources, self._settings, self._shape)
         return DataLoader(pieces, self._eval_batch_size, collate_fn=collate)
 
+    def mean_picture(self) -> torch.Tensor:
+        """Return the mean of all pictures of the training clips, float32 ``(3, H, W)`` in [0, 1]; after ``setup``."""
+        clips = self._splits["train"]
+        total = torch.zeros(3, self.image_size, self.image_size, dtype=torch.float64)
+        for clip in clips:
+            for start in range(0, clip.length, self.num_frames):  # a film of hours is not held at once
+                total += torch.from_numpy(clip.frames(start, self.num_frames)).sum(0, dtype=torch.float64)
+        return (total / (255 * sum(clip.length for clip in clips))).float()
+
     def split_manifest(self) -> dict[str, Any]:
         """Return which clip is in which split, ready for JSON; complete after ``setup``."""
         return {

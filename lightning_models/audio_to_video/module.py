@@ -17,6 +17,7 @@ from datamodules.errors import InputError
 from lightning_models import video_losses
 from lightning_models.audio_to_video.encoders import AudioEncoder, PretrainedEncoder
 from lightning_models.audio_to_video.legacy import AudioToVideoNetLegacy
+from lightning_models.audio_to_video.mean_picture import HasMeanPicture, odds_of, shift
 from lightning_models.audio_to_video.network import AudioToFrames, AudioToVideoNet
 from lightning_models.phases import PhasedModule
 
@@ -71,6 +72,8 @@ class AudioToVideo(PhasedModule):
         pretrained_encoder: name of a torchaudio pipeline, such as WAV2VEC2_BASE, that listens instead of the
             convolutions; its weights must be on disk.
         max_frames: longest piece in frames.
+        start_from_mean: whether a net that has learned nothing draws the mean picture of the training clips instead of
+            grey (``mean_picture.py``): for a fixed camera, where most of a picture never changes.
         l2_weight: weight of the mean squared difference of the pixels, the published loss.
         l1_weight: weight of their mean absolute difference.
         change_weight: weight of the error in the change from frame to frame.
@@ -88,6 +91,7 @@ class AudioToVideo(PhasedModule):
     phases: ClassVar[tuple[str, ...]] = ("generator",)
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"generator": ("network",)}
     network: AudioToFrames
+    mean_odds: Tensor | None
 
     def __init__(
         self,
@@ -105,6 +109,7 @@ class AudioToVideo(PhasedModule):
         chunk: int = 128,
         pretrained_encoder: str | None = None,
         max_frames: int = 256,
+        start_from_mean: bool = False,
         l2_weight: float = 0.0,
         l1_weight: float = 1.0,
         change_weight: float = 1.0,
@@ -168,10 +173,27 @@ class AudioToVideo(PhasedModule):
                 max_frames,
             )
 
+        self.register_buffer("mean_odds", torch.ones(3, image_size, image_size) if start_from_mean else None)
+
     def forward(self, audio: Tensor) -> Tensor:
         """Draw sound ``(B, 1, N)`` in [-1, 1] as frames ``(B, T, 3, H, W)`` in [0, 1]."""
-        frames: Tensor = self.network(audio)
-        return frames
+        return self._from_mean(self.network(audio))
+
+    def _from_mean(self, frames: Tensor) -> Tensor:
+        return frames if self.mean_odds is None else shift(frames, self.mean_odds)
+
+    def on_fit_start(self) -> None:
+        """Take over the mean picture, unless training goes on from a checkpoint that has one.
+
+        Raises:
+            InputError: the data module has none.
+        """
+        super().on_fit_start()
+        if self.mean_odds is not None and self.batches_seen == 0:
+            data = self.trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+            if not isinstance(data, HasMeanPicture):
+                raise InputError(f"model.start_from_mean: {type(data).__name__} has no mean picture; set it to false")
+            self.mean_odds.copy_(odds_of(data.mean_picture()))
 
     def configure_callbacks(self) -> list[Callback]:
         """Check the data's rates and the length of a piece too, before any of it is decoded.
@@ -200,7 +222,7 @@ class AudioToVideo(PhasedModule):
             return Drawn(self(batch.audio), None), batch
         own, other = self.network.features(torch.cat([batch.audio, batch.other])).chunk(2)
         other = other[:, ::MISMATCH_STEP]
-        frames = self.network.draw(torch.cat([own.flatten(0, 1), other.flatten(0, 1)]))
+        frames = self._from_mean(self.network.draw(torch.cat([own.flatten(0, 1), other.flatten(0, 1)])))
         drawn, mismatched = frames.split([own.shape[0] * own.shape[1], other.shape[0] * other.shape[1]])
         return Drawn(drawn.unflatten(0, own.shape[:2]), mismatched.unflatten(0, other.shape[:2])), batch
 

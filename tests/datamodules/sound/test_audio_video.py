@@ -101,6 +101,21 @@ def test_pictures_are_fitted_as_asked(films, tmp_path, fit, bars):
     assert bool((upper == 0).all()) is bars
 
 
+def test_the_mean_picture_is_that_of_all_training_pictures(films, tmp_path):
+    data = module(films, tmp_path, duration=0.5)
+    data.setup("fit")
+    names = data.split_manifest()["splits"]["train"]
+    pictures = []
+    for name in names:
+        with av.open(str(films / f"{name}.mp4")) as film:
+            pictures += [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    mean = data.mean_picture()
+    assert mean.shape == (3, 16, 16)
+    inside = mean[:, 4:12].mean().item()  # the letterbox's bars are above and below
+    assert mean[:, 0].max() == 0
+    assert abs(inside - np.mean(pictures) / 255) < 0.02
+
+
 def test_sound_and_pictures_stay_together_from_25_to_30_pictures(films, tmp_path):
     data = module(films, tmp_path)
     data.setup("fit")

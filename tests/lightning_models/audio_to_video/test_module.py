@@ -234,6 +234,45 @@ def fit(system, clips, steps, tmp_path, epochs=1, **options):
     return trainer
 
 
+class Repeated(LightningDataModule):
+    """One batch again and again."""
+
+    def __init__(self, clips, steps):
+        super().__init__()
+        self.clips, self.steps = clips, steps
+
+    def train_dataloader(self):
+        return DataLoader([self.clips] * self.steps, batch_size=None)
+
+
+class KnowsItsMean(Repeated):
+    def mean_picture(self):
+        return torch.linspace(0.1, 0.9, 3 * 16 * 16).view(3, 16, 16)
+
+
+def test_a_net_starts_from_the_mean_picture_and_goes_on_from_a_checkpoints(tmp_path):
+    options = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    system, data = model(start_from_mean=True), KnowsItsMean(batch(), 1)
+    trainer = Trainer(max_epochs=1, default_root_dir=tmp_path, enable_checkpointing=False, **options)
+    trainer.fit(system, datamodule=data)
+    trainer.save_checkpoint(tmp_path / "one.ckpt")
+    learned, odds = system.eval()(batch().audio), system.mean_odds.clone()
+    torch.testing.assert_close(odds / (1 + odds), data.mean_picture())
+    assert (learned.mean((0, 1)) - data.mean_picture()).abs().mean() < 0.1
+
+    data.mean_picture = None  # it is not asked for again
+    other = model(start_from_mean=True)
+    trainer = Trainer(max_epochs=2, default_root_dir=tmp_path, enable_checkpointing=False, **options)
+    trainer.fit(other, datamodule=data, ckpt_path=tmp_path / "one.ckpt", weights_only=False)
+    assert torch.equal(other.mean_odds, odds)
+
+
+def test_data_without_a_mean_picture_are_refused(tmp_path):
+    trainer = Trainer(max_epochs=1, default_root_dir=tmp_path, accelerator="cpu", logger=False)
+    with pytest.raises(InputError, match=r"model\.start_from_mean: Repeated has no mean picture"):
+        trainer.fit(model(start_from_mean=True), datamodule=Repeated(batch(), 1))
+
+
 @pytest.mark.parametrize("architecture", ["transformer", "legacy"])
 def test_it_learns_to_follow_the_sound(architecture, tmp_path):
     seed_everything(0)
