@@ -16,7 +16,7 @@ from datamodules.errors import InputError
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 """The Inception network of all published FIDs, as the package torch-fidelity names and loads it."""
 
-INSTALL = "pip install 'fulgurite[inception]'"
+INSTALL = "pip install torch-fidelity"
 
 
 class FeatureExtractor(nn.Module):

@@ -59,7 +59,7 @@ class GenerationMetrics(Callback):
     Args:
         features: extractors; ``random_conv`` needs no download, ``inception`` gives the numbers of the literature. None
             takes the first always and the second where its weights are there, or named, and says which. It needs the
-            package torch-fidelity: ``pip install 'fulgurite[inception]'``.
+            package torch-fidelity: ``pip install torch-fidelity``.
         inception_weights: file of Inception's weights; None looks in torch's folder of downloads.
         seed: of the samples.
 

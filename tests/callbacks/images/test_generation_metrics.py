@@ -349,7 +349,7 @@ def test_inception_is_used_where_it_is_there(tmp_path, monkeypatch, caplog):
     assert "by Inception, whose weights are there" in caplog.text
     assert names(features=["random_conv"]) == ["random_conv"]
     monkeypatch.setattr(f"{module}._TORCH_FIDELITY_AVAILABLE", False)
-    with pytest.warns(UserWarning, match=r"torch-fidelity.* is not installed: pip install 'fulgurite\[inception\]'"):
+    with pytest.warns(UserWarning, match=r"torch-fidelity.* is not installed: pip install torch-fidelity"):
         assert names() == ["random_conv"]
     monkeypatch.undo()
     with pytest.raises(InputError, match=r"not at /no/such\.pth"):
@@ -359,7 +359,7 @@ def test_inception_is_used_where_it_is_there(tmp_path, monkeypatch, caplog):
 def test_inception_needs_its_package_and_a_file_without_code(tmp_path, monkeypatch):
     (tmp_path / "weights.pth").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     monkeypatch.setattr("callbacks.images.feature_extractor._TORCH_FIDELITY_AVAILABLE", False)
-    with pytest.raises(InputError, match=r"pip install 'fulgurite\[inception\]'"):
+    with pytest.raises(InputError, match=r"pip install torch-fidelity"):
         InceptionFeatures(str(tmp_path / "weights.pth"))
     monkeypatch.setattr("callbacks.images.feature_extractor._TORCH_FIDELITY_AVAILABLE", True)
     with pytest.raises(InputError, match=r"is refused|not a whole"):
