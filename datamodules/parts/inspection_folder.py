@@ -19,7 +19,8 @@ GOOD, UNKNOWN = "good", "unknown"
 
 _AITEX_NAME = re.compile(r"(?P<number>\d+)_(?P<defect>\d{3})_(?P<fabric>\d{2})")
 _MASK_NAME = re.compile(r"(?P<picture>.+)_mask\d*")
-_AITEX_FOLDERS = ("nodefect_images", "defect_images", "mask_images")  # the archives themselves write NODefect_images
+_AITEX_MASKS = "mask_images"
+_AITEX_FOLDERS = ("nodefect_images", "defect_images", _AITEX_MASKS)  # the archives themselves write NODefect_images
 _MASK_FOLDERS = ("ground_truth", "masks", "mask")
 _SOUGHT = """\
   AITEX:     NODefect_images/<fabric>/0001_000_03.png  Defect_images/0018_010_03.png  Mask_images/0018_010_03_mask.png
@@ -212,7 +213,13 @@ def _group_of(path: Path, known: set[str]) -> str:
 
 
 def _is_mask_of(mask: Path, picture: Path) -> bool:
-    return re.fullmatch(re.escape(picture.stem) + r"_mask\d*", mask.stem) is not None
+    return _masked_stem(mask) == picture.stem
+
+
+def _masked_stem(path: Path) -> str | None:
+    """Return the stem of the picture that a file is named as the mask of; None where it is no mask's name."""
+    named = _MASK_NAME.fullmatch(path.stem)
+    return named["picture"] if named else None
 
 
 def _without_masks(files: Sequence[Path], root: Path) -> list[Path]:
@@ -221,9 +228,9 @@ def _without_masks(files: Sequence[Path], root: Path) -> list[Path]:
     kept = []
     for file in files:
         folders = {folder.lower() for folder in file.relative_to(root).parts[:-1]}
-        named = _MASK_NAME.fullmatch(file.stem)
-        beside = named is not None and file.with_name(named["picture"]) in pictures
-        if not beside and folders.isdisjoint((*_MASK_FOLDERS, *_AITEX_FOLDERS[2:])):
+        stem = _masked_stem(file)
+        beside = stem is not None and file.with_name(stem) in pictures
+        if not beside and folders.isdisjoint((*_MASK_FOLDERS, _AITEX_MASKS)):
             kept.append(file)
     return kept
 
