@@ -60,7 +60,7 @@ bench: $(INSTALLED) ## measure speed and print tables
 		$(BIN)/python -m benchmarks.$$module; done
 
 ablation: $(INSTALLED) ## train VTA-GAN with each part left out and print a table (a quarter of an hour on 2 cores)
-	$(BIN)/python -m benchmarks.trainings.vta_gan_ablation --config $(CONFIG) --config experiments/overlays/cpu.yaml
+	$(BIN)/python -m benchmarks.trainings.vta_gan_ablation --config $(CONFIG) --config experiments/vta_gan/small.yaml
 
 lock: $(INSTALLED) ## pin the newest packages that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from benchmarks import common
-from lightning_models.adversarial import AdversarialModule
 from lightning_models.losses import fake_objective, generator_objective, real_objective, reconstruction
+from lightning_models.training.adversarial import AdversarialModule
 
 LATENT = 64
 

@@ -21,15 +21,15 @@ from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 import datamodules  # noqa: F401  # a short class name (class_path: VTAGAN) is that of an imported class
 import lightning_models  # noqa: F401
 from callbacks import Checkpoints, WandbRun, resolve_checkpoint
+from callbacks.metrics_csv import MetricsCsv
+from callbacks.plain_progress import PlainProgress
+from callbacks.written_settings import WrittenSettingsWin
 from datamodules.errors import InputError
 from fulgurite.building import build, trust_only_importable
 from fulgurite.errors import readable_errors
 from fulgurite.launch import RUN_VARIABLE, Place, place
 from fulgurite.messages import Given, explain
-from fulgurite.metrics_csv import MetricsCsv
-from fulgurite.progress import PlainProgress
 from fulgurite.quiet import keep_quiet
-from fulgurite.resume import WrittenSettingsWin
 from fulgurite.run_folder import RunFolder
 from fulgurite.runs import RunSettings, forget_unused
 

@@ -2,7 +2,6 @@
 
 Every function takes half precision as it comes from autocast, computes in float32 (float64 stays float64) and
 returns a scalar, the mean over all elements, so that weights do not depend on the batch or picture size.
-Clips are ``(B, T, C, H, W)``.
 """
 
 from collections.abc import Callable
@@ -28,7 +27,7 @@ def real_objective(kind: Objective, logits: Tensor, counted: Tensor | None = Non
         counted: weights of the same shape, at least 0, for a weighted mean; None for the plain one. Where all are
             0 the objective is 0.
     """
-    logits = _at_least_float32(logits)
+    logits = at_least_float32(logits)
     if kind == "bce":
         costs = -functional.logsigmoid(logits)
     elif kind == "hinge":
@@ -75,7 +74,7 @@ def gradient_norms(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tenso
         real: ``(N, ...)`` real samples.
         fake: generated samples of the same shape; gradients do not reach their generator.
     """
-    real, fake = _at_least_float32(real.detach()), _at_least_float32(fake.detach())
+    real, fake = at_least_float32(real.detach()), at_least_float32(fake.detach())
     with torch.autocast(real.device.type, enabled=False):
         place = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
         slope = _slope(critic, torch.lerp(real, fake, place))
@@ -92,7 +91,7 @@ def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tenso
         discriminator: maps ``(N, ...)`` to logits ``(N, ...)``.
         real: ``(N, ...)`` real samples.
     """
-    real = _at_least_float32(real.detach())
+    real = at_least_float32(real.detach())
     with torch.autocast(real.device.type, enabled=False):
         return _slope(discriminator, real.clone()).flatten(1).square().sum(1).mean()
 
@@ -106,7 +105,7 @@ def _slope(function: Callable[[Tensor], Tensor], place: Tensor) -> Tensor:
 
 def reconstruction(kind: Distance, fake: Tensor, real: Tensor) -> Tensor:
     """Return the mean absolute (l1) or squared (l2) difference of two tensors of the same shape."""
-    difference = _at_least_float32(fake) - _at_least_float32(real)
+    difference = at_least_float32(fake) - at_least_float32(real)
     return difference.abs().mean() if kind == "l1" else difference.square().mean()
 
 
@@ -118,56 +117,6 @@ def feature_matching(fake_features: Tensor, real_features: Tensor) -> Tensor:
     return reconstruction("l2", fake_features, real_features.detach())
 
 
-def temporal_consistency(fake: Tensor, real: Tensor) -> Tensor:
-    """Return ``mean |(f[t+1] - f[t]) - (x[t+1] - x[t])|``: the clip must change as the real one changes.
-
-    Penalising the generated change alone would reward a frozen picture.
-
-    Args:
-        fake: ``(B, T, ...)`` with T >= 2.
-        real: the same shape.
-    """
-    return _change_difference(fake, real, order=1)
-
-
-def temporal_smoothness(fake: Tensor, real: Tensor) -> Tensor:
-    """Return the mean absolute difference of second differences in time: flicker the real clip has not.
-
-    The second difference of the real clip is the target for the same reason as in
-    :func:`temporal_consistency`.
-
-    Args:
-        fake: ``(B, T, ...)`` with T >= 3.
-        real: the same shape.
-    """
-    return _change_difference(fake, real, order=2)
-
-
-def flow_consistency(frame: Tensor, warped_next: Tensor, valid: Tensor) -> Tensor:
-    """Return ``mean |f[t] - warp(f[t+1], flow[t -> t+1])|`` where the motion stays in the picture.
-
-    Args:
-        frame: ``(N, C, H, W)`` generated frames t (any leading dimensions).
-        warped_next: the generated frames t+1, warped back to t by the real clip's flow, same shape.
-        valid: ``(N, 1, H, W)``, 1 where the warp read from inside the picture, else 0.
-
-    Returns:
-        A scalar; 0 where no place is valid.
-    """
-    frame, warped_next, valid = (_at_least_float32(tensor) for tensor in (frame, warped_next, valid))
-    error = ((frame - warped_next).abs() * valid).sum()
-    return error / valid.expand_as(frame).sum().clamp(min=1)
-
-
-def _change_difference(fake: Tensor, real: Tensor, order: int) -> Tensor:
-    if fake.shape != real.shape or fake.shape[1] <= order:
-        raise ValueError(
-            f"clips of equal shape and more than {order} frames are needed, "
-            f"got {tuple(fake.shape)} and {tuple(real.shape)}"
-        )
-    # differences are linear: one difference of the error instead of one of each clip
-    return torch.diff(_at_least_float32(fake) - _at_least_float32(real), n=order, dim=1).abs().mean()
-
-
-def _at_least_float32(tensor: Tensor) -> Tensor:
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """Bring half precision, as autocast leaves it, to float32; float32 and float64 stay."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -24,8 +24,8 @@ from benchmarks import common
 from callbacks import DefectMetrics
 from datamodules import AitexDataModule
 from datamodules.batches import PartBatch, PartScores, TileBatch
-from datamodules.tiling import grid
 from lightning_models.aitex_vae.module import cut_tile, tile_labels
+from lightning_models.aitex_vae.tiling import grid
 
 SIZE, TILE = 64, 256
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks import common
 from datamodules import AitexDataModule
-from datamodules.tiling import grid
+from lightning_models.aitex_vae.tiling import grid
 
 SIZES = (32, 128, 512)
 

@@ -4,7 +4,7 @@ Trains and tests every variant through the command itself and prints a table bes
 Further ``--config`` and overrides are handed to every run and win over the variants:
 
     python -m benchmarks.trainings.aitex_vae_ablation \
-        --config experiments/overlays/aitex_vae_gpu.yaml --data.source PATH/TO/aitex
+        --config experiments/aitex_vae/long.yaml --data.source PATH/TO/aitex
 """
 
 import argparse
@@ -23,14 +23,14 @@ from benchmarks import common
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 VARIANTS = {
-    "v1: sigmoid and cross-entropy": "aitex_vae_v1",
-    "linear and squared error, sizes of v1": "aitex_vae_mse",
+    "v1: sigmoid and cross-entropy": "original",
+    "linear and squared error, sizes of v1": "mse",
     "as shipped": None,
-    "with spectral loss": "aitex_vae_spectral",
-    "with structural similarity": "aitex_vae_ssim",
-    "full posterior": "aitex_vae_full",
-    "low-rank posterior": "aitex_vae_low_rank",
-    "symmetric decoder": "aitex_vae_symmetric",
+    "with spectral loss": "spectral",
+    "with structural similarity": "ssim",
+    "full posterior": "full",
+    "low-rank posterior": "low_rank",
+    "symmetric decoder": "symmetric",
     "as shipped, untrained (one batch)": None,
 }
 ONE_BATCH = [
@@ -71,7 +71,7 @@ def cells(results: dict[str, Any], suffix: str = "") -> list[str]:
 def train_and_test(variant: str, handed_on: list[str], root: Path) -> tuple[dict[str, Any], float, str]:
     """Return results, seconds per epoch and latent dimensions of one variant; a failed run ends the benchmark."""
     overlay = VARIANTS[variant]
-    paths = [EXPERIMENTS / "aitex_vae.yaml"] + ([EXPERIMENTS / "overlays" / f"{overlay}.yaml"] if overlay else [])
+    paths = [EXPERIMENTS / "aitex_vae.yaml"] + ([EXPERIMENTS / "aitex_vae" / f"{overlay}.yaml"] if overlay else [])
     untrained = "untrained" in variant
     name = "untrained" if untrained else overlay or "as_shipped"
     words = [word for path in paths for word in ("--config", str(path))] + handed_on

@@ -4,7 +4,7 @@ Trains and tests ``experiments/audio_to_video.yaml`` with both nets through the 
 parameters, time of a clip, memory of a training step, and every metric of the test. The data are made and decoded
 before, so that neither training pays for it. Overlays and overrides are handed to both:
 
-    python -m benchmarks.trainings.audio_to_video_ab --config experiments/overlays/audio_to_video_published.yaml
+    python -m benchmarks.trainings.audio_to_video_ab --config experiments/audio_to_video/published.yaml
 """
 
 import argparse

@@ -4,7 +4,7 @@ Trains and tests the configuration once as it is and once with each part left ou
 prints a table of the results. Further ``--config`` and overrides are handed to every run:
 
     python -m benchmarks.trainings.vta_gan_ablation \
-        --config experiments/vta_gan.yaml --config experiments/overlays/cpu.yaml
+        --config experiments/vta_gan.yaml --config experiments/vta_gan/small.yaml
 """
 
 import argparse

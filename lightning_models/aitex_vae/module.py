@@ -10,7 +10,6 @@ from torch import Tensor
 
 from datamodules.batches import UNKNOWN_LABEL, PartBatch, PartScores, TileBatch
 from datamodules.errors import InputError
-from datamodules.tiling import Tiling, grid
 from lightning_models import reconstruction_losses
 from lightning_models.aitex_vae import references
 from lightning_models.aitex_vae.background import far_share, warn_of_backgrounds
@@ -18,8 +17,9 @@ from lightning_models.aitex_vae.compatibility import DataRange, check_output, ch
 from lightning_models.aitex_vae.evidence import CELL, blank_cells, feature_evidence, texture_evidence, unusualness
 from lightning_models.aitex_vae.groups import GroupGaussian, GroupScale
 from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, OutputKind, Restoration
-from lightning_models.calibration import CalibratedModule
+from lightning_models.aitex_vae.tiling import Tiling, grid
 from lightning_models.ranges import at_least_zero
+from lightning_models.training.calibration import CalibratedModule
 from lightning_models.variational import BetaSchedule, PosteriorKind, as_schedule, kl_divergence
 
 KINDS = {

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.errors import InputError
-from lightning_models import video_losses
+from lightning_models.audio_to_video import video_losses
 from lightning_models.audio_to_video.encoders import AudioEncoder, PretrainedEncoder
 from lightning_models.audio_to_video.legacy import AudioToVideoNetLegacy
 from lightning_models.audio_to_video.mean_picture import HasMeanPicture, odds_of, shift
 from lightning_models.audio_to_video.network import AudioToFrames, AudioToVideoNet
-from lightning_models.phases import PhasedModule
+from lightning_models.training.phases import PhasedModule
 
 MISMATCH_STEP = 4
 """To another clip's sound only every fourth frame is drawn: enough to compare, for a quarter of the cost."""

@@ -17,10 +17,10 @@ from datamodules.batches import ImageBatch, Reconstructions
 from datamodules.errors import InputError
 from datamodules.seeding import derive_seed
 from lightning_models import losses
-from lightning_models.adversarial import AdversarialModule
 from lightning_models.cnn_param_tanh.network import NEAR_IDENTITY, VAE, AlphaHead, Critic, Motion, ParamTanh
 from lightning_models.picture_shape import check_picture_shape
 from lightning_models.ranges import at_least_zero
+from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.variational import BetaSchedule, as_schedule, kl_divergence, kl_per_dimension
 
 WALK_FRAMES = 48

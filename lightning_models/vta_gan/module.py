@@ -16,10 +16,9 @@ from torch import Tensor
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.errors import InputError
 from lightning_models import losses
-from lightning_models.adversarial import AdversarialModule
-from lightning_models.calibration import CalibratedModule
-from lightning_models.scoring import PatchScorer
-from lightning_models.vta_gan import evidence
+from lightning_models.training.adversarial import AdversarialModule
+from lightning_models.training.calibration import CalibratedModule
+from lightning_models.vta_gan import evidence, video_losses
 from lightning_models.vta_gan.discriminator import Discriminator, DiscriminatorNorm, DiscriminatorOutput
 from lightning_models.vta_gan.flow_fusion import OpticalFlowFeatureFusion
 from lightning_models.vta_gan.generator import ChannelSelectionMode, Generator
@@ -31,6 +30,7 @@ from lightning_models.vta_gan.optical_flow import (
     smoothness_loss,
     warp,
 )
+from lightning_models.vta_gan.patch_scorer import PatchScorer
 from lightning_models.vta_gan.restorer import Restoration, Restorer, from_pixels, to_unit_range
 from lightning_models.vta_gan.temporal_attention import PositionalEncoding, TemporalFeatureFusion
 
@@ -211,8 +211,8 @@ class VTAGAN(CalibratedModule, AdversarialModule):
         clip, _ = prepared
         terms = {
             "reconstruction": losses.reconstruction(self.reconstruction, clip.restored, clip.frames),
-            "consistency": losses.temporal_consistency(clip.restored, clip.frames),
-            "smoothness": losses.temporal_smoothness(clip.restored, clip.frames),
+            "consistency": video_losses.temporal_consistency(clip.restored, clip.frames),
+            "smoothness": video_losses.temporal_smoothness(clip.restored, clip.frames),
         }
         if self.discriminator is not None:
             if self.discriminator.norm == "batch":
@@ -227,7 +227,7 @@ class VTAGAN(CalibratedModule, AdversarialModule):
         if "flow_consistency" in self.weights:
             flow = clip.flows[0].detach()
             following = warp(clip.restored[:, 1:], flow)
-            terms["flow_consistency"] = losses.flow_consistency(clip.restored[:, :-1], following, inside(flow))
+            terms["flow_consistency"] = video_losses.flow_consistency(clip.restored[:, :-1], following, inside(flow))
         if "photometric" in self.weights:
             terms["photometric"] = torch.stack([photometric_loss(clip.frames, flow) for flow in clip.flows]).mean()
             terms["flow_smoothness"] = torch.stack([smoothness_loss(clip.frames, flow) for flow in clip.flows]).mean()

@@ -3,7 +3,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from callbacks.batches_seen import batches_seen
-from lightning_models.phases import PhasedModule
+from lightning_models.training.phases import PhasedModule
 
 
 class Phased(PhasedModule):

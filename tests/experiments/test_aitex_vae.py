@@ -13,7 +13,7 @@ import yaml
 from fulgurite.cli import main
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-OVERLAYS = sorted(path.stem for path in (EXPERIMENTS / "overlays").glob("aitex_vae_*.yaml"))
+OVERLAYS = sorted(path.stem for path in (EXPERIMENTS / "aitex_vae").glob("*.yaml"))
 TINY = shlex.split(
     "--model.tile_size 32 --model.width 4 --model.latent_dim 6 --model.overlap 0.25 --data.tile_size 32 "
     "--data.train_stride 16 --data.batch_size 8 --data.num_workers 0 "
@@ -50,7 +50,7 @@ def words(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def compose(*overlays: str) -> list[str]:
-        paths = [EXPERIMENTS / "aitex_vae.yaml", *(EXPERIMENTS / "overlays" / f"{name}.yaml" for name in overlays)]
+        paths = [EXPERIMENTS / "aitex_vae.yaml", *(EXPERIMENTS / "aitex_vae" / f"{name}.yaml" for name in overlays)]
         configs = [word for path in paths for word in ("--config", str(path))]
         return [*configs, *TINY, "--data.source", str(source), "--data.cache_dir", str(tmp_path / "cache")]
 
@@ -87,7 +87,7 @@ def test_overlay(overlay, words, tmp_path):
     gpu = ["--trainer.accelerator", "cpu"]
     main(["fit", *words(overlay), *gpu])
     saved = yaml.safe_load((latest(tmp_path) / "config.yaml").read_text())
-    wanted = yaml.safe_load((EXPERIMENTS / "overlays" / f"{overlay}.yaml").read_text())
+    wanted = yaml.safe_load((EXPERIMENTS / "aitex_vae" / f"{overlay}.yaml").read_text())
     typed = {word.removeprefix("--") for word in TINY if word.startswith("--")}
     for group, settings in wanted.items():
         for key, value in settings.get("init_args", settings).items():
@@ -98,7 +98,7 @@ def test_overlay(overlay, words, tmp_path):
 @pytest.mark.slow
 def test_the_generated_weave(words, tmp_path):
     """Without a source the command makes its own data."""
-    generated = [word for word in words("aitex_vae_smoke") if word != "--data.source"]
+    generated = [word for word in words("smoke") if word != "--data.source"]
     generated.remove(next(word for word in generated if "cloth" in word and Path(word).is_dir()))
     main(["fit", *generated])
     assert (latest(tmp_path) / "checkpoints/best.ckpt").is_file()

@@ -16,7 +16,8 @@ from datamodules.sound.pieces import PieceShape, TrainingPieces, evaluation_star
 from fulgurite.cli import main
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-OVERLAYS = sorted(path.stem.removeprefix("audio_to_video_") for path in EXPERIMENTS.glob("overlays/audio_to_video_*"))
+OVERLAYS = sorted(path.stem for path in EXPERIMENTS.glob("audio_to_video/*.yaml"))
+SHIPPED = [*EXPERIMENTS.glob("audio_to_video*.yaml"), *EXPERIMENTS.glob("audio_to_video/*.yaml")]
 TINY = shlex.split(
     "--model.fps 10 --model.image_size 16 --model.width 32 --data.fps 10 --data.image_size 16 --data.duration 1.0 "
     "--data.stride 0.5 --data.batch_size 4 --trainer.max_epochs 1 --trainer.accelerator cpu "
@@ -41,7 +42,7 @@ def words(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def compose_words(*overlays: str, experiment: str = "audio_to_video") -> list[str]:
-        names = [f"{experiment}.yaml", *(f"overlays/audio_to_video_{overlay}.yaml" for overlay in overlays)]
+        names = [f"{experiment}.yaml", *(f"audio_to_video/{overlay}.yaml" for overlay in overlays)]
         configs = [word for name in names for word in ("--config", str(EXPERIMENTS / name))]
         return [*configs, *TINY, "--data.source", str(source), "--data.cache_dir", str(tmp_path / "cache")]
 
@@ -86,7 +87,7 @@ def test_overlay(overlay, words, tmp_path):
     main(["fit", *words(overlay)])
     run = (tmp_path / "runs/audio_to_video/latest").resolve()
     saved = yaml.safe_load((run / "config.yaml").read_text())
-    wanted = yaml.safe_load((EXPERIMENTS / "overlays" / f"audio_to_video_{overlay}.yaml").read_text())
+    wanted = yaml.safe_load((EXPERIMENTS / "audio_to_video" / f"{overlay}.yaml").read_text())
     typed = {word.removeprefix("--") for word in TINY if word.startswith("--")}
     for group, settings in wanted.items():
         for key, value in settings.get("init_args", settings).items():
@@ -98,7 +99,7 @@ def test_overlay(overlay, words, tmp_path):
 
 
 def test_every_shipped_configuration_uses_the_same_rates_under_model_and_data():
-    for path in [*EXPERIMENTS.glob("audio_to_video*.yaml"), *EXPERIMENTS.glob("overlays/audio_to_video_*.yaml")]:
+    for path in SHIPPED:
         config = yaml.safe_load(path.read_text())
         model, data = (config.get(group, {}).get("init_args", {}) for group in ("model", "data"))
         for key in ("fps", "sample_rate", "image_size"):
@@ -107,13 +108,13 @@ def test_every_shipped_configuration_uses_the_same_rates_under_model_and_data():
 
 def test_every_shipped_configuration_fades_pieces_into_each_other_at_prediction():
     base = yaml.safe_load((EXPERIMENTS / "audio_to_video.yaml").read_text())["data"]["init_args"]
-    for path in [*EXPERIMENTS.glob("audio_to_video*.yaml"), *EXPERIMENTS.glob("overlays/audio_to_video_*.yaml")]:
+    for path in SHIPPED:
         data = base | yaml.safe_load(path.read_text()).get("data", {}).get("init_args", {})
         assert data["stride"] < data["duration"], path.name
 
 
 def test_grid_gives_one_piece_a_clip():
-    names = ("audio_to_video", "overlays/audio_to_video_published", "overlays/audio_to_video_grid")
+    names = ("audio_to_video", "audio_to_video/published", "audio_to_video/grid")
     data = {}
     for name in names:
         data |= yaml.safe_load((EXPERIMENTS / f"{name}.yaml").read_text())["data"]["init_args"]

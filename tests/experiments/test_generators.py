@@ -13,12 +13,8 @@ import yaml
 from fulgurite.cli import main
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-SYSTEMS = {"motor_vae_gan": "motor_", "cnn_param_tanh": "cnn_param_tanh_"}
-OVERLAYS = [
-    (system, path.stem)
-    for system, prefix in SYSTEMS.items()
-    for path in sorted((EXPERIMENTS / "overlays").glob(f"{prefix}*.yaml"))
-]
+SYSTEMS = ("motor_vae_gan", "cnn_param_tanh")
+OVERLAYS = [(system, path.stem) for system in SYSTEMS for path in sorted((EXPERIMENTS / system).glob("*.yaml"))]
 TINY = shlex.split(
     "--model.image_size 32 --data.image_size 32 --data.batch_size 4 --model.latent_dim 6 --trainer.max_epochs 1 "
     "--trainer.accelerator cpu --trainer.limit_train_batches 5 --trainer.enable_model_summary false "
@@ -47,7 +43,7 @@ def words(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def compose(system: str, *overlays: str) -> list[str]:
-        names = [f"{system}.yaml", *(f"overlays/{overlay}.yaml" for overlay in overlays)]
+        names = [f"{system}.yaml", *(f"{system}/{overlay}.yaml" for overlay in overlays)]
         configs = [word for name in names for word in ("--config", str(EXPERIMENTS / name))]
         data = ["--data.source", str(source), "--data.cache_dir", str(tmp_path / "cache")]
         return [*configs, *TINY, *OWN[system], *data]
@@ -106,7 +102,7 @@ def test_fit_test_sample_and_predict(system, words, source, tmp_path):
 def test_overlay(system, overlay, words, tmp_path):
     main(["fit", *words(system, overlay)])
     saved = yaml.safe_load((latest(tmp_path, system) / "config.yaml").read_text())
-    wanted = yaml.safe_load((EXPERIMENTS / "overlays" / f"{overlay}.yaml").read_text())
+    wanted = yaml.safe_load((EXPERIMENTS / system / f"{overlay}.yaml").read_text())
     typed = {word.removeprefix("--") for word in [*TINY, *OWN[system]] if word.startswith("--")}
     for group, settings in wanted.items():
         for key, value in settings.get("init_args", settings).items():
@@ -118,8 +114,8 @@ def test_overlay(system, overlay, words, tmp_path):
 
 
 def test_model_and_data_agree_in_every_shipped_configuration():
-    for system, prefix in SYSTEMS.items():
-        for path in [EXPERIMENTS / f"{system}.yaml", *EXPERIMENTS.glob(f"overlays/{prefix}*.yaml")]:
+    for system in SYSTEMS:
+        for path in [EXPERIMENTS / f"{system}.yaml", *EXPERIMENTS.glob(f"{system}/*.yaml")]:
             config = yaml.safe_load(path.read_text())
             model, data = (config.get(group, {}).get("init_args", {}) for group in ("model", "data"))
             assert model.get("image_size") == data.get("image_size"), path.name

@@ -50,7 +50,7 @@ def cars() -> list[ImageBatch]:
 
 def shipped(*overlays: str) -> dict:
     """The arguments of the model, the later files over the earlier ones."""
-    files = ["motor_vae_gan.yaml", *(f"overlays/{overlay}.yaml" for overlay in overlays)]
+    files = ["motor_vae_gan.yaml", *(f"motor_vae_gan/{overlay}.yaml" for overlay in overlays)]
     found: dict = {}
     for file in files:
         found |= yaml.safe_load((EXPERIMENTS / file).read_text())["model"]["init_args"]
@@ -92,7 +92,7 @@ def train(folder: Path, cars: list[ImageBatch], settings: dict) -> AdversarialHe
 
 def test_the_original_setting_is_found_saturated(tmp_path, cars):
     with pytest.warns(UserWarning, match="discriminator_saturated"):
-        health = train(tmp_path, cars, shipped("motor_original"))
+        health = train(tmp_path, cars, shipped("original"))
     assert set(health.found) == {"discriminator_saturated"}
 
 

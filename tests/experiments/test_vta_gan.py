@@ -16,8 +16,9 @@ import yaml
 from fulgurite.cli import main
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-OTHERS = ("aitex_vae_", "audio_to_video_", "cnn_param_tanh_", "motor_")  # whose overlays their own tests run
-OVERLAYS = sorted(path.stem for path in (EXPERIMENTS / "overlays").glob("*.yaml") if not path.stem.startswith(OTHERS))
+OVERLAYS = sorted(
+    f"{folder}/{path.stem}" for folder in ("vta_gan", "overlays") for path in EXPERIMENTS.glob(f"{folder}/*")
+)
 FRAMES = 16
 TINY = shlex.split(
     "--model.num_frames 4 --model.ngf 4 --model.ndf 4 --model.flow_width 0.05 --model.token_width 32 "
@@ -57,7 +58,7 @@ def words(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def compose(*overlays: str, experiment: str = "vta_gan") -> list[str]:
-        paths = [EXPERIMENTS / f"{experiment}.yaml", *(EXPERIMENTS / "overlays" / f"{o}.yaml" for o in overlays)]
+        paths = [EXPERIMENTS / f"{experiment}.yaml", *(EXPERIMENTS / f"{overlay}.yaml" for overlay in overlays)]
         configs = [word for path in paths for word in ("--config", str(path))]
         data = ["--data.source", str(source), "--data.cache_dir", str(tmp_path / "cache")]
         return [*configs, *TINY, *data]
@@ -93,11 +94,11 @@ def test_the_experiment_alone(words, tmp_path):
     fit_and_test(words(), tmp_path)
 
 
-@pytest.mark.parametrize("overlay", sorted(set(OVERLAYS) - {"ddp"}))
+@pytest.mark.parametrize("overlay", sorted(set(OVERLAYS) - {"overlays/ddp"}))
 def test_overlay(overlay, words, tmp_path):
     run = fit_and_test(words(overlay), tmp_path)
     saved = yaml.safe_load((run / "config.yaml").read_text())
-    wanted = yaml.safe_load((EXPERIMENTS / "overlays" / f"{overlay}.yaml").read_text())
+    wanted = yaml.safe_load((EXPERIMENTS / f"{overlay}.yaml").read_text())
     typed = {word.removeprefix("--") for word in TINY if word.startswith("--")}
     for group, settings in wanted.items():
         for key, value in settings.get("init_args", settings).items():
@@ -108,7 +109,7 @@ def test_overlay(overlay, words, tmp_path):
 def test_two_processes(words, tmp_path):
     """Two gloo processes on the CPU share the folder, and leave in it what one process does."""
     command = [sys.executable, "-m", "fulgurite"]
-    two = [*words("ddp"), "--trainer.devices", "2"]
+    two = [*words("overlays/ddp"), "--trainer.devices", "2"]
     done = subprocess.run([*command, "fit", *two], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     main(["test", *words(), "--ckpt_path", "best"])
@@ -119,7 +120,7 @@ def test_two_processes(words, tmp_path):
 @pytest.mark.slow
 def test_torchruns_processes_share_the_folder(words, tmp_path):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "fulgurite"]
-    two = [*words("ddp"), "--trainer.devices", "2"]
+    two = [*words("overlays/ddp"), "--trainer.devices", "2"]
     done = subprocess.run([*torchrun, "fit", *two], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(list((tmp_path / "runs/vta_gan").iterdir())) == 2
@@ -127,7 +128,7 @@ def test_torchruns_processes_share_the_folder(words, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_end_with_one_message(words, tmp_path):
-    command = [sys.executable, "-m", "fulgurite", "fit", *words("ddp"), "--trainer.devices", "2"]
+    command = [sys.executable, "-m", "fulgurite", "fit", *words("overlays/ddp"), "--trainer.devices", "2"]
     done = subprocess.run([*command, "--data.source", "nowhere"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("nowhere") == 1
@@ -136,9 +137,9 @@ def test_two_processes_end_with_one_message(words, tmp_path):
 
 
 def test_predict_writes_its_files(words, source, tmp_path):
-    main(["fit", *words("smoke")])
+    main(["fit", *words("vta_gan/smoke")])
     video = str(source / "test" / "00")
-    main(["predict", *words("smoke"), "--ckpt_path", "best", "--data.source", video])
+    main(["predict", *words("vta_gan/smoke"), "--ckpt_path", "best", "--data.source", video])
     predictions = (tmp_path / "runs/vta_gan/latest/predictions").resolve()
     assert {path.suffix for path in predictions.glob("*/*")} >= {".csv", ".png", ".mp4"}
 
@@ -148,4 +149,4 @@ def test_predict_writes_its_files(words, source, tmp_path):
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed", "32-true"])
 def test_precisions_on_a_gpu(precision, words, tmp_path):
     gpu = ["--trainer.accelerator", "gpu", "--trainer.precision", precision]
-    fit_and_test([*words("gpu_amp"), *gpu], tmp_path)
+    fit_and_test([*words("vta_gan/published", "overlays/gpu_amp"), *gpu], tmp_path)

@@ -11,7 +11,7 @@ from PIL import Image
 
 import lightning_models
 from fulgurite.cli import main
-from lightning_models.phases import PhasedModule
+from lightning_models.training.phases import PhasedModule
 
 SIZE = 100
 

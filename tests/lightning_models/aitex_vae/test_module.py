@@ -399,7 +399,7 @@ def test_scale_groups_and_thresholds_travel_in_the_checkpoint(monkeypatch):
 
 
 def checkpoint_of(system, monkeypatch):
-    monkeypatch.setattr("lightning_models.phases.check_finite", lambda losses, strategy: None)
+    monkeypatch.setattr("lightning_models.training.phases.check_finite", lambda losses, strategy: None)
     checkpoint = {"state_dict": system.state_dict(), "hyper_parameters": dict(system.hparams)}
     system.on_save_checkpoint(checkpoint)
     return checkpoint

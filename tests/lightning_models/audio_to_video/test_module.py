@@ -9,10 +9,9 @@ from torch.utils.data import DataLoader
 
 from datamodules.batches import AudioVideoBatch
 from datamodules.errors import InputError
-from lightning_models import video_losses
-from lightning_models.audio_to_video import AudioToVideo
+from lightning_models.audio_to_video import AudioToVideo, video_losses
 from lightning_models.audio_to_video.module import Drawn
-from lightning_models.learning_rate import WarmUpCosine
+from lightning_models.training.learning_rate import WarmUpCosine
 
 SIZES = {"fps": 10.0, "sample_rate": 4000, "image_size": 16, "width": 32, "layers": 1, "heads": 4, "feedforward": 32}
 RATES = ("fps", "sample_rate", "image_size")

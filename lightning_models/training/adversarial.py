@@ -1,0 +1,99 @@
+"""Systems whose parts are trained against each other.
+
+    class Gan(AdversarialModule):
+        phase_modules = {"discriminator": ("critic",), "generator": ("generator",)}
+
+        def prepare(self, batch):
+            return batch, self.generator(torch.randn(len(batch), 64, device=self.device))
+
+        def discriminator_loss(self, forward):
+            real, fake = forward
+            return {"hinge": discriminator_objective("hinge", self.critic(real), self.critic(fake.detach()))}
+
+        def generator_loss(self, forward):
+            return {"hinge": generator_objective("hinge", self.critic(forward[1]))}
+
+The graph that ``prepare`` leaves belongs to the generator's phase; the discriminator's detaches what it takes.
+The discriminator steps at the end of every window, the other phases of every ``n_critic``-th.
+"""
+
+from typing import Any, ClassVar
+
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from datamodules.errors import InputError
+from lightning_models.training.phases import PhasedModule
+
+
+class AdversarialModule(PhasedModule):
+    """Base of the adversarial systems.
+
+    A system with further phases puts their factories into ``optimizer_factories`` and ``scheduler_factories``.
+
+    Args:
+        discriminator_optimizer: makes the discriminator's optimizer from its parameters.
+        generator_optimizer: makes the generator's optimizer from its parameters.
+        discriminator_scheduler: makes its learning rate scheduler, stepped once an epoch; None keeps the rate.
+        generator_scheduler: the same for the generator.
+        gradient_clip: largest norm of a phase's gradient, one for all phases or one for each by name; 0 is off.
+        accumulate: batches whose gradients are averaged for one step.
+        n_critic: discriminator steps for one step of the other phases (WGAN-GP: 5).
+        ema_decay: share that the running average of the generator keeps at a step, e.g. 0.999; it then stands in
+            for the generator in validation, test and prediction. 0 is off.
+    """
+
+    phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
+
+    def __init__(
+        self,
+        *,
+        discriminator_optimizer: OptimizerCallable,
+        generator_optimizer: OptimizerCallable,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        gradient_clip: float | dict[str, float] = 0.0,
+        accumulate: int = 1,
+        n_critic: int = 1,
+        ema_decay: float = 0.0,
+    ) -> None:
+        super().__init__(
+            optimizers={"discriminator": discriminator_optimizer, "generator": generator_optimizer},
+            schedulers={"discriminator": discriminator_scheduler, "generator": generator_scheduler},
+            averaged_phase="generator",
+            gradient_clip=gradient_clip,
+            accumulate=accumulate,
+            ema_decay=ema_decay,
+        )
+        if n_critic < 1:
+            raise InputError(f"n_critic is {n_critic}; give a whole number of at least 1")
+        self.n_critic = n_critic
+
+    def prepare(self, batch: Any) -> Any:
+        """Return what the phases of this batch share, such as the generated samples with their graph.
+
+        Where ``phase_due("generator")`` is False that graph is not needed: ``torch.no_grad()`` saves its
+        cost.
+        """
+        return batch
+
+    def discriminator_loss(self, forward: Any) -> dict[str, Tensor]:
+        """Return the discriminator's unweighted terms, the same at every batch; detach generated samples."""
+        raise NotImplementedError
+
+    def generator_loss(self, forward: Any) -> dict[str, Tensor]:
+        """Return the generator's unweighted terms, the same at every batch."""
+        raise NotImplementedError
+
+    def phase_due(self, phase: str) -> bool:
+        """Tell whether the phase is trained on the present batch."""
+        waits = phase != "discriminator" and (self.windows_seen + 1) % self.n_critic
+        return super().phase_due(phase) and not waits
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Make an optimizer and, where wanted, a scheduler for every phase that has parameters to train."""
+        made = super().configure_optimizers()
+        if self.n_critic > 1 and "discriminator" not in self._optimizers:
+            raise InputError(f"n_critic is {self.n_critic}, but the discriminator is switched off: set n_critic to 1")
+        return made

@@ -1,0 +1,331 @@
+"""Manual optimization in one place: systems that train their parts in phases, one or several.
+
+A system names its phases and the modules each trains, and writes one ``<phase>_loss`` for each:
+
+    class Autoencoder(PhasedModule):
+        phases = ("vae",)
+        phase_modules = {"vae": ("encoder", "decoder")}
+
+        def prepare(self, batch):
+            return batch, self.decoder(self.encoder(batch))
+
+        def vae_loss(self, forward):
+            return {"reconstruction": reconstruction("l2", *forward)}
+
+For every batch: ``prepare`` once; then, phase after phase in the declared order, loss, backward and step,
+with the modules of all other phases frozen. The graph that ``prepare`` leaves belongs to one phase; the others
+detach what they take from it. The order matters: with backward and step of one phase before those of the next,
+one gradient scaler serves all of them.
+
+*Windows.* Gradients are averaged over ``accumulate`` batches, for all phases over the same ones; the last
+window of an epoch ends with the epoch, however short, so that a checkpoint at an epoch's end is complete.
+
+*Schedulers* step once an epoch, or after every step of their phase.
+
+*Randomness.* All that torch draws in a training step is a function of (seed, batches seen, process): a
+resumed run repeats an uninterrupted one, and validation cannot shift it.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, ClassVar, Literal
+
+import torch
+from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.plugins.precision import MixedPrecision
+from lightning.pytorch.strategies import ParallelStrategy
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.nn import Parameter
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from datamodules.errors import InputError
+from datamodules.seeding import derive_seed, global_seed
+from lightning_models.training.ema import EvaluateAverage, WeightAverage
+from lightning_models.training.finite_losses import NonFiniteLosses, check_finite
+from lightning_models.training.gradient_scaling import SharedScale
+from lightning_models.training.hyperparameters import check_fits, only_plain
+from lightning_models.training.learning_rate import WarmUpCosine
+from lightning_models.training.preflight import check_clipping, check_system, check_trainer, phase_parameters
+from lightning_models.training.shared_buffers import SharedBuffers
+
+
+class PhasedModule(LightningModule):
+    """Base of all systems.
+
+    Args:
+        optimizers: for every phase what makes its optimizer from its parameters.
+        schedulers: for a phase what makes its learning rate scheduler; one not named keeps its rate.
+        schedule: whether schedulers step once an ``epoch`` or after every ``step`` of their phase.
+        averaged_phase: phase whose weights ``ema_decay`` averages.
+        gradient_clip: largest norm of a phase's gradient, one for all phases or one for each by name; 0 is off.
+        accumulate: batches whose gradients are averaged for one step.
+        ema_decay: share that the running average of the weights keeps at a step, e.g. 0.999; it then stands in
+            for them in validation, test and prediction. 0 is off.
+
+    Attributes:
+        weights: weight of a loss term by its name, 1 for terms not named. A term weighted 0 is logged only.
+        batches_seen: training batches since the start of the run; every x-axis counts them.
+        windows_seen: ended windows since the start of the run, whether or not a phase has waited in them.
+    """
+
+    phases: ClassVar[tuple[str, ...]]
+    phase_modules: ClassVar[dict[str, tuple[str, ...]]]
+
+    def __init__(
+        self,
+        *,
+        optimizers: dict[str, OptimizerCallable],
+        averaged_phase: str,
+        schedulers: dict[str, LRSchedulerCallable | None] | None = None,
+        schedule: Literal["epoch", "step"] = "epoch",
+        gradient_clip: float | dict[str, float] = 0.0,
+        accumulate: int = 1,
+        ema_decay: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        if self.phase_modules.keys() != set(self.phases):
+            raise TypeError(f"{type(self).__name__} has phases {self.phases} but phase_modules {self.phase_modules}")
+        if accumulate < 1:
+            raise InputError(f"accumulate is {accumulate}; give a whole number of at least 1")
+        clips = gradient_clip if isinstance(gradient_clip, dict) else dict.fromkeys(self.phases, gradient_clip)
+        if unknown := sorted(clips.keys() - set(self.phases)):
+            raise InputError(f"gradient_clip names {unknown}; the phases are {list(self.phases)}")
+        if negative := {phase: norm for phase, norm in clips.items() if norm < 0}:
+            raise InputError(f"gradient_clip is {negative}; give a norm above 0, or 0 for no clipping")
+        self.optimizer_factories = dict(optimizers)
+        self.scheduler_factories = dict(schedulers or {})
+        self.schedule = schedule
+        self.averaged_phase = averaged_phase
+        self.gradient_clips: dict[str, float] = clips
+        self.accumulate = accumulate
+        self.average = WeightAverage(ema_decay) if ema_decay else None
+        self.weights: dict[str, float] = {}
+        self.batches_seen = 0
+        self.windows_seen = 0
+        self._window_batches = 0  # batches whose gradients wait for the end of the window
+        self._terms_seen: dict[str, set[str]] = {}
+        self._weights_checked = False
+        self._optimizers: dict[str, Optimizer] = {}
+        self._schedulers: dict[str, LRScheduler] = {}
+        self._averaged: dict[str, Parameter] = {}
+        self._non_finite = NonFiniteLosses()
+        self._latest: dict[str, Tensor | float] = {}
+        self._scale: SharedScale | None = None  # under 16-mixed only
+
+    @property
+    def epochs_seen(self) -> float:
+        """Passes over the training data since the start of the run, with the fraction of the present one."""
+        return self.batches_seen / self.trainer.num_training_batches
+
+    # ---------------------------------------------------------------- what a system writes
+
+    def prepare(self, batch: Any) -> Any:
+        """Return what the phases of this batch share, such as the generated samples with their graph."""
+        return batch
+
+    # ---------------------------------------------------------------- the step
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """Train every due phase on one batch."""
+        closes = self._window_batches + 1 == self.accumulate or self.trainer.is_last_batch
+        if self._window_batches == 0 and self._scale is not None:
+            self._scale.start_window(self.device)
+        with self._own_randomness():
+            forward = self.prepare(batch)
+            for phase, optimizer in zip(self._optimizers, self._lightning_optimizers(), strict=True):
+                if self.phase_due(phase):
+                    self._train_phase(phase, optimizer, forward, closes)
+        self._check_weights()
+        self._log_latest()
+        self.batches_seen += 1
+        self.windows_seen += closes
+        self._window_batches = 0 if closes else self._window_batches + 1
+        log_interval: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it late
+        if self.batches_seen % max(log_interval, 1) == 0:
+            # at the log's rhythm, when values are fetched from the device anyway
+            check_finite(self._non_finite, self.trainer.strategy)
+
+    def phase_due(self, phase: str) -> bool:
+        """Tell whether the phase is trained on the present batch."""
+        return phase in self._optimizers
+
+    def _train_phase(self, phase: str, optimizer: LightningOptimizer, forward: Any, closes: bool) -> None:
+        if self._window_batches == 0:
+            optimizer.zero_grad(set_to_none=True)
+        elif closes and self._scale is not None:
+            self._scale.follow(phase)
+        with self.toggled_optimizer(optimizer), self._gradients_kept_local(not closes):
+            terms: dict[str, Tensor] = getattr(self, f"{phase}_loss")(forward)
+            total = self._weighted_sum(phase, terms)
+            self.manual_backward(total)
+            if closes:
+                optimizer.step()
+        if closes and phase == self.averaged_phase and self.average is not None:
+            self.average.update(self._averaged)
+        if closes and self.schedule == "step" and phase in self._schedulers:
+            self._schedulers[phase].step()
+        self._record(phase, {**terms, "total": total}, closes)
+
+    def _weighted_sum(self, phase: str, terms: dict[str, Tensor]) -> Tensor:
+        """Add up, leaving out weights of 0: the product would cost a backward and let a NaN through."""
+        self._terms_seen[phase] = set(terms)
+        weights = {name: self.weights.get(name, 1.0) for name in terms}
+        weighted = [weights[name] * term for name, term in terms.items() if weights[name] != 0]
+        if not weighted:
+            raise InputError(f"every {phase} loss has weight 0 ({sorted(terms)}): nothing is left to train it by")
+        return sum(weighted[1:], start=weighted[0])
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Average the window's gradients and clip them; the gradient scaler has unscaled them by now."""
+        phase = next(name for name, own in self._optimizers.items() if own is optimizer)
+        batches = self._window_batches + 1
+        if batches > 1:
+            for group in optimizer.param_groups:
+                for weight in group["params"]:
+                    if weight.grad is not None:
+                        weight.grad.div_(batches)
+        if norm := self.gradient_clips.get(phase):
+            self.clip_gradients(optimizer, norm, "norm")
+
+    @contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        """Draw from generators that depend on the step alone, and leave the global ones as they were."""
+        cuda = [self.device] if self.device.type == "cuda" else []
+        seed = derive_seed(global_seed(), "train", self.batches_seen, self.global_rank)
+        with torch.random.fork_rng(devices=cuda):
+            # torch.manual_seed would also queue a seed for devices that this process never starts
+            torch.default_generator.manual_seed(seed)
+            if cuda:
+                torch.cuda.manual_seed(seed)
+            yield
+
+    def _gradients_kept_local(self, local: bool) -> AbstractContextManager[None]:
+        """Within a window gradients add up in each process; they travel at its end."""
+        strategy = self.trainer.strategy
+        return strategy.block_backward_sync() if local and isinstance(strategy, ParallelStrategy) else nullcontext()
+
+    def _lightning_optimizers(self) -> list[LightningOptimizer]:
+        optimizers = self.optimizers()
+        return optimizers if isinstance(optimizers, list) else [optimizers]
+
+    # ---------------------------------------------------------------- watching
+
+    def _record(self, phase: str, terms: dict[str, Tensor], stepped: bool) -> None:
+        self._non_finite.note(phase, terms, self.batches_seen)
+        self._latest |= {f"train/{phase}/{name}": term.detach() for name, term in terms.items()}
+        if stepped and self._scale is not None:
+            self._scale.after_step(phase)
+            self._latest[f"train/{phase}/skipped_steps"] = float(self._scale.skipped[phase])
+
+    def _log_latest(self) -> None:
+        """Log every phase's latest values on the batches of which Lightning writes a row, and at an epoch's end.
+
+        Logging at every batch would cost 0.4 ms a value, and what is not written is not seen.
+        """
+        if self.trainer.is_last_batch or self.trainer._logger_connector.should_update_logs:
+            # batch_size only weighs means over an epoch; given, it keeps Lightning from searching the batch for it
+            self.log_dict(self._latest, logger=bool(self.trainer.loggers), batch_size=1)
+
+    def _check_weights(self) -> None:
+        """Once every phase has shown its terms, refuse a weight that no term takes."""
+        if self._weights_checked or self._terms_seen.keys() != self._optimizers.keys():
+            return
+        known = set[str]().union(*self._terms_seen.values())
+        if unknown := sorted(self.weights.keys() - known):
+            raise InputError(f"weights are given for {unknown}; the loss terms are {sorted(known)}")
+        self._weights_checked = True
+
+    # ---------------------------------------------------------------- before the first step
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Check the trainer before Lightning does in words of its own; hand it what accompanies the training."""
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            check_trainer(self.trainer)
+        evaluate = [EvaluateAverage(self.average, self._averaged_parameters)] if self.average is not None else []
+        return [SharedBuffers(), *evaluate]
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Make an optimizer and, where wanted, a scheduler for every phase that has parameters to train."""
+        self._optimizers, self._schedulers, self._window_batches = {}, {}, 0
+        for phase in self.phases:
+            parameters = phase_parameters(self, self.phase_modules[phase]).values()
+            if trained := [weight for weight in parameters if weight.requires_grad]:
+                self._optimizers[phase] = optimizer = self.optimizer_factories[phase](trained)
+                if make_scheduler := self.scheduler_factories.get(phase):
+                    self._schedulers[phase] = scheduler = _metric_free(phase, make_scheduler(optimizer))
+                    if isinstance(scheduler, WarmUpCosine) and scheduler.total is None:
+                        scheduler.last_until(self._units_of_run(phase))
+        check_system(self, self._optimizers)
+        self._averaged = self._averaged_parameters()
+        precision = self.trainer.precision_plugin
+        scaler = precision.scaler if isinstance(precision, MixedPrecision) else None
+        if scaler is not None:
+            check_clipping(self._optimizers, self.gradient_clips)
+        self._scale = None if scaler is None else SharedScale(scaler, self._optimizers)
+        return list(self._optimizers.values()), list(self._schedulers.values())
+
+    def _units_of_run(self, phase: str) -> int:
+        """Return how often the run will step the scheduler of a phase that is due in every window."""
+        trainer = self.trainer
+        epochs = trainer.max_epochs or 0  # -1: as many as it takes
+        steps = trainer.max_steps // len(self.phases)  # Lightning counts those of all phases; below 0: no limit
+        if epochs < 0 and (steps < 0 or self.schedule == "epoch"):
+            raise InputError(f"the scheduler of {phase} lasts as long as the run, which has no end: set max_epochs")
+        if epochs < 0:
+            return steps
+        if self.schedule == "epoch":
+            return epochs
+        _ = trainer.estimated_stepping_batches  # opens the data, whose batches are then counted
+        windows = epochs * -(-int(trainer.num_training_batches) // self.accumulate)
+        return min(windows, steps) if steps >= 0 else windows
+
+    def _averaged_parameters(self) -> dict[str, Parameter]:
+        return phase_parameters(self, self.phase_modules[self.averaged_phase])
+
+    # ---------------------------------------------------------------- epochs and checkpoints
+
+    def on_train_epoch_end(self) -> None:
+        """Check the losses and step the schedulers."""
+        check_finite(self._non_finite, self.trainer.strategy)
+        if self.schedule == "epoch":
+            for scheduler in self._schedulers.values():
+                scheduler.step()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the counters and the average; refuse to write a state that is not finite."""
+        check_finite(self._non_finite, self.trainer.strategy)
+        checkpoint["phased_training"] = {"batches_seen": self.batches_seen, "windows_seen": self.windows_seen}
+        if self.average is not None:
+            checkpoint["state_dict"].update(self.average.live_weights())
+            checkpoint["weight_average"] = self.average.state_dict()
+        checkpoint["hyper_parameters"] = only_plain(checkpoint.get("hyper_parameters", {}))
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take over the counters and the average.
+
+        Raises:
+            InputError: where the checkpoint is of another system or of other hyper-parameters.
+        """
+        if self.strict_loading:
+            check_fits(checkpoint, self.state_dict(), self.hparams)
+        if "phased_training" not in checkpoint:
+            raise InputError("the checkpoint was not written by a system of this project: it counts no batches")
+        self.batches_seen = checkpoint["phased_training"]["batches_seen"]
+        self.windows_seen = checkpoint["phased_training"]["windows_seen"]
+        if self.average is not None and "weight_average" in checkpoint:
+            self.average.load_state_dict(checkpoint["weight_average"])
+
+
+def _metric_free(phase: str, scheduler: LRScheduler | ReduceLROnPlateau) -> LRScheduler:
+    if isinstance(scheduler, ReduceLROnPlateau):
+        raise InputError(
+            f"{phase}_scheduler is ReduceLROnPlateau, which waits for a metric; schedulers follow the "
+            "training here: use StepLR, MultiStepLR, CosineAnnealingLR, LinearLR or another that needs none"
+        )
+    return scheduler

@@ -1,0 +1,57 @@
+"""How restored clips move beside the real ones: one formula per function; clips are ``(B, T, C, H, W)``."""
+
+import torch
+from torch import Tensor
+
+from lightning_models.losses import at_least_float32
+
+
+def temporal_consistency(fake: Tensor, real: Tensor) -> Tensor:
+    """Return ``mean |(f[t+1] - f[t]) - (x[t+1] - x[t])|``: the clip must change as the real one changes.
+
+    Penalising the generated change alone would reward a frozen picture.
+
+    Args:
+        fake: ``(B, T, ...)`` with T >= 2.
+        real: the same shape.
+    """
+    return _change_difference(fake, real, order=1)
+
+
+def temporal_smoothness(fake: Tensor, real: Tensor) -> Tensor:
+    """Return the mean absolute difference of second differences in time: flicker the real clip has not.
+
+    The second difference of the real clip is the target for the same reason as in
+    :func:`temporal_consistency`.
+
+    Args:
+        fake: ``(B, T, ...)`` with T >= 3.
+        real: the same shape.
+    """
+    return _change_difference(fake, real, order=2)
+
+
+def flow_consistency(frame: Tensor, warped_next: Tensor, valid: Tensor) -> Tensor:
+    """Return ``mean |f[t] - warp(f[t+1], flow[t -> t+1])|`` where the motion stays in the picture.
+
+    Args:
+        frame: ``(N, C, H, W)`` generated frames t (any leading dimensions).
+        warped_next: the generated frames t+1, warped back to t by the real clip's flow, same shape.
+        valid: ``(N, 1, H, W)``, 1 where the warp read from inside the picture, else 0.
+
+    Returns:
+        A scalar; 0 where no place is valid.
+    """
+    frame, warped_next, valid = (at_least_float32(tensor) for tensor in (frame, warped_next, valid))
+    error = ((frame - warped_next).abs() * valid).sum()
+    return error / valid.expand_as(frame).sum().clamp(min=1)
+
+
+def _change_difference(fake: Tensor, real: Tensor, order: int) -> Tensor:
+    if fake.shape != real.shape or fake.shape[1] <= order:
+        raise ValueError(
+            f"clips of equal shape and more than {order} frames are needed, "
+            f"got {tuple(fake.shape)} and {tuple(real.shape)}"
+        )
+    # differences are linear: one difference of the error instead of one of each clip
+    return torch.diff(at_least_float32(fake) - at_least_float32(real), n=order, dim=1).abs().mean()

@@ -1,0 +1,35 @@
+"""metrics.csv: rows at once, columns that come later, and a resumed run."""
+
+import csv
+
+from callbacks.metrics_csv import MetricsCsv
+
+
+def read(folder):
+    with (folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_rows_are_on_the_disk_at_once_and_columns_may_come_later(tmp_path):
+    log = MetricsCsv(tmp_path)
+    log.log_metrics({"a": 1.0}, 0)
+    assert read(tmp_path) == [{"step": "0", "a": "1.0"}]
+    log.log_metrics({"b": 2.0}, 1)
+    log.log_metrics({"a": 3.0}, 2)
+    assert read(tmp_path) == [
+        {"step": "0", "a": "1.0", "b": ""},
+        {"step": "1", "a": "", "b": "2.0"},
+        {"step": "2", "a": "3.0", "b": ""},
+    ]
+
+
+def test_a_resumed_run_replaces_the_rows_it_repeats(tmp_path):
+    first = MetricsCsv(tmp_path)
+    for step in range(4):
+        first.log_metrics({"a": step}, step)
+    again = MetricsCsv(tmp_path)
+    for step in (2, 3, 4):
+        again.log_metrics({"a": -step}, step)
+    assert [(row["step"], row["a"]) for row in read(tmp_path)] == [
+        ("0", "0"), ("1", "1"), ("2", "-2"), ("3", "-3"), ("4", "-4"),
+    ]  # fmt: skip
