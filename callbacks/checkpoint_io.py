@@ -9,7 +9,7 @@ from typing import IO, Any, BinaryIO, cast
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from callbacks.atomic_file import atomic_file
+from datamodules.atomic_file import atomic_file
 from datamodules.errors import InputError
 
 

@@ -14,9 +14,9 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 
-from callbacks.atomic_file import atomic_file, write_text
 from callbacks.batches_seen import batches_seen
 from callbacks.checkpoint_io import AtomicCheckpointIO, read_checkpoint
+from datamodules.atomic_file import atomic_file, write_text
 from datamodules.errors import InputError
 
 FOLDER = "checkpoints"

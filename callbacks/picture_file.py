@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from callbacks.atomic_file import atomic_file
+from datamodules.atomic_file import atomic_file
 
 Picture = NDArray[np.uint8]
 

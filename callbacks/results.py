@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
-from callbacks.atomic_file import write_text
+from datamodules.atomic_file import write_text
 from datamodules.seeding import global_seed
 
 PACKAGES = ("fulgurite", "torch", "lightning", "numpy")

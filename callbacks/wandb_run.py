@@ -15,8 +15,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from callbacks.atomic_file import write_text
 from callbacks.batches_seen import batches_seen
+from datamodules.atomic_file import write_text
 from datamodules.errors import InputError
 
 AXIS = "batches"

@@ -11,7 +11,6 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import numpy as np
 from lightning.pytorch import LightningModule, Trainer
 
-from callbacks.atomic_file import atomic_file, atomic_folder
 from callbacks.clips.anomaly_plots import draw_scores
 from callbacks.clips.frame_table import Array
 from callbacks.clips.overlay import Overlay
@@ -19,6 +18,7 @@ from callbacks.clips.threshold import threshold_of
 from callbacks.clips.window_merger import Merged, WindowMerger
 from callbacks.plots import picture
 from callbacks.streamed_writer import StreamedWriter
+from datamodules.atomic_file import atomic_file, atomic_folder
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.media import VideoWriter, read_frames
 

@@ -9,10 +9,10 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from callbacks.atomic_file import atomic_file, atomic_folder
 from callbacks.images.sheets import colour, grid, to_picture
 from callbacks.picture_file import write_png
 from callbacks.results import write_rows
+from datamodules.atomic_file import atomic_file, atomic_folder
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
 from datamodules.named import source_name

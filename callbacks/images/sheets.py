@@ -7,9 +7,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from callbacks.atomic_file import atomic_file
 from callbacks.panels import film, panel, to_pictures
 from callbacks.picture_file import Picture, stacked
+from datamodules.atomic_file import atomic_file
 from datamodules.media import VideoWriter
 
 COLUMNS = 8

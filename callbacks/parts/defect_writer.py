@@ -12,7 +12,6 @@ import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from callbacks.atomic_file import atomic_folder, write_text
 from callbacks.parts.contact_sheet import ContactSheet
 from callbacks.parts.defects import Box, find_boxes
 from callbacks.parts.heat_picture import draw_heat, with_bar
@@ -20,6 +19,7 @@ from callbacks.parts.part_table import part_start
 from callbacks.parts.part_thresholds import PartThresholds, part_thresholds_of
 from callbacks.picture_file import Picture, write_png
 from callbacks.results import write_rows
+from datamodules.atomic_file import atomic_folder, write_text
 from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
 from datamodules.named import source_name

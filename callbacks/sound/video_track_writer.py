@@ -10,8 +10,8 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from callbacks.atomic_file import atomic_folder
 from callbacks.streamed_writer import StreamedWriter
+from datamodules.atomic_file import atomic_folder
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.sound.sound import FilmWriter, Sound, read_sound, track_rate
 

@@ -8,7 +8,8 @@ import signal
 import pytest
 import torch
 
-from callbacks import AtomicCheckpointIO, atomic_file
+from callbacks import AtomicCheckpointIO
+from datamodules import atomic_file
 from datamodules.errors import InputError
 
 OLD = {"epoch": 1, "weight": torch.zeros(1000)}

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from callbacks.atomic_file import atomic_folder
+from datamodules.atomic_file import atomic_folder
 from datamodules.errors import InputError
 
 

@@ -120,7 +120,7 @@ def _readable_errors(path: Path) -> Iterator[None]:
             raise
         raise InputError(
             f"{path} cannot be written: {error.strerror}. What was there before is intact. "
-            "Free some space, or name another folder by --run.root."
+            "Free some space, or name another folder."
         ) from error
 
 
