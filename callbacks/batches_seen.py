@@ -1,16 +1,8 @@
 """How many training batches the weights have seen: the x-axis of every logger, and the names of what is shown."""
 
-from typing import Protocol, runtime_checkable
-
 from lightning.pytorch import Trainer
 
-
-@runtime_checkable
-class CountsBatches(Protocol):
-    """A module that knows what its weights have seen, from its checkpoint too."""
-
-    batches_seen: int
-    """Training batches since the start of the run."""
+from datamodules.protocols import CountsBatches
 
 
 def batches_seen(trainer: Trainer) -> int:

@@ -3,10 +3,9 @@
 import json
 import math
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -18,15 +17,9 @@ from callbacks.batches_seen import batches_seen
 from callbacks.checkpoint_io import AtomicCheckpointIO, read_checkpoint
 from datamodules.atomic_file import atomic_file, write_text
 from datamodules.errors import InputError
+from datamodules.protocols import DeclaresUndefined
 
 FOLDER = "checkpoints"
-
-
-@runtime_checkable
-class DeclaresUndefined(Protocol):
-    """A callback that says which metrics had no value in the last validation, and why."""
-
-    undefined: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

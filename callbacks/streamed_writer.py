@@ -1,18 +1,12 @@
 """What the writers of streams share: recordings come one after another, and each has files of its own."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from datamodules.errors import InputError
-
-
-@runtime_checkable
-class HasPredictSources(Protocol):
-    """A data module that knows the recordings it predicts on; each has a ``name``, as in the batches."""
-
-    predict_sources: Sequence[Any]
+from datamodules.protocols import HasPredictSources
 
 
 class OpenFiles(Protocol):

@@ -14,12 +14,11 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from callbacks.images.generation_metrics import Decodes
-from callbacks.images.image_sheets import GeneratesVideo
 from callbacks.images.sheets import colour, grid, to_picture, write_clips
 from callbacks.picture_file import write_png
 from datamodules.atomic_file import atomic_file
 from datamodules.errors import InputError
+from datamodules.protocols import Decodes, GeneratesVideo
 from datamodules.seeding import derive_seed
 from fulgurite.building import trust_only_importable
 from fulgurite.errors import readable_errors

@@ -1,9 +1,8 @@
 """What the model sees and makes, as a picture and a film, at every validation."""
 
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import cv2
 import torch
@@ -18,15 +17,7 @@ from callbacks.wandb_run import show
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.errors import InputError
 from datamodules.media import VideoWriter
-
-
-@runtime_checkable
-class HasVisuals(Protocol):
-    """A module that can show its work."""
-
-    def visuals(self, batch: VideoBatch) -> Mapping[str, Tensor]:
-        """Return named clips ``(B, T, C, H, W)`` in [0, 1], C 1 or 3."""
-        ...
+from datamodules.protocols import HasVisuals
 
 
 class MediaLogger(Cadence):

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from lightning.pytorch import LightningModule, Trainer
@@ -21,17 +21,7 @@ from callbacks.streamed_writer import StreamedWriter
 from datamodules.atomic_file import atomic_file, atomic_folder
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.media import VideoWriter, read_frames
-
-
-class Source(Protocol):
-    """A video to predict on: its name in the batches, its file or folder, its frames per second."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def path(self) -> Path: ...  # noqa: D102
-    @property
-    def fps(self) -> float: ...  # noqa: D102
+from datamodules.protocols import PredictSource
 
 
 class PredictionWriter(StreamedWriter["_Prediction"]):
@@ -73,7 +63,7 @@ class PredictionWriter(StreamedWriter["_Prediction"]):
         for row, video in enumerate(outputs.video):
             place = _Place((batch.frames.shape[-2], batch.frames.shape[-1]), tuple(regions[row]))
 
-            def open_files(source: Source, place: _Place = place) -> _Prediction:
+            def open_files(source: PredictSource, place: _Place = place) -> _Prediction:
                 folder = Path(trainer.default_root_dir) / "predictions" / source.name
                 return _Prediction(source, folder, place, threshold_of(pl_module), self.overlay)
 
@@ -90,7 +80,9 @@ class _Place(NamedTuple):
 class _Prediction:
     """The files of one video, open until all of its frames are written."""
 
-    def __init__(self, source: Source, folder: Path, place: _Place, threshold: float | None, overlay: bool) -> None:
+    def __init__(
+        self, source: PredictSource, folder: Path, place: _Place, threshold: float | None, overlay: bool
+    ) -> None:
         self.source = source
         self._place, self._threshold = place, threshold
         self._merger = WindowMerger(source.name)

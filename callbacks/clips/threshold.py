@@ -1,17 +1,10 @@
 """From which raw score on a module calls a frame anomalous."""
 
 import math
-from typing import Protocol, runtime_checkable
 
 from lightning.pytorch import LightningModule
-from torch import Tensor
 
-
-@runtime_checkable
-class HasThreshold(Protocol):
-    """A module with a calibrated threshold: a 0-dim buffer, NaN until it was calibrated."""
-
-    score_threshold: Tensor
+from datamodules.protocols import HasThreshold
 
 
 def threshold_of(pl_module: LightningModule) -> float | None:

@@ -2,9 +2,8 @@
 
 import json
 from collections import deque
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
@@ -15,22 +14,13 @@ from callbacks.images.course_plot import draw_course
 from callbacks.results import write_record
 from callbacks.wandb_run import show
 from datamodules.errors import InputError
+from datamodules.protocols import HasHealth
 
 FILE = "adversarial_health.json"
 SATURATED_ACCURACY, SATURATED_GAP = 0.99, 0.98
 WON_OBJECTIVE = 0.01
 BLIND_ACCURACY, BLIND_GAP = 0.55, 0.02
 DIVERSITY, DIVERSITY_METRIC, VALIDATIONS = 0.05, "val/sample_diversity", 3
-
-
-@runtime_checkable
-class HasHealth(Protocol):
-    """A module that leaves after each batch what its discriminator thinks."""
-
-    health: Mapping[str, Tensor]
-    """Means over the batch, 0-dim: what is made of ``real`` pictures, of a ``reconstruction``, of a ``sample``
-    (probabilities of being real, or a critic's scores), and the ``accuracy`` in [0, 1]; of one whose objective ends
-    at 0 also the ``objective``, at least 0, without weights and penalties."""
 
 
 class AdversarialHealth(Callback):

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,21 +21,11 @@ from callbacks.images.sample_quality import Spread, frechet_distance, kernel_dis
 from callbacks.results import about_run, write_record, write_rows
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
+from datamodules.protocols import Decodes
 from datamodules.seeding import derive_seed
 
 ACTIVE = 0.01
 """A latent dimension is active where its posterior's mean varies more than this (Burda et al. 2016)."""
-
-
-@runtime_checkable
-class Decodes(Protocol):
-    """A module that makes pictures of latent vectors."""
-
-    latent_dim: int
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Turn ``(B, latent_dim)`` into pictures ``(B, C, H, W)`` in [0, 1]."""
-        ...
 
 
 class GenerationMetrics(Callback):

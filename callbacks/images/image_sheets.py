@@ -1,10 +1,10 @@
 """What a generative autoencoder draws, on sheets: beside its input, at random, and along its latent space."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -19,48 +19,12 @@ from callbacks.picture_file import Picture, keep_newest, write_png
 from callbacks.wandb_run import show
 from datamodules.batches import ImageBatch, Reconstructions
 from datamodules.errors import InputError
+from datamodules.protocols import Decodes, Encodes, GeneratesVideo, HasSplitManifest, HasVisuals
 from datamodules.seeding import derive_seed
 
 TRAVERSED, REACH, STEPS = 8, 3.0, 9  # dimensions, standard deviations to either side, pictures
 BETWEEN = 9  # pictures of an interpolation, both ends included
 FILMED = 4  # samples
-
-
-@runtime_checkable
-class Generates(Protocol):
-    """A module that makes pictures of latent vectors, and latent vectors of pictures."""
-
-    latent_dim: int
-
-    def encode(self, images: Tensor) -> Tensor:
-        """Return the posterior's mean ``(B, D)`` of uint8 ``(B, C, H, W)``."""
-        ...
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Turn ``(B, D)`` into pictures ``(B, C, H, W)`` in [0, 1]."""
-        ...
-
-    def visuals(self, batch: ImageBatch) -> Mapping[str, Tensor]:
-        """Return further named maps ``(B, 1 or 3, H, W)`` in [0, 1]."""
-        ...
-
-
-@runtime_checkable
-class GeneratesVideo(Protocol):
-    """A module that makes clips of latent vectors."""
-
-    def generate_video(self, z: Tensor) -> Tensor:
-        """Turn ``(B, D)`` into clips ``(B, T, C, H, W)`` in [0, 1]."""
-        ...
-
-
-@runtime_checkable
-class NamesItsPictures(Protocol):
-    """A data module that tells which pictures are in which split."""
-
-    def split_manifest(self) -> Mapping[str, Any]:
-        """Return names by split below ``splits``."""
-        ...
 
 
 class ImageSheets(Cadence):
@@ -102,7 +66,7 @@ class ImageSheets(Cadence):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look for the pictures to interpolate before the first epoch, where the data module tells their names."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
-        if self.between and isinstance(data, NamesItsPictures):
+        if self.between and isinstance(data, HasSplitManifest):
             _check_names(self.between, data.split_manifest()["splits"]["validation"])
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -145,8 +109,8 @@ class ImageSheets(Cadence):
         self._seen = _Seen()
         if not trainer.is_global_zero or not seen.rows:
             return
-        if not isinstance(pl_module, Generates):
-            raise TypeError(f"{type(pl_module).__name__} lacks encode, decode or visuals; leave ImageSheets out")
+        if not (isinstance(pl_module, Encodes) and isinstance(pl_module, Decodes)):
+            raise TypeError(f"{type(pl_module).__name__} lacks encode, decode or latent_dim; leave ImageSheets out")
         folder = Path(trainer.default_root_dir) / "media"
         stem = f"batch-{batches_seen(trainer):07d}"
         with torch.no_grad():
@@ -183,7 +147,8 @@ class ImageSheets(Cadence):
             "input": colour(batch.images / 255),
             "reconstruction": colour(torch.stack([one for _, _, one in rows])),
         }
-        return grid(shown | dict(module.visuals(batch)))
+        further = module.visuals(batch) if isinstance(module, HasVisuals) else {}
+        return grid(shown | dict(further))
 
     def _interpolation(self, module: Any, seen: "_Seen") -> Picture:
         by_name = {name: picture for name, picture, _ in (seen.rows[index] for index in sorted(seen.rows))}

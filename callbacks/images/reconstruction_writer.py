@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,13 +16,7 @@ from datamodules.atomic_file import atomic_file, atomic_folder
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
 from datamodules.named import source_name
-
-
-@runtime_checkable
-class HasSource(Protocol):
-    """A data module that knows where its pictures come from."""
-
-    source: str | None
+from datamodules.protocols import HasSource
 
 
 class ReconstructionWriter(Callback):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -23,13 +23,7 @@ from datamodules.atomic_file import atomic_folder, write_text
 from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
 from datamodules.named import source_name
-
-
-@runtime_checkable
-class HasSource(Protocol):
-    """A data module that knows where its pictures come from: a folder or a file, None for generated ones."""
-
-    source: str | None
+from datamodules.protocols import HasSource
 
 
 class DefectWriter(Callback):

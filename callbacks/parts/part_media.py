@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -15,17 +15,9 @@ from callbacks.picture_file import Picture, keep_newest, stacked, write_png
 from callbacks.wandb_run import show
 from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
+from datamodules.protocols import HasVisuals
 
 _LARGEST = 1024  # pixels of a side
-
-
-@runtime_checkable
-class ShowsParts(Protocol):
-    """A module that can show its work on a part."""
-
-    def visuals(self, batch: PartBatch) -> Mapping[str, Tensor]:
-        """Return named pictures ``(1, C, h, w)`` in [0, 1], C 1 or 3, all of one size; one of them is "heat"."""
-        ...
 
 
 class PartMedia(Cadence):
@@ -75,7 +67,7 @@ class PartMedia(Cadence):
             return
         if not self.is_due(trainer):
             return
-        if not isinstance(pl_module, ShowsParts):
+        if not isinstance(pl_module, HasVisuals):
             raise TypeError(f"{type(pl_module).__name__} has no visuals(batch) to show; leave PartMedia out")
         with torch.no_grad():
             sheets = [_sheet(pl_module.visuals(batch), f"{batch.name}, {batch.defect}") for batch in picked]

@@ -1,18 +1,11 @@
 """From which raw scores on a module calls a tile, and a pixel, defective."""
 
 import math
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 from lightning.pytorch import LightningModule
-from torch import Tensor
 
-
-@runtime_checkable
-class HasPartThresholds(Protocol):
-    """A module that inspects parts: two 0-dim buffers, NaN until they were calibrated."""
-
-    tile_threshold: Tensor
-    pixel_threshold: Tensor
+from datamodules.protocols import HasPartThresholds
 
 
 class PartThresholds(NamedTuple):

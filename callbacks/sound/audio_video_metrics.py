@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
@@ -12,16 +12,9 @@ from callbacks.figures import log_figures
 from callbacks.results import about_run, write_record, write_rows
 from callbacks.sound.audio_video_table import PieceTable
 from datamodules.batches import AudioVideoBatch, DrawnClips
+from datamodules.protocols import HasRates
 
 HEADLINE = "l1"
-
-
-@runtime_checkable
-class HasRates(Protocol):
-    """A data module that knows the rates of its sound and pictures."""
-
-    sample_rate: int
-    fps: float
 
 
 class AudioVideoMetrics(Callback):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,26 +19,10 @@ from callbacks.plots import picture
 from callbacks.wandb_run import show
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.errors import InputError
+from datamodules.protocols import HasAttention, HasRates
 from datamodules.sound.sound import FilmWriter, Resampler, Sound, film_rate
 
 _COLUMNS = 15  # pictures in a strip
-
-
-@runtime_checkable
-class HasRates(Protocol):
-    """A data module that knows the rates of its sound and pictures."""
-
-    sample_rate: int
-    fps: float
-
-
-@runtime_checkable
-class HasAttention(Protocol):
-    """A module that can show where its pictures look."""
-
-    def attention(self, batch: AudioVideoBatch) -> Tensor:
-        """Return weights ``(B, layers, T, T)``, each row with the sum 1; without layers if it does not attend."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,20 +13,8 @@ from torch import Tensor
 from callbacks.streamed_writer import StreamedWriter
 from datamodules.atomic_file import atomic_folder
 from datamodules.batches import AudioVideoBatch, DrawnClips
+from datamodules.protocols import SoundSource
 from datamodules.sound.sound import FilmWriter, Sound, read_sound, track_rate
-
-
-class Source(Protocol):
-    """A sound to draw to: its name in the batches, its file, pictures per second, and how many of them."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def path(self) -> Path: ...  # noqa: D102
-    @property
-    def fps(self) -> float: ...  # noqa: D102
-    @property
-    def frames(self) -> int: ...  # noqa: D102
 
 
 class VideoTrackWriter(StreamedWriter["_Track"]):
@@ -107,7 +95,7 @@ class CrossFade:
 class _Track:
     """The film of one sound, open until all of its pictures are written."""
 
-    def __init__(self, source: Source, run: Path, size: Sequence[int]) -> None:
+    def __init__(self, source: SoundSource, run: Path, size: Sequence[int]) -> None:
         self.source = source
         self._fade = CrossFade()
         self._frames = 0

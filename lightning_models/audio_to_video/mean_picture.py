@@ -5,22 +5,11 @@ thousands of steps on that, and what the sound changes is lost in the rest of th
 the net's picture ``p``, both in (0, 1), the odds are multiplied: a net that draws 1/2 everywhere shows ``m``.
 """
 
-from typing import Protocol, runtime_checkable
-
 import torch
 from torch import Tensor
 
 FAINTEST = 0.01
 """The mean picture is kept so far from 0 and 1, from which no gradient would lead away."""
-
-
-@runtime_checkable
-class HasMeanPicture(Protocol):
-    """A data module that knows the mean of the pictures it trains on."""
-
-    def mean_picture(self) -> Tensor:
-        """Return float32 ``(3, H, W)`` in [0, 1]."""
-        ...
 
 
 def odds_of(picture: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ picture follows the sound: drawn to another clip's sound, or to silence, a clip 
 """
 
 import math
-from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from lightning.pytorch import Callback
@@ -14,31 +14,16 @@ from torch import Tensor
 
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.errors import InputError
+from datamodules.protocols import HasMeanPicture, HasPictureSize, HasPieceLength, HasRates
 from lightning_models.audio_to_video import video_losses
 from lightning_models.audio_to_video.encoders import AudioEncoder, PretrainedEncoder
 from lightning_models.audio_to_video.legacy import AudioToVideoNetLegacy
-from lightning_models.audio_to_video.mean_picture import HasMeanPicture, odds_of, shift
+from lightning_models.audio_to_video.mean_picture import odds_of, shift
 from lightning_models.audio_to_video.network import AudioToFrames, AudioToVideoNet
 from lightning_models.training.phases import PhasedModule
 
 MISMATCH_STEP = 4
 """To another clip's sound only every fourth frame is drawn: enough to compare, for a quarter of the cost."""
-
-
-@runtime_checkable
-class HasRates(Protocol):
-    """A data module that knows the rates of its sound and pictures, and their size."""
-
-    sample_rate: int
-    fps: float
-    image_size: int
-
-
-@runtime_checkable
-class HasLength(Protocol):
-    """A data module that knows how many samples a piece of its sound has."""
-
-    num_samples: int
 
 
 class Drawn(NamedTuple):
@@ -201,12 +186,12 @@ class AudioToVideo(PhasedModule):
         Shapes alone do not tell: twice the pictures of twice the samples are as many for a piece half as long.
         """
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set without a type
-        if isinstance(data, HasRates):
+        if isinstance(data, HasRates) and isinstance(data, HasPictureSize):
             for key in ("fps", "sample_rate", "image_size"):
                 given, wanted = getattr(data, key), getattr(self.network, key)
                 if given != wanted:
                     raise InputError(f"data.{key} is {given:g}, but model.{key} is {wanted:g}: set both to the same")
-        if isinstance(data, HasLength):
+        if isinstance(data, HasPieceLength):
             self.network.num_frames(data.num_samples)  # refuses what is too short or too long
         return super().configure_callbacks()
 

@@ -282,10 +282,6 @@ class MotorVAEGAN(AdversarialModule):
 
     test_step = predict_step = validation_step  # type: ignore[assignment]
 
-    def visuals(self, batch: ImageBatch) -> dict[str, Tensor]:
-        """Return nothing: reconstructions and samples are all there is to see."""
-        return {}
-
     def _pictures(self, images: Tensor) -> Tensor:
         """Bytes 0..255 to [0, 1], of the size that the networks were built for."""
         check_picture_shape(images, self.picture_shape)

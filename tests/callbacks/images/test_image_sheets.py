@@ -222,11 +222,24 @@ def test_names_of_the_interpolation_are_checked_before_the_first_epoch(tmp_path)
     assert not model.decoded
 
 
-def test_without_what_is_shown_it_is_named(tmp_path):
-    class Blind(Model):
+def test_a_module_without_visuals_shows_what_all_have(tmp_path):
+    class Plain(Model):
         visuals = None
 
-    with pytest.raises(TypeError, match="Blind lacks encode, decode or visuals"):
+    fit(tmp_path, Plain(), ImageSheets())
+    sheets = {file.stem.rpartition("-")[2] for file in (tmp_path / "media").glob("batch-*.png")}
+    assert sheets == {"reconstructions", "samples", "traversals", "interpolation"}
+
+
+def test_without_what_is_shown_it_is_named(tmp_path):
+    class Blind(Model):
+        encode = None
+
+        def validation_step(self, batch, batch_idx):
+            images = batch.images / 255
+            return Reconstructions(batch.name, batch.index, images, images, torch.zeros(len(images), D), None)
+
+    with pytest.raises(TypeError, match="Blind lacks encode, decode or latent_dim"):
         fit(tmp_path, Blind(), ImageSheets())
     with pytest.raises(InputError, match="samples is 0"):
         ImageSheets(samples=0)

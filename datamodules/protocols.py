@@ -1,0 +1,250 @@
+"""What models, data modules and callbacks offer each other. Read this first when you add one of them.
+
+Nothing here is inherited. A class offers what it has: an attribute or a method of the name, shape and range below is
+enough, and whoever needs it asks by ``isinstance``, which checks the names alone. All of it is optional: a callback
+that cannot work without something says so, and one that merely shows more with it shows less.
+
+A model's steps return one of the typed answers of :mod:`datamodules.batches`, and by that alone the callbacks of its
+room work. The rest, by who asks:
+
+- every logger and file name: :class:`CountsBatches`;
+- pictures, clips and films at a validation: :class:`HasVisuals`, :class:`Encodes`, :class:`Decodes`,
+  :class:`GeneratesVideo`, :class:`HasAttention`;
+- scores: :class:`HasThreshold`, :class:`HasPartThresholds`;
+- the course of adversarial training: :class:`HasHealth`;
+- the folder of a prediction: :class:`HasSource`, :class:`HasPredictSources`;
+- the choice of ``best.ckpt``: :class:`DeclaresUndefined`.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+# --- what a model offers ------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class CountsBatches(Protocol):
+    """A model that knows how many batches its weights have seen, from its checkpoint too.
+
+    Attributes:
+        batches_seen: training batches since the start of the run, at least 0.
+    """
+
+    batches_seen: int
+
+
+@runtime_checkable
+class HasVisuals(Protocol):
+    """A model that can show its work on a batch."""
+
+    def visuals(self, batch: Any) -> Mapping[str, Tensor]:
+        """Return named pictures in [0, 1], one a row of the batch, all of one size.
+
+        Args:
+            batch: as the data module makes it; the callback calls in evaluation mode and without gradients.
+
+        Returns:
+            By name ``(B, C, H, W)`` for pictures and ``(B, T, C, H, W)`` for clips. C is 3 (RGB), or 1 for a map, such
+            as an error, which is drawn in colours. A part's visuals include ``heat``.
+        """
+        ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """A model that finds the latent vectors of pictures."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the posterior's mean, float ``(B, D)``, of uint8 pictures ``(B, C, H, W)``."""
+        ...
+
+
+@runtime_checkable
+class Decodes(Protocol):
+    """A model that makes pictures of latent vectors.
+
+    Attributes:
+        latent_dim: D, at least 1.
+    """
+
+    latent_dim: int
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Turn latent vectors ``(B, D)``, standard normal under the prior, into pictures ``(B, C, H, W)`` in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class GeneratesVideo(Protocol):
+    """A model that makes clips of latent vectors."""
+
+    def generate_video(self, z: Tensor) -> Tensor:
+        """Turn latent vectors ``(B, D)`` into clips ``(B, T, C, H, W)`` in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class HasAttention(Protocol):
+    """A model whose frames attend to a sequence, such as sound."""
+
+    def attention(self, batch: Any) -> Tensor:
+        """Return weights ``(B, layers, T, T)`` from frame to moment, each row with the sum 1; layers may be 0."""
+        ...
+
+
+@runtime_checkable
+class HasThreshold(Protocol):
+    """A model that calls a frame anomalous by a calibrated threshold.
+
+    Attributes:
+        score_threshold: 0-dim buffer; what scores strictly above it is anomalous. NaN until it was calibrated.
+    """
+
+    score_threshold: Tensor
+
+
+@runtime_checkable
+class HasPartThresholds(Protocol):
+    """A model that inspects parts, with calibrated thresholds.
+
+    Attributes:
+        tile_threshold: 0-dim buffer; a tile that scores strictly above it is defective. NaN until it was calibrated.
+        pixel_threshold: the same for a pixel of the heat.
+    """
+
+    tile_threshold: Tensor
+    pixel_threshold: Tensor
+
+
+@runtime_checkable
+class HasHealth(Protocol):
+    """A model that leaves behind, after each training batch, what its discriminator makes of it.
+
+    Attributes:
+        health: means over the batch, detached and 0-dim; empty where there is no discriminator. ``real``: what it
+            gives to real data, a probability in [0, 1] or a critic's score; the same for every kind of generated data,
+            under that kind's name (``reconstruction``, ``sample``, ``pseudo``). ``accuracy`` in [0, 1], half of it
+            for real data. ``objective``, at least 0, without weights and penalties, where it ends at 0 (a Wasserstein
+            critic's does not).
+    """
+
+    health: Mapping[str, Tensor]
+
+
+# --- what a data module offers --------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class HasSource(Protocol):
+    """A data module that knows where its data come from.
+
+    Attributes:
+        source: a folder or a file; None for the generated data.
+    """
+
+    source: str | None
+
+
+class PredictSource(Protocol):
+    """A recording to predict on; immutable."""
+
+    @property
+    def name(self) -> str:
+        """As in the batches, unique among the recordings; names the folder of its files."""
+
+    @property
+    def path(self) -> Path:
+        """Its file, or its folder of frames."""
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, above 0."""
+
+
+class SoundSource(PredictSource, Protocol):
+    """A sound to draw pictures to."""
+
+    @property
+    def frames(self) -> int:
+        """Number of pictures to draw, at least 1."""
+
+
+@runtime_checkable
+class HasPredictSources(Protocol):
+    """A data module that predicts on recordings, one after another.
+
+    Attributes:
+        predict_sources: the recordings (:class:`PredictSource`), in the order of the batches.
+    """
+
+    predict_sources: Sequence[Any]
+
+
+@runtime_checkable
+class HasSplitManifest(Protocol):
+    """A data module that tells what is in which split."""
+
+    def split_manifest(self) -> Mapping[str, Any]:
+        """Return the names of every split below ``splits``: ``{"splits": {"train": [...], "validation": [...]}}``."""
+        ...
+
+
+@runtime_checkable
+class HasRates(Protocol):
+    """A data module of sound with pictures.
+
+    Attributes:
+        sample_rate: samples of sound per second.
+        fps: pictures per second.
+    """
+
+    sample_rate: int
+    fps: float
+
+
+@runtime_checkable
+class HasPictureSize(Protocol):
+    """A data module of square pictures.
+
+    Attributes:
+        image_size: height and width in pixels.
+    """
+
+    image_size: int
+
+
+@runtime_checkable
+class HasPieceLength(Protocol):
+    """A data module that cuts sound into pieces of one length.
+
+    Attributes:
+        num_samples: samples of a piece.
+    """
+
+    num_samples: int
+
+
+@runtime_checkable
+class HasMeanPicture(Protocol):
+    """A data module that knows the mean of the pictures it trains on."""
+
+    def mean_picture(self) -> Tensor:
+        """Return float32 ``(3, H, W)`` in [0, 1]."""
+        ...
+
+
+# --- what a callback offers -----------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class DeclaresUndefined(Protocol):
+    """A callback that says which metrics had no value in the last validation, and why.
+
+    Attributes:
+        undefined: reason by logged name, e.g. ``{"val/frame_ap": "0 anomalous and 9 normal: both are needed"}``.
+    """
+
+    undefined: Mapping[str, str]
