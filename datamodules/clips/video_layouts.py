@@ -1,6 +1,6 @@
 """The folder layouts in which labelled video datasets are published, read into one form.
 
-``docs/data.md`` shows each of them. A layout is recognised by its folders' names; labels and masks are
+``docs/video.md`` shows each of them. A layout is recognised by its folders' names; labels and masks are
 matched to the clips by name, or by the numbers in the names (``Test001`` and ``01`` are both clip 1).
 """
 

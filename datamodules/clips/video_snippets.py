@@ -41,7 +41,7 @@ class VideoSnippetDataModule(LightningDataModule):
     """Windows of ``num_frames`` frames for training, calibration, validation, test and prediction.
 
     Normal clips train; some of them are held out for validation, as they are and once more with
-    pseudo-anomalies. Every clip is decoded once into a cache. ``docs/data.md`` shows the folder layouts.
+    pseudo-anomalies. Every clip is decoded once into a cache. ``docs/video.md`` shows the folder layouts.
 
     Args:
         source: folder of a dataset in one of the known layouts; for ``predict`` a video file, a folder of
