@@ -1,7 +1,7 @@
 """What is wrong with a command line or a configuration, in one sentence: the key, the value, the remedy.
 
 jsonargparse reports a mistake as a tree of every type it tried. The functions here pick the leaf that says what
-happened, find out where the value was written, and look for the name that was meant.
+happened and look for the name that was meant.
 """
 
 import ast
@@ -10,14 +10,12 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Any
 
-import yaml
 from lightning.pytorch import Callback, LightningDataModule, LightningModule
 from lightning.pytorch.loggers import Logger
 
-from datamodules.errors import InputError
+from fulgurite.given import Given
+from fulgurite.renamed import is_old, tell_new_names
 
 BASES: dict[str, type] = {
     "model": LightningModule,
@@ -39,73 +37,6 @@ TYPES = {
     "tuple": "a list, e.g. [1, 2]",
     "dict": "a mapping, e.g. {a: 1}",
 }
-
-
-class Given:
-    """What the user wrote: the words of the command line and the configurations they name, in order.
-
-    Args:
-        words: Arguments after the verb.
-
-    Raises:
-        InputError: If a configuration is not there or cannot be read.
-    """
-
-    def __init__(self, words: Sequence[str]) -> None:
-        self.words = list(words)
-        self.configs = {Path(path): _read(path) for path in self._config_paths()}
-
-    def _config_paths(self) -> Iterator[str]:
-        for index, word in enumerate(self.words):
-            option, equals, value = word.partition("=")
-            if option in ("-c", "--config"):
-                following = self.words[index + 1 : index + 2]
-                if not equals and (not following or following[0].startswith("--")):
-                    raise InputError("--config: a value is missing; write --config PATH")
-                yield value if equals else following[0]
-
-    def place(self, key: str) -> str:
-        """Return `` = value (in file)`` for the last part of a dotted key, empty where it is not found."""
-        leaf = key.rpartition(".")[2]
-        for index, word in enumerate(self.words):
-            option, equals, value = word.partition("=")
-            if option.startswith("--") and option.rpartition(".")[2].removeprefix("--") == leaf:
-                return f" = {value if equals else ' '.join(self.words[index + 1 : index + 2])}"
-        for path, config in reversed(self.configs.items()):
-            for value in _values(config, leaf):
-                return (f" = {value}" if not isinstance(value, dict) else "") + f" (in {path})"
-        return ""
-
-
-def _read(name: str) -> dict[str, Any]:
-    if "://" in name:
-        raise InputError(f"--config {name}: configurations are read from files only; download it, name the file")
-    path = Path(name)
-    if not path.is_file():
-        near = get_close_matches(path.name, (p.name for p in path.parent.glob("*.y*ml")), n=1)
-        hint = f" Did you mean {path.parent / near[0]}?" if near else ""
-        raise InputError(f"--config {path}: there is no such file.{hint} Give the path of a YAML file")
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        mark = getattr(problem, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        why = getattr(problem, "problem", None) or "not a text file"
-        raise InputError(f"--config {path}{line}: this is not YAML ({why}). Correct the line") from None
-    if not isinstance(config, dict):
-        raise InputError(f"--config {path}: expected lines of 'key: value', e.g. 'trainer:', got: {config}")
-    return config
-
-
-def _values(config: Any, leaf: str) -> Iterator[Any]:
-    if isinstance(config, dict):
-        if leaf in config:
-            yield config[leaf]
-        for value in config.values():
-            yield from _values(value, leaf)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _values(value, leaf)
 
 
 def explain(message: str, options: Collection[str], given: Given, verb: str) -> str:
@@ -133,6 +64,8 @@ def explain(message: str, options: Collection[str], given: Given, verb: str) -> 
 
 
 def _unknown_option(key: str, options: Collection[str], given: Given, verb: str) -> str:
+    if is_old(key):
+        return tell_new_names(given)
     parts = key.split(".")
     for depth, part in enumerate(parts):
         prefix = "".join(f"{p}." for p in parts[:depth])
@@ -155,7 +88,7 @@ def _nested(message: str, given: Given) -> str:
     if found := re.search(r"arguments are required: (\S+)", leaf):
         return f"{key}.{found[1]}: not given, and {_short(owners)} needs it. Write it below init_args"
     if name := _class_name(leaf):
-        return _unknown_class(key, name)
+        return tell_new_names(given) if is_old(name.rpartition(".")[2]) else _unknown_class(key, name)
     if found := re.search(r"Import path (\S+) does not", leaf):
         return f"{key} = {found[1]}: this class is of another kind. {_choices(key)}"
     value = re.search(r"(?:Got|Given) value: (.*)", leaf)
@@ -163,17 +96,21 @@ def _nested(message: str, given: Given) -> str:
         said = re.sub(r'^Parser key "[^"]+":', "", leaf)
         return f"{key}: {' '.join(said.split())}"
     shown = re.sub(r"^NestedArg\(key='[^']*', val=(.*)\)$", r"\1", value[1].partition(". Got value: ")[0])
-    file = re.search(r" \(in .*\)$", given.place(key))
+    written = given.find(key, _short(owners) if owners else "")
+    file = f" (in {written.config})" if written and written.config else ""
     expected = _expected(leaf[: value.start()])
-    return f"{key} = {shown}{file[0] if file else ''}: expected {expected}.{_meant(shown, leaf)}"
+    return f"{key} = {shown}{file}: expected {expected}.{_meant(shown, leaf)}"
 
 
 def _unknown_argument(key: str, owners: Sequence[str], given: Given) -> str:
+    owner = _short(owners)
+    if is_old(key, owner):
+        return tell_new_names(given)
     names = _arguments(owners[-1]) if owners else []
     name = key.rpartition(".")[2]
     near = get_close_matches(name, names, n=1)
     hint = f"Did you mean '{near[0]}'?" if near else f"It has: {', '.join(names)}"
-    return f"{key}{given.place(key)}: {_short(owners)} has no such option. {hint}"
+    return f"{key}{given.place(key, owner)}: {owner} has no such option. {hint}"
 
 
 def _arguments(path: str) -> list[str]:

@@ -27,8 +27,9 @@ from callbacks.written_settings import WrittenSettingsWin
 from datamodules.errors import InputError
 from fulgurite.building import build, trust_only_importable
 from fulgurite.errors import readable_errors
+from fulgurite.given import Given
 from fulgurite.launch import RUN_VARIABLE, Place, place
-from fulgurite.messages import Given, explain
+from fulgurite.messages import explain
 from fulgurite.quiet import keep_quiet
 from fulgurite.run_folder import RunFolder
 from fulgurite.runs import RunSettings, forget_unused

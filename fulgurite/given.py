@@ -1,0 +1,117 @@
+"""What the user wrote: the words of the command line and the configurations that they name."""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from datamodules.errors import InputError
+
+
+class Written(NamedTuple):
+    """One key as the user wrote it.
+
+    Attributes:
+        key: Dotted, without ``init_args``: ``model.optimizer.lr``. Entries of a list have the key of the list.
+        value: What stands there; the class's path where a class is named.
+        owner: Name of the class whose argument it is, empty where the file does not tell.
+        config: The configuration that it stands in, None for the command line.
+    """
+
+    key: str
+    value: Any
+    owner: str = ""
+    config: Path | None = None
+
+    def __str__(self) -> str:
+        value = "" if isinstance(self.value, dict) else f" = {self.value}"
+        return value + (f" (in {self.config})" if self.config else "")
+
+
+class Given:
+    """The words after the verb, and what they and the configurations among them say, in order: the last one wins.
+
+    Args:
+        words: Arguments after the verb.
+
+    Raises:
+        InputError: If a configuration is not there or cannot be read.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+        self.configs: dict[Path, dict[str, Any]] = {}
+        self.written = list(self._read())
+
+    def find(self, key: str, owner: str = "") -> Written | None:
+        """Return what was written for ``key`` (of the class ``owner``) and counts, None where nothing was."""
+        same = [one for one in self.written if one.key == key]
+        return next((one for one in reversed(same) if not owner or one.owner in ("", owner)), None)
+
+    def place(self, key: str, owner: str = "") -> str:
+        """Return `` = value (in file)`` for a dotted key, empty where it was not written."""
+        return str(self.find(key, owner) or "")
+
+    def _read(self) -> Iterator[Written]:
+        for index, word in enumerate(self.words):
+            option, equals, value = word.partition("=")
+            following = self.words[index + 1 : index + 2]
+            if not equals:
+                value = following[0] if following and not following[0].startswith("--") else ""
+            if option in ("-c", "--config"):
+                if not value:
+                    raise InputError("--config: a value is missing; write --config PATH")
+                path = Path(value)
+                self.configs[path] = _read(value)
+                yield from _walk(self.configs[path], path)
+            elif option.startswith("--"):
+                yield Written(_plain(option[2:].removesuffix("+")), value)
+
+
+def _read(name: str) -> dict[str, Any]:
+    if "://" in name:
+        raise InputError(f"--config {name}: configurations are read from files only; download it, name the file")
+    path = Path(name)
+    if not path.is_file():
+        near = get_close_matches(path.name, (p.name for p in path.parent.glob("*.y*ml")), n=1)
+        hint = f" Did you mean {path.parent / near[0]}?" if near else ""
+        raise InputError(f"--config {path}: there is no such file.{hint} Give the path of a YAML file")
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        mark = getattr(problem, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        why = getattr(problem, "problem", None) or "not a text file"
+        raise InputError(f"--config {path}{line}: this is not YAML ({why}). Correct the line") from None
+    if not isinstance(config, dict):
+        raise InputError(f"--config {path}: expected lines of 'key: value', e.g. 'trainer:', got: {config}")
+    return config
+
+
+def _walk(value: Any, config: Path, key: str = "", owner: str = "") -> Iterator[Written]:
+    if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
+        for entry in value:
+            yield from _walk(entry, config, key, owner)
+    elif isinstance(value, dict):
+        if "class_path" in value:
+            yield Written(key, value["class_path"], owner, config)
+            owner = str(value["class_path"]).rpartition(".")[2]
+            arguments = {name: given for name, given in value.items() if name != "class_path"}
+        else:
+            arguments = value
+            if key:
+                yield Written(key, value, owner, config)
+        for name, given in arguments.items():
+            if name in ("init_args", "dict_kwargs") and isinstance(given, dict):
+                for inner, deeper in given.items():
+                    yield from _walk(deeper, config, f"{key}.{inner}", owner)
+            else:
+                yield from _walk(given, config, f"{key}.{name}".lstrip("."), owner)
+    else:
+        yield Written(key, value, owner, config)
+
+
+def _plain(option: str) -> str:
+    return ".".join(part for part in option.split(".") if part not in ("init_args", "dict_kwargs"))

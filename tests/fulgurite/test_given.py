@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from fulgurite.given import Given
+
+CONFIG = """
+model:
+  class_path: VTAGAN
+  init_args:
+    num_frames: 8
+    optimizer: {class_path: torch.optim.SGD, init_args: {lr: 3}}
+    size: [1, 2]
+data: {lr: 1}
+trainer:
+  callbacks:
+  - {class_path: EarlyStopping, init_args: {monitor: a}}
+  - {class_path: callbacks.Other, init_args: {monitor: b}}
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model", "VTAGAN"),
+        ("model.num_frames", "8"),
+        ("model.optimizer", "torch.optim.SGD"),
+        ("model.optimizer.lr", "3"),
+        ("model.size", "[1, 2]"),
+        ("data.lr", "1"),
+    ],
+)
+def test_where_a_key_was_written(key, value, path):
+    assert Given(["--config", str(path)]).place(key) == f" = {value} (in {path})"
+
+
+@pytest.mark.parametrize("key", ["lr", "model.lr", "model.init_args.num_frames", "frames"])
+def test_the_last_part_of_a_key_is_not_the_key(key, path):
+    assert Given(["--config", str(path), "--data.lr", "7"]).place(key) == ""
+
+
+@pytest.mark.parametrize(("owner", "value"), [("EarlyStopping", "a"), ("Other", "b"), ("", "b")])
+def test_classes_in_a_list_are_told_apart(owner, value, path):
+    assert Given([f"--config={path}"]).place("trainer.callbacks.monitor", owner) == f" = {value} (in {path})"
+
+
+def test_the_last_one_counts(path, tmp_path):
+    later = tmp_path / "later.yaml"
+    later.write_text("data: {lr: 9}")
+    words = ["--data.lr", "5", "--config", str(path), "--config", str(later)]
+    assert Given(words).place("data.lr") == f" = 9 (in {later})"
+    assert Given([*words, "--data.init_args.lr=2"]).place("data.lr") == " = 2"
+    assert list(Given(words).configs) == [Path(path), later]
