@@ -207,13 +207,13 @@ class HasRates(Protocol):
 
 @runtime_checkable
 class HasPictureSize(Protocol):
-    """A data module of square pictures.
+    """A data module of pictures that need not be squares.
 
     Attributes:
         image_size: height and width in pixels.
     """
 
-    image_size: int
+    image_size: tuple[int, int]
 
 
 @runtime_checkable

@@ -90,7 +90,7 @@ class AitexDataModule(LightningDataModule):
         ):
             if not low <= value <= high:
                 raise InputError(f"data.{key}: is {value}, must be from {low} to {high}")
-        self.source = source
+        self.source, self.tile_size, self.channels = source, tile_size, channels
         self.starts: dict[str, int] = {}
         """First column by group, in pixels; known after ``setup``."""
         self._groups = groups

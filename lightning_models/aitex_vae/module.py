@@ -1,6 +1,7 @@
 """AitexVAE: a variational autoencoder of fabric, and the defects it cannot draw."""
 
 import warnings
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -78,6 +79,7 @@ class AitexVAE(CalibratedModule):
 
     phases: ClassVar[tuple[str, ...]] = ("vae",)
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"vae": ("network",)}
+    shared_with_data: ClassVar[Mapping[str, str]] = {"tile_size": "tile_size", "channels": "channels"}
     tile_threshold: Tensor
     pixel_threshold: Tensor
 

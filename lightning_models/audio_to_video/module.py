@@ -5,16 +5,16 @@ picture follows the sound: drawn to another clip's sound, or to silence, a clip 
 """
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
-from lightning.pytorch import Callback
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.errors import InputError
-from datamodules.protocols import HasMeanPicture, HasPictureSize, HasPieceLength, HasRates
+from datamodules.protocols import HasMeanPicture, HasPieceLength
 from lightning_models.audio_to_video import video_losses
 from lightning_models.audio_to_video.encoders import AudioEncoder, PretrainedEncoder
 from lightning_models.audio_to_video.legacy import AudioToVideoNetLegacy
@@ -75,6 +75,7 @@ class AudioToVideo(PhasedModule):
 
     phases: ClassVar[tuple[str, ...]] = ("generator",)
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"generator": ("network",)}
+    shared_with_data: ClassVar[Mapping[str, str]] = {name: name for name in ("fps", "sample_rate", "image_size")}
     network: AudioToFrames
     mean_odds: Tensor | None
 
@@ -180,20 +181,14 @@ class AudioToVideo(PhasedModule):
                 raise InputError(f"model.start_from_mean: {type(data).__name__} has no mean picture; set it to false")
             self.mean_odds.copy_(odds_of(data.mean_picture()))
 
-    def configure_callbacks(self) -> list[Callback]:
-        """Check the data's rates and the length of a piece too, before any of it is decoded.
+    def check_data(self, data: object) -> None:
+        """Refuse other rates and sizes, and pieces that are too short or too long.
 
         Shapes alone do not tell: twice the pictures of twice the samples are as many for a piece half as long.
         """
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set without a type
-        if isinstance(data, HasRates) and isinstance(data, HasPictureSize):
-            for key in ("fps", "sample_rate", "image_size"):
-                given, wanted = getattr(data, key), getattr(self.network, key)
-                if given != wanted:
-                    raise InputError(f"data.{key} is {given:g}, but model.{key} is {wanted:g}: set both to the same")
+        super().check_data(data)
         if isinstance(data, HasPieceLength):
-            self.network.num_frames(data.num_samples)  # refuses what is too short or too long
-        return super().configure_callbacks()
+            self.network.num_frames(data.num_samples)
 
     # --- training -----------------------------------------------------------------------------------------------
 

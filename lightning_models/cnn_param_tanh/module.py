@@ -5,6 +5,7 @@ penalty (Gulrajani et al. 2017, arXiv 1704.00028).
 """
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -82,6 +83,7 @@ class CNNParamTanh(AdversarialModule):
         "discriminator": ("critic",),
         "generator": ("vae", "param_tanh"),
     }
+    shared_with_data: ClassVar[Mapping[str, str]] = {"image_channels": "channels", "image_size": "image_size"}
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ VAE/GAN of Larsen et al. 2016 (arXiv 1512.09300).
 """
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -78,6 +79,7 @@ class MotorVAEGAN(AdversarialModule):
     """
 
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"discriminator": ("discriminator",), "generator": ("vae",)}
+    shared_with_data: ClassVar[Mapping[str, str]] = {"image_channels": "channels", "image_size": "image_size"}
 
     def __init__(
         self,

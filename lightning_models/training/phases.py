@@ -26,7 +26,7 @@ window of an epoch ends with the epoch, however short, so that a checkpoint at a
 resumed run repeats an uninterrupted one, and validation cannot shift it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar, Literal
 
@@ -52,6 +52,7 @@ from lightning_models.training.hyperparameters import check_fits, only_plain
 from lightning_models.training.learning_rate import WarmUpCosine
 from lightning_models.training.preflight import check_clipping, check_system, check_trainer, phase_parameters
 from lightning_models.training.shared_buffers import SharedBuffers
+from lightning_models.training.shared_with_data import check_shared
 
 
 class PhasedModule(LightningModule):
@@ -75,6 +76,11 @@ class PhasedModule(LightningModule):
 
     phases: ClassVar[tuple[str, ...]]
     phase_modules: ClassVar[dict[str, tuple[str, ...]]]
+    shared_with_data: ClassVar[Mapping[str, str]] = {}
+    """Arguments that must be those of the data module: its argument by that of the system.
+
+    The command takes what only one of the two is given for both, and no run starts where they differ.
+    """
 
     def __init__(
         self,
@@ -244,11 +250,22 @@ class PhasedModule(LightningModule):
     # ---------------------------------------------------------------- before the first step
 
     def configure_callbacks(self) -> list[Callback]:
-        """Check the trainer before Lightning does in words of its own; hand it what accompanies the training."""
+        """Check trainer and data before anything is decoded; hand over what accompanies the training."""
         if self.trainer.state.fn == TrainerFn.FITTING:
-            check_trainer(self.trainer)
+            check_trainer(self.trainer)  # before Lightning does in words of its own
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+        if data is not None:
+            self.check_data(data)
         evaluate = [EvaluateAverage(self.average, self._averaged_parameters)] if self.average is not None else []
         return [SharedBuffers(), *evaluate]
+
+    def check_data(self, data: object) -> None:
+        """Refuse a data module whose batches the system cannot take, as far as its arguments tell.
+
+        Raises:
+            InputError: naming the keys and values of both.
+        """
+        check_shared(self.shared_with_data, self.hparams, data)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Make an optimizer and, where wanted, a scheduler for every phase that has parameters to train."""

@@ -115,6 +115,18 @@ class Generator(nn.Module):
         )
         init_gan_weights(self)
 
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse frames of a size that cannot be halved ``depth`` times.
+
+        Raises:
+            InputError: If height or width is not a multiple of ``2**depth``.
+        """
+        if height % self.stride or width % self.stride:
+            raise InputError(
+                f"data.image_size: the generator halves frames {self.stride.bit_length() - 1} times, so height and "
+                f"width must be multiples of {self.stride}, not {height}x{width}"
+            )
+
     def forward(self, lap: Tensor, res: Tensor) -> tuple[Tensor, Tensor]:
         """Reconstruct both bands.
 
@@ -128,12 +140,7 @@ class Generator(nn.Module):
         Raises:
             InputError: If H or W is not a multiple of ``2**depth``.
         """
-        height, width = lap.shape[-2:]
-        if height % self.stride or width % self.stride:
-            raise InputError(
-                f"the generator halves frames {self.stride.bit_length() - 1} times: height and width must be "
-                f"multiples of {self.stride}, not {height}x{width}"
-            )
+        self.check_size(*lap.shape[-2:])
         if self.training and self.noise_std > 0:
             noise = torch.randn_like(lap) * self.noise_std
             lap, res = lap + noise, res + noise

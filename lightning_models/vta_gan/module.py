@@ -6,6 +6,7 @@ where they err, something else is going on. Lineage: GANomaly (arXiv 1805.06725)
 OCR-GAN (arXiv 2203.00259).
 """
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.errors import InputError
+from datamodules.protocols import HasPictureSize
 from lightning_models import losses
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.calibration import CalibratedModule
@@ -80,6 +82,7 @@ class VTAGAN(CalibratedModule, AdversarialModule):
         "discriminator": ("discriminator",),
         "generator": ("restorer",),
     }
+    shared_with_data: ClassVar[Mapping[str, str]] = {"num_frames": "num_frames"}
     score_threshold: Tensor
 
     def __init__(
@@ -173,6 +176,12 @@ class VTAGAN(CalibratedModule, AdversarialModule):
         self.register_buffer("score_threshold", torch.tensor(float("nan")))
         self._calibration: dict[int, Tensor] = {}  # by number of the window
         self._normal_scores: dict[int, Tensor] = {}
+
+    def check_data(self, data: object) -> None:
+        """Refuse windows of another length, and frames that the networks cannot halve."""
+        super().check_data(data)
+        if isinstance(data, HasPictureSize):
+            self.restorer.generator.check_size(*data.image_size)
 
     def forward(self, frames: Tensor) -> Restoration:
         """Restore clips ``(B, T, 3, H, W)`` of bytes 0..255."""
