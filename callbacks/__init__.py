@@ -1,11 +1,11 @@
 """What is watched, kept and shown while a model is learned."""
 
+from callbacks.adversarial_health import AdversarialHealth
 from callbacks.checkpoint_io import AtomicCheckpointIO
 from callbacks.checkpoints import Checkpoints, resolve_checkpoint
 from callbacks.clips.anomaly_metrics import AnomalyMetrics
 from callbacks.clips.media_logger import MediaLogger
 from callbacks.clips.prediction_writer import PredictionWriter
-from callbacks.images.adversarial_health import AdversarialHealth
 from callbacks.images.generation_metrics import GenerationMetrics
 from callbacks.images.image_sheets import ImageSheets
 from callbacks.images.reconstruction_writer import ReconstructionWriter

@@ -148,7 +148,6 @@ class CNNParamTanh(AdversarialModule):
         self.vae = VAE(image_channels, image_size, latent_dim).to(memory_format=layout)
         self.param_tanh = ParamTanh(num_frames, image_channels, image_size, alpha_head, alpha_start, motion)
         self.critic = Critic(image_channels, image_size).to(memory_format=layout)
-        self.health: dict[str, Tensor] = {}
 
     # --- training: one loss per phase -------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from lightning_models.picture_shape import check_picture_shape
 from lightning_models.ranges import at_least_zero
 from lightning_models.reconstruction_losses import mse
 from lightning_models.training.adversarial import AdversarialModule
+from lightning_models.training.health import probability_health
 from lightning_models.variational import BetaSchedule, as_schedule, kl_divergence, kl_per_dimension
 
 
@@ -73,9 +74,6 @@ class MotorVAEGAN(AdversarialModule):
 
     Attributes:
         latent_dim: D.
-        health: of the latest batch, 0-dim: mean probability of being a photograph that the discriminator gives to
-            ``real``, ``reconstruction`` and ``sample``, its ``accuracy`` (half for photographs, half for others), and
-            its ``objective`` (hinge or bce) without weights and penalties.
     """
 
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"discriminator": ("discriminator",), "generator": ("vae",)}
@@ -163,7 +161,6 @@ class MotorVAEGAN(AdversarialModule):
         self.discriminator = Discriminator(image_channels, image_size, width, discriminator_norm).to(
             memory_format=torch.channels_last
         )
-        self.health: dict[str, Tensor] = {}
         self._waiting: str | None = None  # phase that the gate keeps from this batch
 
     # --- training: one loss per phase -------------------------------------------------------------------------
@@ -229,21 +226,15 @@ class MotorVAEGAN(AdversarialModule):
         logits = together.logits.chunk(len(kinds))
         return [Judgement(own, [stage[kind] for stage in maps]) for kind, own in enumerate(logits)]
 
-    def _health(self, *logits: Tensor) -> dict[str, Tensor]:
-        real, restored, sampled = (kind.detach().float() for kind in logits)
-        right = [(real > 0).float().mean(), (torch.cat([restored, sampled]) <= 0).float().mean()]
-        kinds = {"real": real, "reconstruction": restored, "sample": sampled}
-        return {
-            **{name: kind.sigmoid().mean() for name, kind in kinds.items()},
-            "accuracy": torch.stack(right).mean(),
-            "objective": torch.stack([*self._objectives(real, restored, sampled).values()]).sum(),
-        }
+    def _health(self, real: Tensor, restored: Tensor, sampled: Tensor) -> dict[str, Tensor]:
+        objective = torch.stack([*self._objectives(real.detach(), restored.detach(), sampled.detach()).values()]).sum()
+        return probability_health(objective, real, {"reconstruction": restored, "sample": sampled})
 
     @torch.no_grad()
     def _gated(self, drawn: Drawn) -> str | None:
         """Return the phase that waits: the one that is ahead by more than the margin."""
         real, *fakes = (kind.logits for kind in self._judge(drawn.images, *drawn.fakes.chunk(2)))
-        self.health = self._health(real, *fakes)
+        self.health = self._health(real, fakes[0], fakes[1])
         costs = torch.stack(
             [losses.real_objective("bce", real), *(losses.fake_objective("bce", fake) for fake in fakes)]
         )

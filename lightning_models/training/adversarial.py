@@ -42,6 +42,10 @@ class AdversarialModule(PhasedModule):
         n_critic: discriminator steps for one step of the other phases (WGAN-GP: 5).
         ema_decay: share that the running average of the generator keeps at a step, e.g. 0.999; it then stands in
             for the generator in validation, test and prediction. 0 is off.
+
+    Attributes:
+        health: what the discriminator makes of the latest batch, for ``AdversarialHealth``; ``discriminator_loss`` sets
+            it (see :class:`datamodules.protocols.HasHealth`).
     """
 
     phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
@@ -69,6 +73,7 @@ class AdversarialModule(PhasedModule):
         if n_critic < 1:
             raise InputError(f"n_critic is {n_critic}; give a whole number of at least 1")
         self.n_critic = n_critic
+        self.health: dict[str, Tensor] = {}
 
     def prepare(self, batch: Any) -> Any:
         """Return what the phases of this batch share, such as the generated samples with their graph.

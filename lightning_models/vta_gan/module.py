@@ -20,6 +20,7 @@ from datamodules.protocols import HasPictureSize
 from lightning_models import losses
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.calibration import CalibratedModule
+from lightning_models.training.health import probability_health
 from lightning_models.vta_gan import evidence, video_losses
 from lightning_models.vta_gan.discriminator import Discriminator, DiscriminatorNorm, DiscriminatorOutput
 from lightning_models.vta_gan.flow_fusion import OpticalFlowFeatureFusion
@@ -209,10 +210,13 @@ class VTAGAN(CalibratedModule, AdversarialModule):
             "real": losses.real_objective(self.objective, logits[0]),
             "restored": losses.fake_objective(self.objective, logits[1]),
         }
+        fakes, counted = {"reconstruction": logits[1]}, {}
         if batch.pseudo_mask is not None and self.pseudo_fakes:
             # Where the picture is larger than what one logit sees, most of it was left as it is.
             changed = F.adaptive_max_pool2d(batch.pseudo_mask.flatten(0, 1).float(), logits[2].shape[-2:])
             terms["pseudo"] = losses.fake_objective(self.objective, logits[2], changed)
+            fakes, counted = fakes | {"pseudo": logits[2]}, {"pseudo": changed}
+        self.health = probability_health(torch.stack([*terms.values()]).sum(), logits[0], fakes, counted)
         return terms
 
     def generator_loss(self, prepared: tuple[Restoration, VideoBatch]) -> dict[str, Tensor]:

@@ -139,6 +139,39 @@ def test_only_the_changed_part_of_a_falsified_clip_is_called_false():
     assert (near - far).abs() > 10 * (far - before).abs()
 
 
+@pytest.mark.parametrize("objective", ["bce", "hinge"])
+def test_the_health_of_the_game_is_what_the_discriminator_says_of_each_kind(objective):
+    system, clips = model(adversarial=objective), batch()
+    terms = system.discriminator_loss(prepared := system.prepare(clips))
+    restored = prepared[0].restored.detach()
+    logits = {}
+    with torch.no_grad():
+        for name, kind in {
+            "real": from_pixels(clips.frames),
+            "false": restored,
+            "pseudo": from_pixels(clips.pseudo),
+        }.items():
+            logits[name] = system.discriminator(kind.flatten(0, 1)).logits
+    changed = torch.nn.functional.adaptive_max_pool2d(clips.pseudo_mask.flatten(0, 1).float(), logits["real"].shape[1:])
+    pseudo = logits["pseudo"][changed == 1]
+    false = (logits["false"] <= 0).float().mean() / 2 + (pseudo <= 0).float().mean() / 2
+    assert {name: value.item() for name, value in system.health.items()} == pytest.approx(
+        {
+            "real": logits["real"].sigmoid().mean().item(),
+            "reconstruction": logits["false"].sigmoid().mean().item(),
+            "pseudo": pseudo.sigmoid().mean().item(),
+            "accuracy": ((logits["real"] > 0).float().mean() + false).item() / 2,
+            "objective": sum(terms.values()).item(),
+        },
+        rel=1e-4,
+    )
+    assert not any(value.requires_grad or value.dim() for value in system.health.values())
+    without = model(pseudo_fakes=False)
+    without.discriminator_loss(without.prepare(clips))
+    assert set(without.health) == {"real", "reconstruction", "accuracy", "objective"}
+    assert model(adversarial="off").health == {}
+
+
 def test_falsified_clips_that_are_missing_are_an_error():
     clips = batch()
     clips.pseudo = None

@@ -10,11 +10,11 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from callbacks.batches_seen import batches_seen
-from callbacks.images.course_plot import draw_course
+from callbacks.course_plot import draw_course
 from callbacks.results import write_record
 from callbacks.wandb_run import show
 from datamodules.errors import InputError
-from datamodules.protocols import HasHealth
+from datamodules.protocols import Decodes, HasHealth
 
 FILE = "adversarial_health.json"
 SATURATED_ACCURACY, SATURATED_GAP = 0.99, 0.98
@@ -28,7 +28,7 @@ class AdversarialHealth(Callback):
 
     Judged are means over the last ``window`` batches, the first ``window`` batches of a run left out:
 
-    - ``discriminator_saturated``: accuracy above 0.99, and D(real) above D(reconstruction) and D(sample) by more
+    - ``discriminator_saturated``: accuracy above 0.99, and D(real) above that of every kind of generated data by more
       than 0.98. Through a sigmoid so far out hardly any gradient reaches the generator. It does not apply to
       scores, which have no sigmoid.
     - ``discriminator_won``: accuracy above 0.99 and an objective below 0.01, where one that knows nothing has 2 (hinge)
@@ -37,13 +37,14 @@ class AdversarialHealth(Callback):
     - ``discriminator_blind``: accuracy below 0.55; for probabilities also all within 0.02 of each other. What the
       generator learns from it is noise.
     - ``generator_collapsed``: ``val/sample_diversity`` below 0.05 at three validations in a row: it draws one picture.
+      Not judged where nothing is sampled.
 
     ``adversarial_health.json`` in the run folder, and ``adversarial_health`` in ``results.json`` after a test,
     say what was found, from which batch on, and whether it still held at the end; also how much was judged:
-    ``judged_batches``, and ``judged_validations`` for the last of the four. 0 is never, and no verdict then: a warning
-    at the end of training says so. ``media/course.png`` draws the numbers over the whole run, with a critic's estimate
-    of W1 and its gradient norm. Nothing waits for the device but at the rhythm of the log. Of several processes the
-    first one's batches are judged.
+    ``judged_batches``, and of a model that samples ``judged_validations`` for the last of the four. 0 is never, and no
+    verdict then: a warning at the end of training says so. ``media/course.png`` draws the numbers over the whole run,
+    with a critic's estimate of W1 and its gradient norm. Nothing waits for the device but at the rhythm of the log. Of
+    several processes the first one's batches are judged.
 
     Args:
         judge: what the module's discriminator gives: a ``probability``, or a ``score`` (a Wasserstein critic).
@@ -164,31 +165,34 @@ class AdversarialHealth(Callback):
     def _verdicts(self) -> dict[str, str]:
         """Return a sentence by name for what holds of the window."""
         means = self.means()
-        fakes = [means["reconstruction"], means["sample"]]
+        fakes = [value for name, value in means.items() if name not in ("real", "accuracy", "objective")]
         values = ", ".join(f"{name} {value:.4f}" for name, value in means.items())
         over = f"over the last {self.window} batches ({values})"
         found = {}
         always_right = means["accuracy"] > SATURATED_ACCURACY
         if always_right and means["real"] - max(fakes) > SATURATED_GAP and self.judge == "probability":
             found["discriminator_saturated"] = (
-                f"the discriminator has collapsed: it knows every picture for certain {over}, and the generator "
-                "learns nothing from it. Weaken it (spectral norm, r1, gate, a lower learning rate)"
+                f"the discriminator has collapsed: it tells all data for certain {over}, and the generator "
+                "learns nothing from it. Weaken it (a spectral norm, a penalty, a lower learning rate)"
             )
         elif always_right and means.get("objective", WON_OBJECTIVE) < WON_OBJECTIVE:
             found["discriminator_won"] = (
                 f"the discriminator has won: nothing is left for it to learn {over}, and the generator follows a judge "
-                "that stands still. Weaken it (r1, gate, a lower learning rate) or raise adversarial_weight"
+                "that stands still. Weaken it (a penalty, a lower learning rate) or raise the adversarial weight"
             )
         apart = max(means["real"], *fakes) - min(means["real"], *fakes)
         if means["accuracy"] < BLIND_ACCURACY and (self.judge == "score" or apart < BLIND_GAP):
             found["discriminator_blind"] = (
                 f"the discriminator has collapsed: it cannot tell real from generated {over}. "
-                "Strengthen it (a higher learning rate, n_critic, a weaker penalty)"
+                "Strengthen it (a higher learning rate, more of its steps, a weaker penalty)"
             )
         return found
 
     def _why_never(self, trainer: Trainer) -> str:
         """Return why no window was judged, and what would be the longest one that is."""
+        module = trainer.lightning_module
+        if isinstance(module, HasHealth) and not module.health:
+            return f"AdversarialHealth has judged nothing: {type(module).__name__} trains no discriminator"
         rhythm: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it late
         batches = batches_seen(trainer)
         longest = batches // (2 * rhythm) * rhythm if rhythm else 0
@@ -214,11 +218,8 @@ class AdversarialHealth(Callback):
 
     def _write(self, trainer: Trainer) -> None:
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set without a type
-            record = {
-                "collapsed": self.found,
-                "judged_batches": self._judged,
-                "judged_validations": max(self._validations - VALIDATIONS + 1, 0),
-                "window": self.window,
-                "last_window": self.means(),
-            }
+            record: dict[str, Any] = {"collapsed": self.found, "judged_batches": self._judged}
+            if self._validations or isinstance(trainer.lightning_module, Decodes):
+                record["judged_validations"] = max(self._validations - VALIDATIONS + 1, 0)
+            record |= {"window": self.window, "last_window": self.means()}
             write_record(Path(trainer.default_root_dir) / FILE, record)

@@ -6,7 +6,7 @@ from pathlib import Path
 from callbacks.plots import picture, plain
 
 PANELS = {
-    "what the discriminator makes of them": ("health/real", "health/reconstruction", "health/sample"),
+    "what the discriminator makes of them": ("health/real", "health/reconstruction", "health/sample", "health/pseudo"),
     "accuracy of the discriminator": ("health/accuracy",),
     "objective of the discriminator": ("health/objective",),
     "estimate of W1": ("discriminator/w1",),

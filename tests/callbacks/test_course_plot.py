@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 
-from callbacks.images.course_plot import draw_course
+from callbacks.course_plot import draw_course
 
 
 def write(folder, columns, rows):

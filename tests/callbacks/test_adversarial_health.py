@@ -147,6 +147,22 @@ def test_the_window_that_the_warning_names_is_judged(tmp_path, rhythm, remedy):
         assert record(tmp_path)["judged_batches"] == 5
 
 
+def test_a_game_of_other_kinds_is_judged_by_all_of_them(tmp_path):
+    """As VTA-GAN's: falsified clips in place of samples, no samples and hence no word on them."""
+    certain = {"real": 0.9999, "reconstruction": 0.0001, "pseudo": 0.0002, "accuracy": 1.0}
+    with pytest.warns(UserWarning, match="discriminator_saturated"):
+        callback, _ = fit(tmp_path / "all", lambda batch: certain)
+    assert set(callback.found) == {"discriminator_saturated"}
+    assert "judged_validations" not in record(tmp_path / "all")
+    callback, _ = fit(tmp_path / "one is fooled", lambda batch: certain | {"pseudo": 0.5})
+    assert callback.found == {}
+
+
+def test_a_system_that_trains_no_discriminator_is_told_so(tmp_path):
+    with pytest.warns(UserWarning, match="judged nothing: Game trains no discriminator"):
+        fit(tmp_path, lambda batch: {})
+
+
 def test_scores_have_no_saturation_but_can_be_blind(tmp_path):
     alive = {"real": 31.0, "reconstruction": -12.0, "sample": -40.0, "accuracy": 1.0}
     callback, _ = fit(tmp_path / "alive", lambda batch: alive, callback=AdversarialHealth("score", 20))
@@ -210,7 +226,7 @@ def test_the_results_of_a_test_tell_of_the_training(tmp_path):
 
 def test_the_course_of_the_game_is_sent_to_weights_and_biases(tmp_path, monkeypatch):
     sent = []
-    monkeypatch.setattr("callbacks.images.adversarial_health.show", lambda trainer, *given: sent.append(given))
+    monkeypatch.setattr("callbacks.adversarial_health.show", lambda trainer, *given: sent.append(given))
     (tmp_path / "metrics.csv").write_text("step,train/health/real\n1,0.7\n2,0.8\n")
     fit(tmp_path, noisy(BALANCED), 1)
     assert sent == [("train/course", tmp_path / "media" / "course.png")]
