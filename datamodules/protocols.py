@@ -97,25 +97,23 @@ class HasAttention(Protocol):
 
 @runtime_checkable
 class HasThreshold(Protocol):
-    """A model that calls a frame anomalous by a calibrated threshold.
+    """A model that calls a frame, a picture or a part of it anomalous by a calibrated threshold.
 
     Attributes:
-        score_threshold: 0-dim buffer; what scores strictly above it is anomalous. NaN until it was calibrated.
+        threshold: 0-dim buffer; what scores strictly above it is anomalous. NaN until it was calibrated.
     """
 
-    score_threshold: Tensor
+    threshold: Tensor
 
 
 @runtime_checkable
-class HasPartThresholds(Protocol):
-    """A model that inspects parts, with calibrated thresholds.
+class HasPartThresholds(HasThreshold, Protocol):
+    """A model that inspects parts, with a threshold for tiles and pictures and one for pixels.
 
     Attributes:
-        tile_threshold: 0-dim buffer; a tile that scores strictly above it is defective. NaN until it was calibrated.
-        pixel_threshold: the same for a pixel of the heat.
+        pixel_threshold: 0-dim buffer, as ``threshold``, for a pixel of the heat.
     """
 
-    tile_threshold: Tensor
     pixel_threshold: Tensor
 
 

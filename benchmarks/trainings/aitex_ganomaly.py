@@ -24,7 +24,7 @@ from benchmarks import common
 from callbacks import DefectMetrics
 from datamodules import AitexDataModule
 from datamodules.batches import PartBatch, PartScores, TileBatch
-from lightning_models.aitex_vae.module import cut_tile, tile_labels
+from lightning_models.aitex_vae.tile_scorer import cut_tile, tile_labels
 from lightning_models.aitex_vae.tiling import grid
 
 SIZE, TILE = 64, 256

@@ -34,7 +34,7 @@ class DefectMetrics(Callback):
       recording alone gives away; 0.5 is nothing;
     - these four for every alternative score, as ``tile_auroc_<name>`` and so on;
     - ``tile_ap``, average precision, of the tiles of ``tile_auroc``, and at test (a validation is what settles the
-      threshold) their ``f1`` at the module's ``tile_threshold``;
+      threshold) their ``f1`` at the module's ``threshold``;
     - ``strip_auroc``: whole pictures;
     - ``pixel_auroc`` and ``aupro`` (up to a false-positive rate of 0.3): all pixels of faultless pictures and of
       those with a mask, from the start of the part on. Pixel scores are rounded to a relative 2.4e-4; how much
@@ -109,7 +109,7 @@ class DefectMetrics(Callback):
         evaluation.metrics["f1"] = None if threshold is None else f1_score(rows, threshold)
         if evaluation.metrics["f1"] is None:
             missing = evaluation.undefined.get("tile_ap")  # the same tiles
-            evaluation.undefined["f1"] = missing or "the module has no calibrated tile_threshold"
+            evaluation.undefined["f1"] = missing or "the module has no calibrated threshold"
         self._log(pl_module, "test", evaluation)
         if not trainer.is_global_zero:
             return

@@ -34,7 +34,7 @@ class DefectWriter(Callback):
     - ``boxes/<picture>.json``: the connected places of the mask (x, y, width, height and area in pixels of the
       picture, score: the largest heat), highest score first, beside the picture's own score and the thresholds;
     - ``scores.csv``: picture, group, place of every tile, its raw score, and 0/1 for defective: above the module's
-      ``tile_threshold``;
+      ``threshold``;
     - ``pictures.csv``: picture, group, raw score, 0/1 for defective (any tile is), number of boxes, their area;
     - ``contact_sheet.png``: the pictures with the highest scores, each enlarged at its hottest place.
 

@@ -19,5 +19,5 @@ def part_thresholds_of(pl_module: LightningModule) -> PartThresholds | None:
     """Return the thresholds, None where the module has none or was never calibrated."""
     if not isinstance(pl_module, HasPartThresholds):
         return None
-    found = PartThresholds(float(pl_module.tile_threshold), float(pl_module.pixel_threshold))
+    found = PartThresholds(float(pl_module.threshold), float(pl_module.pixel_threshold))
     return found if all(map(math.isfinite, found)) else None

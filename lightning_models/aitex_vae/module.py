@@ -1,6 +1,5 @@
 """AitexVAE: a variational autoencoder of fabric, and the defects it cannot draw."""
 
-import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -9,27 +8,17 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
-from datamodules.batches import UNKNOWN_LABEL, PartBatch, PartScores, TileBatch
+from datamodules.batches import PartBatch, PartScores, TileBatch
 from datamodules.errors import InputError
 from lightning_models import reconstruction_losses
-from lightning_models.aitex_vae import references
-from lightning_models.aitex_vae.background import far_share, warn_of_backgrounds
 from lightning_models.aitex_vae.compatibility import DataRange, check_output, check_same_scores
-from lightning_models.aitex_vae.evidence import CELL, blank_cells, feature_evidence, texture_evidence, unusualness
-from lightning_models.aitex_vae.groups import GroupGaussian, GroupScale
+from lightning_models.aitex_vae.evidence import blank_cells, feature_evidence, texture_evidence
 from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, OutputKind, Restoration
-from lightning_models.aitex_vae.tiling import Tiling, grid
+from lightning_models.aitex_vae.tile_scorer import KINDS, CalibrationRow, TileScorer, tile_peaks
+from lightning_models.aitex_vae.tiling import Tiling
 from lightning_models.ranges import at_least_zero
 from lightning_models.training.calibration import CalibratedModule
 from lightning_models.variational import BetaSchedule, PosteriorKind, as_schedule, kl_divergence
-
-KINDS = {
-    "brightness": 4, "threads": 4, "energy": 4, "orientation": 6,
-    "features": 3, "texture": 10, "kl": 1,
-}  # fmt: skip
-"""Kinds of evidence and their channels, for one colour channel of the picture."""
-
-PER_COLOUR = ("brightness", "threads", "energy", "orientation", "texture")
 
 SHALLOW_STAGES = 3
 """Stages of the encoder whose features are evidence: the deepest sees too much at once to locate a defect."""
@@ -38,7 +27,7 @@ TILES_AT_ONCE = 32
 """Tiles that go through the network together where pictures are scored: bounds the memory, changes no score."""
 
 
-class AitexVAE(CalibratedModule):
+class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores]):
     """Learns to draw tiles of faultless fabric; scores what is unusual in a picture, and in what it could not draw.
 
     Training takes ``TileBatch``; everything else ``PartBatch``, whole pictures of any size. At validation loader 0
@@ -70,7 +59,7 @@ class AitexVAE(CalibratedModule):
         ema_decay: decay of the averaged weights that are judged instead of the raw ones; 0 is off.
 
     Attributes:
-        tile_threshold: score from which a tile or picture counts as defective; NaN until calibrated.
+        threshold: score from which a tile or picture counts as defective; NaN until calibrated.
         pixel_threshold: heat from which a pixel does; NaN until calibrated.
 
     Raises:
@@ -80,7 +69,11 @@ class AitexVAE(CalibratedModule):
     phases: ClassVar[tuple[str, ...]] = ("vae",)
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"vae": ("network",)}
     shared_with_data: ClassVar[Mapping[str, str]] = {"tile_size": "tile_size", "channels": "channels"}
-    tile_threshold: Tensor
+    renamed_buffers: ClassVar[Mapping[str, str]] = {
+        "tile_threshold": "threshold",
+        "scale.": "scorer.scale.",
+        "reference.": "scorer.reference.",
+    }
     pixel_threshold: Tensor
 
     def __init__(
@@ -129,22 +122,11 @@ class AitexVAE(CalibratedModule):
             raise InputError(f"model.overlap is {overlap}: give at least 0 and less than 1")
         self.tile_size, self.channels, self.data_range = tile_size, channels, data_range
         self.beta, self.free_bits = as_schedule(beta), free_bits
-        self.overlap, self.top_k, self.quantile = overlap, top_k, quantile
+        self.overlap, self.quantile = overlap, quantile
         self.weights = {**losses, "kl": self.beta(0.0)}
         self.network = AitexNetwork(tile_size, channels, width, latent_dim, posterior, rank, decoder, dropout, output)
-        counts = {kind: count * (channels if kind in PER_COLOUR else 1) for kind, count in KINDS.items()}
-        # the place of every kind among the channels of evidence
-        ends = torch.tensor(list(counts.values())).cumsum(0).tolist()
-        self.place = {kind: slice(end - counts[kind], end) for kind, end in zip(counts, ends, strict=True)}
-        self.chosen = [kind for kind in KINDS if kind != "kl"] if evidence is None else evidence
-        self.scale = GroupScale(ends[-1])
-        self.reference = GroupGaussian(references.STATISTICS)
-        self.register_buffer("tile_threshold", torch.tensor(float("nan")))
+        self.scorer = TileScorer(tile_size, channels, evidence, top_k)
         self.register_buffer("pixel_threshold", torch.tensor(float("nan")))
-        # by number of the picture: group, evidence and statistics of its tiles, share of its cells far from the rest;
-        # score and hottest pixel of its tiles
-        self._calibration: dict[int, tuple[str, Tensor, Tensor, float]] = {}
-        self._normal: dict[int, tuple[Tensor, Tensor]] = {}
 
     def forward(self, tiles: Tensor) -> Restoration:
         """Restore tiles ``(B, C, S, S)`` of bytes 0..255."""
@@ -218,61 +200,35 @@ class AitexVAE(CalibratedModule):
             real, drawn = (self.network.encoder(picture[None], SHALLOW_STAGES) for picture in (part, restored))
             maps["features"] = feature_evidence(real, drawn, cells)
             maps["kl"] = F.adaptive_avg_pool2d(divergence[None], cells)[0]
-            blank = blank_cells(part)
-            return torch.cat([unusualness(maps[kind], blank) for kind in self.place]), restored
+            return self.scorer.join(maps, blank_cells(part)), restored
 
-    # --- evaluation: calibration and scores -----------------------------------------------------------------------
+    # --- evaluation: what the calibration asks for ------------------------------------------------------------------
 
-    def on_validation_start(self) -> None:
-        """Forget what an earlier, perhaps interrupted, validation collected."""
-        self._calibration.clear()
-        self._normal.clear()
+    def evidence(self, batch: PartBatch) -> Tensor:
+        """Evidence ``(K, h, w)`` on one picture."""
+        return self.evidence_maps(batch)[0]
 
-    # Lightning types a step's outputs as tensors, but hands anything on to the callbacks
-    def validation_step(  # type: ignore[override]
-        self, batch: PartBatch, batch_idx: int, dataloader_idx: int = 0
-    ) -> PartScores | None:
-        """Collect evidence on normal pictures (loader 0), then score held-out ones on that scale (loader 1)."""
-        if self.trainer.sanity_checking:
-            return None
-        if dataloader_idx == 0:
-            maps = self.evidence_maps(batch)[0]
-            tiles = self._grid_tiles(batch)
-            statistics = references.tile_statistics(tiles, references.blurred(tiles))
-            far = far_share(maps[self.place["texture"]])
-            self._calibration[batch.index] = (batch.group, self._tile_tops(maps, batch), statistics, far)
-            return None
-        if self._calibration:
-            names, tops_of, statistics_of, far_shares = zip(*self.gathered(self._calibration), strict=True)
-            group = [name for name, tops in zip(names, tops_of, strict=True) for _ in tops]
-            self.scale.fit(torch.cat(tops_of), group)
-            self.reference.fit(torch.cat(statistics_of), group)
-            warn_of_backgrounds(names, far_shares)
-        scores = self._scores(batch)
-        if batch.label == 0:
-            peak = torch.stack([cut_tile(scores.heat, tile).amax() for tile in scores.tile.tolist()])
-            self._normal[batch.index] = (scores.tile_score, peak)
-        return scores
+    def calibration_rows(self, batch: PartBatch, evidence: Tensor) -> dict[int, CalibrationRow]:
+        """What the scale of the group is fitted to, of the tiles of a normal picture."""
+        return {batch.index: self.scorer.calibration_row(batch, evidence)}
 
-    def on_validation_epoch_end(self) -> None:
+    def fit_scale(self, rows: list[CalibrationRow]) -> None:
+        """Fit the scale of every group."""
+        self.scorer.fit(rows)
+
+    def score(self, batch: PartBatch, evidence: Tensor) -> PartScores:
+        """Score one picture, its tiles and its pixels."""
+        return self.scorer(batch, evidence)
+
+    def normal_rows(self, batch: PartBatch, scores: PartScores) -> dict[int, Tensor]:
+        """Score and hottest pixel of every tile of a normal picture, ``(2, N)``."""
+        return {batch.index: torch.stack([scores.tile_score, tile_peaks(scores)])} if batch.label == 0 else {}
+
+    def fit_threshold(self, rows: list[Tensor]) -> None:
         """Put the thresholds where few tiles of held-out normal pictures lie above them."""
-        if normal := self.gathered(self._normal):
-            score, peak = (torch.cat(of_pictures) for of_pictures in zip(*normal, strict=True))
-            self.tile_threshold.copy_(score.quantile(self.quantile))
-            self.pixel_threshold.copy_(peak.quantile(self.quantile))
-            self.calibrated_at = self.batches_seen
-
-    def on_test_start(self) -> None:
-        """Judge only by a calibration."""
-        self.check_calibration(self.tile_threshold)
-
-    on_predict_start = on_test_start
-
-    def test_step(self, batch: PartBatch, batch_idx: int) -> PartScores:  # type: ignore[override]
-        """Score one picture and its tiles."""
-        return self._scores(batch)
-
-    predict_step = test_step
+        score, peak = torch.cat(rows, 1)
+        self.threshold.copy_(score.quantile(self.quantile))
+        self.pixel_threshold.copy_(peak.quantile(self.quantile))
 
     @torch.no_grad()
     def visuals(self, batch: PartBatch) -> dict[str, Tensor]:
@@ -280,8 +236,9 @@ class AitexVAE(CalibratedModule):
 
         In the heat 0.5 is the threshold of a pixel.
         """
-        part, restored, _ = self.restore(batch)
-        heat = self._scores(batch).heat[:, batch.start :] / (2 * self.pixel_threshold)
+        evidence, restored = self.evidence_maps(batch)
+        part = self.from_pixels(batch.image[:, :, batch.start :])
+        heat = self.score(batch, evidence).heat[:, batch.start :] / (2 * self.pixel_threshold)
         return {
             # three channels also where they are grey: a single one is shown in the colours of heat
             "input": self._to_unit_range(part).expand(3, -1, -1)[None],
@@ -292,83 +249,15 @@ class AitexVAE(CalibratedModule):
     def _to_unit_range(self, picture: Tensor) -> Tensor:
         return (picture if self.data_range == "unit" else (picture + 1) / 2).clamp(0, 1)
 
-    def _scores(self, batch: PartBatch) -> PartScores:
-        self._warn_of_unknown(batch.group)
-        maps = self.scale(self.evidence_maps(batch)[0], batch.group)
-        parts = {kind: maps[where].amax(0) for kind, where in self.place.items()}
-        heat = torch.stack([parts[kind] for kind in self.chosen]).amax(0)
-        _, height, width = batch.image.shape
-        tile = grid(height, width, self.tile_size, batch.start)
-        tile_score = self._tile_tops(heat[None], batch)[:, 0]
-        tiles = self._grid_tiles(batch)
-        alternatives = {kind: self._tile_tops(part[None], batch)[:, 0] for kind, part in parts.items()}
-        smooth = references.blurred(tiles)
-        alternatives["baseline_blur"] = references.blurred_deviation(smooth)
-        alternatives["baseline_mahalanobis"] = self.reference(references.tile_statistics(tiles, smooth), batch.group)
-        pixels = F.interpolate(heat[None, None], (height, width - batch.start), mode="bilinear")[0, 0]
-        return PartScores(
-            name=batch.name,
-            group=batch.group,
-            defect=batch.defect,
-            label=batch.label,
-            index=batch.index,
-            heat=F.pad(pixels, (batch.start, 0), value=float("nan")),
-            tile=tile,
-            tile_score=tile_score,
-            tile_label=tile_labels(batch, tile),
-            score=tile_score.amax(),
-            alternatives=alternatives,
-            mask=batch.mask,
-        )
-
-    def _tile_tops(self, maps: Tensor, batch: PartBatch) -> Tensor:
-        """Return the mean of the ``top_k`` largest cells of every tile of the grid: ``(N, K)`` of ``(K, h, w)``."""
-        edge = self.tile_size // CELL
-        tops = [
-            cells.flatten(1).topk(min(self.top_k, cells[0].numel()), dim=1).values.mean(1)
-            for rows in maps.split(edge, dim=1)
-            for cells in rows.split(edge, dim=2)
-        ]
-        return torch.stack(tops)
-
-    def _grid_tiles(self, batch: PartBatch) -> Tensor:
-        """Return whole tiles ``(N, C, S, S)`` at the places of the grid; the last of a row is mirrored to full size."""
-        _, height, width = batch.image.shape
-        pieces = [cut_tile(batch.image, place) for place in grid(height, width, self.tile_size, batch.start).tolist()]
-        return torch.cat([Tiling(piece.shape[1], piece.shape[2], self.tile_size).cut(piece) for piece in pieces])
-
-    def _warn_of_unknown(self, group: str) -> None:
-        if self.scale.row(group) == 0:
-            warnings.warn(
-                f"group {group!r} was not among the normal pictures of the calibration: it is judged by the statistics "
-                "of all groups together, less reliably",
-                stacklevel=2,
-            )
-
     # --- checkpoints: the groups' names travel beside their statistics ----------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the names of the groups."""
         super().on_save_checkpoint(checkpoint)
-        checkpoint["groups"] = self.scale.groups[1:]
+        checkpoint["groups"] = self.scorer.scale.groups[1:]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make room for the statistics of the checkpoint's groups."""
-        groups = checkpoint.get("groups", [])
-        self.scale.regroup(groups)
-        self.reference.regroup(groups)
+        self.scorer.regroup(checkpoint.get("groups", []))
         super().on_load_checkpoint(checkpoint)
         check_same_scores(checkpoint.get("hyper_parameters", {}), self.hparams)
-
-
-def cut_tile(picture: Tensor, place: list[int]) -> Tensor:
-    """Cut ``(..., height, width)`` out of a picture ``(..., H, W)``; the place is top, left, height, width."""
-    top, left, height, width = place
-    return picture[..., top : top + height, left : left + width]
-
-
-def tile_labels(batch: PartBatch, tile: Tensor) -> Tensor:
-    """Return int64 ``(N,)`` of tiles ``(N, 4)``: 1 where the mask marks a pixel, 0 where not, -1 where nobody says."""
-    if batch.mask is None:
-        return torch.full((len(tile),), 0 if batch.label == 0 else UNKNOWN_LABEL)
-    return torch.stack([cut_tile(batch.mask, place).any().long() for place in tile.tolist()])

@@ -1,11 +1,34 @@
-"""Scores that get their scale and threshold at validation, on normal data, and remember for which weights.
+"""Anomaly scores whose scale and threshold are fitted at validation, on normal data.
 
-The scale belongs to the weights it was fitted with. A checkpoint may hold newer ones, since not every epoch ends with a
-validation and a run can be interrupted before the next: judging by it is said aloud.
+    class Detector(CalibratedModule[Batch, Tensor, Scores]):
+        def evidence(self, batch):                      # what is computed of a batch, once
+            return self(batch).error
+        def calibration_rows(self, batch, evidence):    # loader 0: what the scale is fitted to
+            return dict(zip(batch.index.tolist(), evidence))
+        def fit_scale(self, rows):
+            self.scale.copy_(torch.stack(rows).mean())
+        def score(self, batch, evidence):               # loader 1, test and prediction
+            return Scores(batch.index, evidence / self.scale)
+        def normal_rows(self, batch, scores):           # loader 1: what the threshold is fitted to
+            return dict(zip(batch.index.tolist(), scores.score))
+        def fit_threshold(self, rows):
+            self.threshold.copy_(torch.stack(rows).quantile(0.99))
+
+A validation has two loaders, one after the other: normal data for the scale, then held-out data, whose normal part sets
+the threshold. Every row has the number of its sample: a distributed sampler repeats samples to give every process as
+many, and each counts once.
+
+*Memory.* All rows wait until their loader is through, so a row should be no larger than the fit needs: a statistic of
+its sample (sums, largest values) where that is enough, rather than all its evidence.
+
+*Checkpoints.* Scale and threshold are buffers and belong to the weights they were fitted with. A checkpoint may hold
+newer weights, since not every epoch ends with a validation and a run can be interrupted before the next: a warning
+tells when a model judges by such a calibration.
 """
 
 import warnings
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from lightning.fabric.utilities.apply_func import move_data_to_device
@@ -14,26 +37,92 @@ from torch import Tensor
 from datamodules.errors import InputError
 from lightning_models.training.phases import PhasedModule
 
+Batch = TypeVar("Batch")
 Row = TypeVar("Row")
+Scores = TypeVar("Scores")
+Collected = TypeVar("Collected")
 
 
-class CalibratedModule(PhasedModule):
-    """A system that collects rows of normal data by their number in the dataset, and fits its scale to all of them.
-
-    Nothing is to be collected in the sanity check: it shows too little, to weights that have learned nothing.
+class CalibratedModule(PhasedModule, Generic[Batch, Row, Scores]):
+    """Base of the systems that score anomalies: collect, fit the scale, score, fit the threshold.
 
     Attributes:
+        threshold: 0-dim buffer, the score above which something is called anomalous; NaN until calibrated.
         calibrated_at: ``batches_seen`` of the weights that the calibration was made with; None where nobody knows.
+        renamed_buffers: beginnings of buffer names in older checkpoints, and what they are called now.
     """
 
+    threshold: Tensor
     calibrated_at: int | None = None
+    renamed_buffers: ClassVar[Mapping[str, str]] = {}
 
-    def gathered(self, collected: dict[int, Row]) -> list[Row]:
-        """Join what all processes collected, in the order of its numbers, the same on each, and forget it.
+    def __init__(self, **training: Any) -> None:
+        super().__init__(**training)
+        self.register_buffer("threshold", torch.tensor(float("nan")))
+        self._calibration: dict[int, Row] = {}
+        self._normal: dict[int, Tensor] = {}
 
-        A distributed sampler repeats rows to give every process as many: each counts once, or scale and threshold
-        would depend on the number of processes.
+    # --- what a system writes -----------------------------------------------------------------------------------
+
+    def evidence(self, batch: Batch) -> Tensor:
+        """Return what speaks for an anomaly, on no scale yet; computed once for every batch."""
+        raise NotImplementedError
+
+    def calibration_rows(self, batch: Batch, evidence: Tensor) -> Mapping[int, Row]:
+        """Return what the scale is fitted to, by the numbers of the batch's samples."""
+        raise NotImplementedError
+
+    def fit_scale(self, rows: list[Row]) -> None:
+        """Fit the scale to the rows of all normal data, in the order of their numbers."""
+        raise NotImplementedError
+
+    def score(self, batch: Batch, evidence: Tensor) -> Scores:
+        """Return the scores of a batch, on the fitted scale."""
+        raise NotImplementedError
+
+    def normal_rows(self, batch: Batch, scores: Scores) -> Mapping[int, Tensor]:
+        """Return what the threshold is fitted to, by the numbers of those samples of the batch that are normal."""
+        raise NotImplementedError
+
+    def fit_threshold(self, rows: list[Tensor]) -> None:
+        """Fit the threshold to the rows of held-out normal data, in the order of their numbers."""
+        raise NotImplementedError
+
+    # --- validation: collect, fit, score, threshold -------------------------------------------------------------
+
+    def on_validation_start(self) -> None:
+        """Forget what an earlier, perhaps interrupted, validation collected."""
+        self._calibration.clear()
+        self._normal.clear()
+
+    # Lightning types a step's outputs as tensors, but hands anything on to the callbacks
+    def validation_step(  # type: ignore[override]
+        self, batch: Batch, batch_idx: int, dataloader_idx: int = 0
+    ) -> Scores | None:
+        """Collect evidence on normal data (loader 0), then score held-out data on that scale (loader 1).
+
+        The sanity check collects nothing: it shows too little, to weights that have learned nothing.
         """
+        evidence = self.evidence(batch)
+        if self.trainer.sanity_checking:
+            return None
+        if dataloader_idx == 0:
+            self._calibration.update(self.calibration_rows(batch, evidence))
+            return None
+        if self._calibration:
+            self.fit_scale(self.gathered(self._calibration))
+        scores = self.score(batch, evidence)
+        self._normal.update(self.normal_rows(batch, scores))
+        return scores
+
+    def on_validation_epoch_end(self) -> None:
+        """Fit the threshold, and remember for which weights."""
+        if normal := self.gathered(self._normal):
+            self.fit_threshold(normal)
+            self.calibrated_at = self.batches_seen
+
+    def gathered(self, collected: dict[int, Collected]) -> list[Collected]:
+        """Join what all processes collected, in the order of its numbers, the same on each, and forget it."""
         tables = [dict(collected)]
         collected.clear()
         if self.trainer.world_size > 1:
@@ -43,13 +132,15 @@ class CalibratedModule(PhasedModule):
         whole = {index: row for table in tables for index, row in table.items()}
         return [move_data_to_device(whole[index], self.device) for index in sorted(whole)]
 
-    def check_calibration(self, threshold: Tensor) -> None:
-        """Refuse to judge by a scale that was never fitted, and warn of one that was fitted with other weights.
+    # --- test and prediction ------------------------------------------------------------------------------------
+
+    def on_test_start(self) -> None:
+        """Refuse a scale that was never fitted, and warn of one that was fitted with other weights.
 
         Raises:
             InputError: the threshold is NaN.
         """
-        if threshold.isnan():
+        if self.threshold.isnan():
             raise InputError(
                 "this model was never calibrated: its scores have no scale. Train it first, or give --ckpt_path best"
             )
@@ -61,12 +152,29 @@ class CalibratedModule(PhasedModule):
                 stacklevel=2,
             )
 
+    on_predict_start = on_test_start
+
+    def test_step(self, batch: Batch, batch_idx: int) -> Scores:  # type: ignore[override]
+        """Score a batch."""
+        return self.score(batch, self.evidence(batch))
+
+    predict_step = test_step
+
+    # --- checkpoints --------------------------------------------------------------------------------------------
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add how many batches the weights had seen at the calibration."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["calibrated_at"] = self.calibrated_at
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it over; checkpoints from before it was counted do not say."""
+        """Take it over; checkpoints from before it was counted do not say, and may call the buffers otherwise."""
+        checkpoint["state_dict"] = {self._present_name(name): value for name, value in checkpoint["state_dict"].items()}
         super().on_load_checkpoint(checkpoint)
         self.calibrated_at = checkpoint.get("calibrated_at")
+
+    def _present_name(self, name: str) -> str:
+        for old, new in self.renamed_buffers.items():
+            if name.startswith(old):
+                return new + name.removeprefix(old)
+        return name

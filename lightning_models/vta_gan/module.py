@@ -21,8 +21,15 @@ from lightning_models import losses
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.calibration import CalibratedModule
 from lightning_models.training.health import probability_health
-from lightning_models.vta_gan import evidence, video_losses
+from lightning_models.vta_gan import video_losses
 from lightning_models.vta_gan.discriminator import Discriminator, DiscriminatorNorm, DiscriminatorOutput
+from lightning_models.vta_gan.evidence import (
+    direction_evidence,
+    discriminator_evidence,
+    flow_evidence,
+    restoration_evidence,
+    speed,
+)
 from lightning_models.vta_gan.flow_fusion import OpticalFlowFeatureFusion
 from lightning_models.vta_gan.generator import ChannelSelectionMode, Generator
 from lightning_models.vta_gan.optical_flow import (
@@ -40,7 +47,7 @@ from lightning_models.vta_gan.temporal_attention import PositionalEncoding, Temp
 THRESHOLD_QUANTILE = 0.99  # of the scores of held-out normal frames
 
 
-class VTAGAN(CalibratedModule, AdversarialModule):
+class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModule):
     """Video anomaly detection with temporal attention and optical flow.
 
     Args:
@@ -84,7 +91,7 @@ class VTAGAN(CalibratedModule, AdversarialModule):
         "generator": ("restorer",),
     }
     shared_with_data: ClassVar[Mapping[str, str]] = {"num_frames": "num_frames"}
-    score_threshold: Tensor
+    renamed_buffers: ClassVar[Mapping[str, str]] = {"score_threshold": "threshold"}
 
     def __init__(
         self,
@@ -174,9 +181,6 @@ class VTAGAN(CalibratedModule, AdversarialModule):
         if unknown := sorted(set(evidence or offered) - set(offered)):
             raise InputError(f"model.evidence: {unknown} is not among what the parts switched on offer: {offered}")
         self.scorer = PatchScorer(["baseline", *offered], offered if evidence is None else evidence, patch, top_k)
-        self.register_buffer("score_threshold", torch.tensor(float("nan")))
-        self._calibration: dict[int, Tensor] = {}  # by number of the window
-        self._normal_scores: dict[int, Tensor] = {}
 
     def check_data(self, data: object) -> None:
         """Refuse windows of another length, and frames that the networks cannot halve."""
@@ -252,61 +256,58 @@ class VTAGAN(CalibratedModule, AdversarialModule):
         """All kinds of evidence over patches, ``(B, T, K, h, w)``, in the order of the scorer, and the restoration."""
         self._check_window(batch)
         clip = self(batch.frames)
-        maps = evidence.restoration_evidence(clip)
+        maps = restoration_evidence(clip)
         if clip.flows:
-            maps["flow"] = evidence.speed(clip.flows[0])
+            maps["flow"] = speed(clip.flows[0])
         if "flow_error" in self.scorer.names:
-            maps["flow_error"] = evidence.flow_evidence(clip.frames, clip.flows[0])
-            maps |= evidence.direction_evidence(clip.flows[0])
+            maps["flow_error"] = flow_evidence(clip.frames, clip.flows[0])
+            maps |= direction_evidence(clip.flows[0])
         if self.discriminator is not None:
             real, restored = (_judge(self.discriminator, kind) for kind in (clip.frames, clip.restored))
-            maps |= evidence.discriminator_evidence(real, restored, clip.frames.shape)
+            maps |= discriminator_evidence(real, restored, clip.frames.shape)
         classical = self.restorer.flow is not None and self.restorer.flow.backend == "farneback"
-        maps["baseline"] = maps["flow"] if classical else evidence.speed(self.baseline_flow(clip.frames))
+        maps["baseline"] = maps["flow"] if classical else speed(self.baseline_flow(clip.frames))
         ordered = torch.stack([maps[name].float() for name in self.scorer.names], dim=2)
         return self.scorer.pool(ordered, batch.region), clip
 
-    def on_validation_start(self) -> None:
-        """Forget what an earlier, perhaps interrupted, validation collected."""
-        self._calibration.clear()
-        self._normal_scores.clear()
+    def evidence(self, batch: VideoBatch) -> Tensor:
+        """Evidence ``(B, T, K, h, w)`` over patches."""
+        return self.evidence_patches(batch)[0]
 
-    # Lightning types a step's outputs as tensors, but hands anything on to the callbacks
-    def validation_step(  # type: ignore[override]
-        self, batch: VideoBatch, batch_idx: int, dataloader_idx: int = 0
-    ) -> FrameScores | None:
-        """Collect evidence on normal clips (loader 0), then score held-out clips on that scale (loader 1)."""
-        patches, _ = self.evidence_patches(batch)
-        if self.trainer.sanity_checking:
-            return None
-        if dataloader_idx == 0:
-            self._calibration.update(zip(batch.index.tolist(), patches, strict=True))
-            return None
-        if self._calibration:
-            self.scorer.fit(torch.stack(self.gathered(self._calibration)))
-        scores = self._scores(batch, patches)
-        # the frames of a window share its score: one anomalous frame raises that of its normal neighbours
-        normal = (scores.label == 0).all(1)
-        self._normal_scores.update(zip(scores.index[normal].tolist(), scores.score[normal], strict=True))
-        return scores
+    def calibration_rows(self, batch: VideoBatch, evidence: Tensor) -> dict[int, Tensor]:
+        """Evidence ``(T, K, h, w)`` of every normal window."""
+        return dict(zip(batch.index.tolist(), evidence, strict=True))
 
-    def on_validation_epoch_end(self) -> None:
-        """Put the threshold where few frames of held-out normal windows lie above it."""
-        if normal := self.gathered(self._normal_scores):
-            self.score_threshold.copy_(torch.stack(normal).quantile(THRESHOLD_QUANTILE))
-            self.calibrated_at = self.batches_seen
+    def fit_scale(self, rows: list[Tensor]) -> None:
+        """Fit the scorer to all normal windows."""
+        self.scorer.fit(torch.stack(rows))
 
-    def on_test_start(self) -> None:
-        """Judge only by a calibration."""
-        self.check_calibration(self.score_threshold)
-
-    on_predict_start = on_test_start
-
-    def test_step(self, batch: VideoBatch, batch_idx: int) -> FrameScores:  # type: ignore[override]
+    def score(self, batch: VideoBatch, evidence: Tensor) -> FrameScores:
         """Score every frame of a batch of windows."""
-        return self._scores(batch, self.evidence_patches(batch)[0])
+        scored = self.scorer(evidence)
+        return FrameScores(
+            video=batch.video,
+            frame=batch.frame,
+            label=batch.label,
+            index=batch.index,
+            score=scored.score,
+            heat=scored.heat,
+            region=batch.region,
+            alternatives={name: scored.parts[..., k] for k, name in enumerate(self.scorer.names)},
+            mask=batch.mask,
+        )
 
-    predict_step = test_step
+    def normal_rows(self, batch: VideoBatch, scores: FrameScores) -> dict[int, Tensor]:
+        """Scores ``(T,)`` of the windows that are normal throughout.
+
+        The frames of a window share its score: one anomalous frame raises that of its normal neighbours.
+        """
+        normal = (batch.label == 0).all(1)
+        return dict(zip(batch.index[normal].tolist(), scores.score[normal], strict=True))
+
+    def fit_threshold(self, rows: list[Tensor]) -> None:
+        """Put the threshold where few frames of held-out normal windows lie above it."""
+        self.threshold.copy_(torch.stack(rows).quantile(THRESHOLD_QUANTILE))
 
     @torch.no_grad()
     def visuals(self, batch: VideoBatch) -> dict[str, Tensor]:
@@ -321,20 +322,6 @@ class VTAGAN(CalibratedModule, AdversarialModule):
             # at 1 a patch is as strong as the strongest of a high normal window; a picture shows up to twice that
             "heat": (F.interpolate(heat, size, mode="bilinear")[:, :, None] / 2).clamp(0, 1),
         }
-
-    def _scores(self, batch: VideoBatch, patches: Tensor) -> FrameScores:
-        scored = self.scorer(patches)
-        return FrameScores(
-            video=batch.video,
-            frame=batch.frame,
-            label=batch.label,
-            index=batch.index,
-            score=scored.score,
-            heat=scored.heat,
-            region=batch.region,
-            alternatives={name: scored.parts[..., k] for k, name in enumerate(self.scorer.names)},
-            mask=batch.mask,
-        )
 
     def _check_window(self, batch: VideoBatch) -> None:
         if batch.frames.shape[1] != self.num_frames:

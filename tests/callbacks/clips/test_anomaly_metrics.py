@@ -19,7 +19,7 @@ class Replay(LightningModule):
     def __init__(self, threshold=float("nan")):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(()))
-        self.register_buffer("score_threshold", torch.tensor(threshold))
+        self.register_buffer("threshold", torch.tensor(threshold))
 
     def training_step(self, batch, batch_idx):
         return self.weight * 1.0

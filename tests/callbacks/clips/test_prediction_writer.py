@@ -34,7 +34,7 @@ def score_of(video, frame):
 class Scorer(LightningModule):
     def __init__(self, threshold=1.0):
         super().__init__()
-        self.register_buffer("score_threshold", torch.tensor(threshold))
+        self.register_buffer("threshold", torch.tensor(threshold))
 
     def predict_step(self, batch, batch_idx):
         score = torch.stack([score_of(name, frame) for name, frame in zip(batch.video, batch.frame, strict=True)])

@@ -60,7 +60,7 @@ class Replay(LightningModule):
     def __init__(self, threshold=float("nan")):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(()))
-        self.register_buffer("tile_threshold", torch.tensor(threshold))
+        self.register_buffer("threshold", torch.tensor(threshold))
         self.register_buffer("pixel_threshold", torch.tensor(threshold))
 
     def training_step(self, batch, batch_idx):
@@ -260,7 +260,7 @@ def test_one_class_is_null_and_never_a_number(tmp_path):
 def test_without_a_threshold_there_is_no_f1(tmp_path):
     results, logged = run_test(tmp_path, make_parts())
     assert results["f1"] is None
-    assert results["undefined"] == {"f1": "the module has no calibrated tile_threshold"}
+    assert results["undefined"] == {"f1": "the module has no calibrated threshold"}
     assert "test/f1" not in logged
     assert "tile_threshold" not in results
     assert "tiles_found" not in results["groups"]["0"]

@@ -32,7 +32,7 @@ class Inspector(LightningModule):
 
     def __init__(self, threshold=3.0):
         super().__init__()
-        self.register_buffer("tile_threshold", torch.tensor(2 * threshold))
+        self.register_buffer("threshold", torch.tensor(2 * threshold))
         self.register_buffer("pixel_threshold", torch.tensor(threshold))
 
     def predict_step(self, batch, batch_idx):

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from datamodules.batches import PartBatch, TileBatch
 from datamodules.errors import InputError
 from lightning_models import AitexVAE
-from lightning_models.aitex_vae.module import KINDS
+from lightning_models.aitex_vae.tile_scorer import KINDS
 from lightning_models.variational import WarmUpBeta, kl_divergence
 
 SMALL = {"tile_size": 32, "width": 4, "latent_dim": 6, "dropout": 0.0}
@@ -220,7 +220,7 @@ def test_thresholds_are_quantiles_of_held_out_normal_tiles():
     system = calibrated(quantile=0.9)
     normal = [score(system, part(seed)) for seed in (3, 4)]
     expected = torch.cat([one.tile_score for one in normal]).quantile(0.9)
-    torch.testing.assert_close(system.tile_threshold, expected)
+    torch.testing.assert_close(system.threshold, expected)
     peaks = [
         one.heat[top : top + 32, left : left + 32].max() for one in normal for top, left, _, _ in one.tile.tolist()
     ]
@@ -230,8 +230,8 @@ def test_thresholds_are_quantiles_of_held_out_normal_tiles():
 def test_normal_tiles_lie_at_zero_in_every_channel():
     system = calibrated()
     with torch.no_grad():
-        tops = torch.cat([system._tile_tops(system.evidence_maps(part(seed))[0], part(seed)) for seed in range(3)])
-    scaled = torch.stack([system.scale(row, "a") for row in tops])
+        tops = torch.cat([system.scorer.tops(system.evidence(part(seed))) for seed in range(3)])
+    scaled = torch.stack([system.scorer.scale(row, "a") for row in tops])
     torch.testing.assert_close(scaled.mean(0), torch.zeros(scaled.shape[1]), atol=1e-3, rtol=0)
     assert scaled.std(0)[:-1].sub(1).abs().max() < 1e-2  # the last, kl, varies too little here for its scale
 
@@ -290,7 +290,7 @@ def test_the_references_do_not_depend_on_the_network():
 def test_top_k_is_the_mean_of_the_largest_cells():
     system = calibrated(top_k=5)
     maps = torch.rand(2, 16, 32)
-    tops = system._tile_tops(maps, part())
+    tops = system.scorer.tops(maps)
     assert tops.shape == (8, 2)
     expected = maps[1, 8:, 16:24].flatten().sort(descending=True).values[:5].mean()
     torch.testing.assert_close(tops[6, 1], expected)
@@ -341,14 +341,14 @@ def test_a_picture_that_comes_twice_counts_once(monkeypatch):
         for seed in (4, 3, 4):
             twice.validation_step(part(seed), 0, 1)
         twice.on_validation_epoch_end()
-    assert torch.equal(twice.scale.location, once.scale.location)
-    assert torch.equal(twice.tile_threshold, once.tile_threshold)
+    assert torch.equal(twice.scorer.scale.location, once.scorer.scale.location)
+    assert torch.equal(twice.threshold, once.threshold)
 
 
 def test_the_sanity_check_calibrates_nothing(trainer):
     trainer.sanity_checking = True
     system = calibrated()
-    assert system.tile_threshold.isnan()
+    assert system.threshold.isnan()
     assert system.calibrated_at is None
     trainer.sanity_checking = False
     assert calibrated().calibrated_at == 0
@@ -390,12 +390,25 @@ def test_scale_groups_and_thresholds_travel_in_the_checkpoint(monkeypatch):
     checkpoint = checkpoint_of(fitted, monkeypatch)
     fresh.on_load_checkpoint(checkpoint)
     fresh.load_state_dict(checkpoint["state_dict"])
-    assert fresh.scale.groups[1:] == ["a", "b"]
-    assert math.isclose(fresh.tile_threshold, fitted.tile_threshold)
+    assert fresh.scorer.scale.groups[1:] == ["a", "b"]
+    assert math.isclose(fresh.threshold, fitted.threshold)
     for group in ("a", "b"):
         torch.testing.assert_close(
             score(fresh, part(9, group=group)).heat, score(fitted, part(9, group=group)).heat, equal_nan=True
         )
+
+
+def test_a_checkpoint_with_the_former_names_of_the_buffers_is_taken(monkeypatch):
+    fitted, fresh = calibrated(("a", "b")), model().eval()
+    checkpoint = checkpoint_of(fitted, monkeypatch)
+    former = {"threshold": "tile_threshold"}
+    former |= {name: name.removeprefix("scorer.") for name in checkpoint["state_dict"] if name.startswith("scorer.")}
+    assert len(former) == 5
+    checkpoint["state_dict"] = {former.get(name, name): value for name, value in checkpoint["state_dict"].items()}
+    fresh.on_load_checkpoint(checkpoint)
+    fresh.load_state_dict(checkpoint["state_dict"])
+    assert torch.equal(score(fresh, part(9)).tile_score, score(fitted, part(9)).tile_score)
+    assert torch.equal(fresh.threshold, fitted.threshold)
 
 
 def checkpoint_of(system, monkeypatch):

@@ -51,7 +51,7 @@ def calibrated(**changes):
     with torch.no_grad():
         patches, _ = judge.evidence_patches(batch(4, seed=5))
         judge.scorer.fit(patches)
-    judge.score_threshold.fill_(1.0)
+    judge.threshold.fill_(1.0)
     return judge
 
 
@@ -282,9 +282,19 @@ def test_the_threshold_comes_from_windows_that_are_normal_throughout(monkeypatch
     judge.on_validation_start()
     scores = judge.validation_step(clips, 0, dataloader_idx=1)
     judge.on_validation_epoch_end()
-    assert judge.score_threshold == scores.score[0, 0]
+    assert judge.threshold == scores.score[0, 0]
     assert judge.calibrated_at == 7
     assert scores.score[0, 0] != scores.score[1, 0]
+
+
+def test_a_checkpoint_with_the_former_name_of_the_threshold_is_taken():
+    judge, fresh = calibrated(), model()
+    state = judge.state_dict()
+    state["score_threshold"] = state.pop("threshold")
+    checkpoint = {"state_dict": state, "phased_training": {"batches_seen": 0, "windows_seen": 0}}
+    fresh.on_load_checkpoint(checkpoint)
+    fresh.load_state_dict(checkpoint["state_dict"])
+    assert fresh.threshold == 1
 
 
 def test_windows_of_another_length_are_refused():
