@@ -40,7 +40,7 @@ def training_step() -> Work:
 
 def strip(overlap: float) -> Work:
     """Score a strip: restore it, gather all evidence, tile scores and both references."""
-    model = AitexVAE(torch.optim.Adam, overlap=overlap).eval()
+    model = AitexVAE(overlap=overlap).eval()
     model.scorer.regroup(["00"])
     picture = (torch.rand(1, 256, 4096) * 255).byte()
     batch = PartBatch(picture, "strip", "00", "good", 0, 256, 0)

@@ -116,7 +116,7 @@ def work(name: str, folder: Path) -> Callable[[], object]:
     if name in LOADING:
         return loading(name, folder)
     _, clips, settings = ROWS[name]
-    model = AudioToVideo(torch.optim.SGD, **settings).to(device())  # type: ignore[arg-type]
+    model = AudioToVideo(**settings).to(device())  # type: ignore[arg-type]
     batch = noise(clips, FRAMES, SAMPLES, 128)
     if "forward" in name:
         model.eval()

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
+from jsonargparse import ArgumentParser
 from lightning.pytorch import Callback, LightningDataModule, LightningModule
 from lightning.pytorch.loggers import Logger
 
@@ -118,11 +119,8 @@ def _arguments(path: str) -> list[str]:
     found = getattr(sys.modules.get(module), name, None)
     if not isinstance(found, type):
         return []
-    names: dict[str, None] = {}
-    for base in found.__mro__[:-1]:
-        if "__init__" in vars(base):
-            names |= dict.fromkeys(inspect.signature(vars(base)["__init__"]).parameters)
-    return [name for name in names if name not in ("self", "args", "kwargs")]
+    added: list[str] = ArgumentParser().add_class_arguments(found, fail_untyped=False)
+    return added
 
 
 def _class_name(leaf: str) -> str | None:

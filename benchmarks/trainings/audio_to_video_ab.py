@@ -78,7 +78,7 @@ def costs(config: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:
     data = config["data"]["init_args"]
     frames, samples = (round(data["duration"] * data[rate]) for rate in ("fps", "sample_rate"))
     before = common.peak_rss_bytes()
-    model = AudioToVideo(torch.optim.SGD, **settings).to(device())
+    model = AudioToVideo(**settings).to(device())
     batch = noise(int(data["batch_size"]), frames, samples, int(data["image_size"]))
     model.eval()
     with torch.no_grad():

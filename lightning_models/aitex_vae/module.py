@@ -1,11 +1,11 @@
 """AitexVAE: a variational autoencoder of fabric, and the defects it cannot draw."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from datamodules.batches import PartBatch, PartScores, TileBatch
@@ -18,6 +18,7 @@ from lightning_models.aitex_vae.tile_scorer import KINDS, CalibrationRow, TileSc
 from lightning_models.aitex_vae.tiling import Tiling
 from lightning_models.ranges import at_least_zero
 from lightning_models.training.calibration import CalibratedModule
+from lightning_models.training.phases import SinglePhaseModule
 from lightning_models.variational import BetaSchedule, PosteriorKind, as_schedule, kl_divergence
 
 SHALLOW_STAGES = 3
@@ -27,7 +28,7 @@ TILES_AT_ONCE = 32
 """Tiles that go through the network together where pictures are scored: bounds the memory, changes no score."""
 
 
-class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores]):
+class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePhaseModule):
     """Learns to draw tiles of faultless fabric; scores what is unusual in a picture, and in what it could not draw.
 
     Training takes ``TileBatch``; everything else ``PartBatch``, whole pictures of any size. At validation loader 0
@@ -35,8 +36,6 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores]):
     that the thresholds are taken from, beside copies with synthetic defects.
 
     Args:
-        optimizer: how the network is optimised.
-        scheduler: learning rate schedule, stepped once an epoch.
         tile_size: S, edge of a tile in pixels, a multiple of 16.
         channels: 1 grey or 3 RGB, as the data.
         width: channels of the first convolution.
@@ -54,9 +53,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores]):
         top_k: cells of 4 x 4 pixels whose mean stands for a tile; 1 is the maximum, moved by the smallest defects.
         evidence: kinds of evidence in the score; None: all but ``kl``, which cannot locate anything.
         quantile: part of the held-out normal tiles that the thresholds leave below them.
-        gradient_clip: largest norm of the gradient; 0 does not clip.
-        accumulate: batches whose gradients are averaged for a step.
-        ema_decay: decay of the averaged weights that are judged instead of the raw ones; 0 is off.
+        training: the arguments of :class:`SinglePhaseModule`.
 
     Attributes:
         threshold: score from which a tile or picture counts as defective; NaN until calibrated.
@@ -74,12 +71,11 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores]):
         "scale.": "scorer.scale.",
         "reference.": "scorer.reference.",
     }
+    published_optimizers: ClassVar = {"vae": partial(torch.optim.Adam, lr=1e-3)}
     pixel_threshold: Tensor
 
     def __init__(
         self,
-        optimizer: OptimizerCallable,
-        scheduler: LRSchedulerCallable | None = None,
         tile_size: int = 256,
         channels: int = 1,
         width: int = 32,
@@ -97,19 +93,9 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores]):
         top_k: int = 1,
         evidence: list[str] | None = None,
         quantile: float = 0.99,
-        gradient_clip: float = 0.0,
-        accumulate: int = 1,
-        ema_decay: float = 0.0,
+        **training: Any,
     ) -> None:
-        super().__init__(
-            optimizers={"vae": optimizer},
-            schedulers={"vae": scheduler},
-            averaged_phase="vae",
-            gradient_clip=gradient_clip,
-            accumulate=accumulate,
-            ema_decay=ema_decay,
-        )
-        self.save_hyperparameters(ignore=["optimizer", "scheduler", "beta"])
+        super().__init__(**training)
         losses = {"bce": 1.0} if losses is None else losses
         check_output(output, data_range, losses)
         if at_least_zero("model.free_bits", free_bits) and posterior != "diagonal":

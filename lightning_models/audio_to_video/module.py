@@ -6,10 +6,10 @@ picture follows the sound: drawn to another clip's sound, or to silence, a clip 
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Literal, NamedTuple
+from functools import partial
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from datamodules.batches import AudioVideoBatch, DrawnClips
@@ -20,7 +20,7 @@ from lightning_models.audio_to_video.encoders import AudioEncoder, PretrainedEnc
 from lightning_models.audio_to_video.legacy import AudioToVideoNetLegacy
 from lightning_models.audio_to_video.mean_picture import odds_of, shift
 from lightning_models.audio_to_video.network import AudioToFrames, AudioToVideoNet
-from lightning_models.training.phases import PhasedModule
+from lightning_models.training.phases import SinglePhaseModule
 
 MISMATCH_STEP = 4
 """To another clip's sound only every fourth frame is drawn: enough to compare, for a quarter of the cost."""
@@ -38,11 +38,10 @@ class Drawn(NamedTuple):
     mismatched: Tensor | None
 
 
-class AudioToVideo(PhasedModule):
+class AudioToVideo(SinglePhaseModule):
     """The picture track for a piece of sound.
 
     Args:
-        optimizer: how the net is optimised.
         architecture: ``transformer`` is AudioToVideoNet, ``legacy`` its predecessor AudioToVideoNetLegacy.
         fps: frames a second, as in the data.
         sample_rate: samples a second, as in the data.
@@ -66,22 +65,19 @@ class AudioToVideo(PhasedModule):
         mismatch_weight: weight of the hinge that makes another clip's sound draw a worse picture; a weight above
             0 costs the sound of the batch twice and a quarter more frames.
         mismatch_margin: how much worse is enough, as mean absolute difference of pixels in [0, 1].
-        scheduler: learning-rate schedule.
-        schedule: whether it moves after every ``step`` or ``epoch``.
-        gradient_clip: largest norm of the gradient; 0 does not clip.
-        accumulate: batches whose gradients are averaged for one step.
-        ema_decay: decay of the averaged net that is judged instead of the raw one; 0 is off.
+        schedule: whether the scheduler steps once an ``epoch`` or after every ``step``.
+        training: the other arguments of :class:`SinglePhaseModule`.
     """
 
     phases: ClassVar[tuple[str, ...]] = ("generator",)
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"generator": ("network",)}
     shared_with_data: ClassVar[Mapping[str, str]] = {name: name for name in ("fps", "sample_rate", "image_size")}
+    published_optimizers: ClassVar = {"generator": partial(torch.optim.Adam, lr=1e-3)}
     network: AudioToFrames
     mean_odds: Tensor | None
 
     def __init__(
         self,
-        optimizer: OptimizerCallable,
         architecture: Literal["transformer", "legacy"] = "transformer",
         fps: float = 30.0,
         sample_rate: int = 16000,
@@ -102,22 +98,10 @@ class AudioToVideo(PhasedModule):
         structure_weight: float = 0.1,
         mismatch_weight: float = 1.0,
         mismatch_margin: float = 0.05,
-        scheduler: LRSchedulerCallable | None = None,
         schedule: Literal["epoch", "step"] = "step",
-        gradient_clip: float = 0.0,
-        accumulate: int = 1,
-        ema_decay: float = 0.0,
+        **training: Any,
     ) -> None:
-        super().__init__(
-            optimizers={"generator": optimizer},
-            schedulers={"generator": scheduler},
-            schedule=schedule,
-            averaged_phase="generator",
-            gradient_clip=gradient_clip,
-            accumulate=accumulate,
-            ema_decay=ema_decay,
-        )
-        self.save_hyperparameters(ignore=["optimizer", "scheduler"])
+        super().__init__(schedule=schedule, **training)
         given = {
             "l2": l2_weight,
             "l1": l1_weight,

@@ -6,10 +6,10 @@ penalty (Gulrajani et al. 2017, arXiv 1704.00028).
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Literal, NamedTuple
+from functools import partial
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torch.distributions import Distribution
 from torch.nn import functional as F
@@ -25,6 +25,8 @@ from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.variational import BetaSchedule, as_schedule, kl_divergence, kl_per_dimension
 
 WALK_FRAMES = 48
+
+ADAM = partial(torch.optim.Adam, lr=1e-4, betas=(0.0, 0.9))
 
 
 class Drawn(NamedTuple):
@@ -67,11 +69,7 @@ class CNNParamTanh(AdversarialModule):
             samples of the prior count 1 - r.
         penalty_weight: weight of the gradient penalty.
         n_critic: steps of the critic for one of the generator.
-        discriminator_optimizer, generator_optimizer: how critic and generator are optimised.
-        discriminator_scheduler, generator_scheduler: learning-rate schedules, stepped after every epoch.
-        gradient_clip: largest norm of a phase's gradient; 0 does not clip.
-        accumulate: batches whose gradients are averaged before a step.
-        ema_decay: decay of the averaged generator that is judged instead of the raw one; 0 is off.
+        training: the other arguments of :class:`AdversarialModule`; the discriminator is the critic.
 
     Attributes:
         latent_dim: D.
@@ -84,11 +82,10 @@ class CNNParamTanh(AdversarialModule):
         "generator": ("vae", "param_tanh"),
     }
     shared_with_data: ClassVar[Mapping[str, str]] = {"image_channels": "channels", "image_size": "image_size"}
+    published_optimizers: ClassVar = dict.fromkeys(AdversarialModule.phases, ADAM)
 
     def __init__(
         self,
-        discriminator_optimizer: OptimizerCallable,
-        generator_optimizer: OptimizerCallable,
         image_channels: int = 3,
         image_size: int = 128,
         latent_dim: int = 64,
@@ -104,25 +101,9 @@ class CNNParamTanh(AdversarialModule):
         reconstruction_share: float = 0.5,
         penalty_weight: float = 10.0,
         n_critic: int = 5,
-        discriminator_scheduler: LRSchedulerCallable | None = None,
-        generator_scheduler: LRSchedulerCallable | None = None,
-        gradient_clip: float = 0.0,
-        accumulate: int = 1,
-        ema_decay: float = 0.0,
+        **training: Any,
     ) -> None:
-        super().__init__(
-            discriminator_optimizer=discriminator_optimizer,
-            generator_optimizer=generator_optimizer,
-            discriminator_scheduler=discriminator_scheduler,
-            generator_scheduler=generator_scheduler,
-            gradient_clip=gradient_clip,
-            accumulate=accumulate,
-            n_critic=n_critic,
-            ema_decay=ema_decay,
-        )
-        self.save_hyperparameters(
-            ignore=[f"{phase}_{part}" for phase in self.phases for part in ("optimizer", "scheduler")]
-        )
+        super().__init__(n_critic=n_critic, **training)
         numbers = {
             "adversarial_weight": adversarial_weight,
             "reconstruction_weight": reconstruction_weight,

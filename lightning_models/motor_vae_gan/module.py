@@ -6,10 +6,10 @@ VAE/GAN of Larsen et al. 2016 (arXiv 1512.09300).
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Literal, NamedTuple
+from functools import partial
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -23,6 +23,8 @@ from lightning_models.reconstruction_losses import mse
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.health import probability_health
 from lightning_models.variational import BetaSchedule, as_schedule, kl_divergence, kl_per_dimension
+
+ADAM = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
 
 
 class Drawn(NamedTuple):
@@ -66,11 +68,7 @@ class MotorVAEGAN(AdversarialModule):
         gate_margin: the equilibrium gate (Larsen et al. 2016): the discriminator waits while it is better than
             chance, ln 2 nats of cross-entropy, by more than this, and the autoencoder while the discriminator is
             worse than chance by more than this; below ln 2, since no cross-entropy is below 0. 0: no gate.
-        discriminator_optimizer, generator_optimizer: how each phase is optimised.
-        discriminator_scheduler, generator_scheduler: learning-rate schedules, stepped after every epoch.
-        gradient_clip: largest norm of a phase's gradient; 0 does not clip.
-        accumulate: batches whose gradients are averaged before a step.
-        ema_decay: decay of the averaged autoencoder that is judged instead of the raw one; 0 is off.
+        training: the arguments of :class:`AdversarialModule`.
 
     Attributes:
         latent_dim: D.
@@ -78,11 +76,10 @@ class MotorVAEGAN(AdversarialModule):
 
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"discriminator": ("discriminator",), "generator": ("vae",)}
     shared_with_data: ClassVar[Mapping[str, str]] = {"image_channels": "channels", "image_size": "image_size"}
+    published_optimizers: ClassVar = dict.fromkeys(AdversarialModule.phases, ADAM)
 
     def __init__(
         self,
-        discriminator_optimizer: OptimizerCallable,
-        generator_optimizer: OptimizerCallable,
         image_channels: int = 1,
         image_size: int = 256,
         latent_dim: int = 128,
@@ -98,24 +95,9 @@ class MotorVAEGAN(AdversarialModule):
         feature_layer: int = 3,
         r1_weight: float = 0.0,
         gate_margin: float = 0.0,
-        discriminator_scheduler: LRSchedulerCallable | None = None,
-        generator_scheduler: LRSchedulerCallable | None = None,
-        gradient_clip: float = 0.0,
-        accumulate: int = 1,
-        ema_decay: float = 0.0,
+        **training: Any,
     ) -> None:
-        super().__init__(
-            discriminator_optimizer=discriminator_optimizer,
-            generator_optimizer=generator_optimizer,
-            discriminator_scheduler=discriminator_scheduler,
-            generator_scheduler=generator_scheduler,
-            gradient_clip=gradient_clip,
-            accumulate=accumulate,
-            ema_decay=ema_decay,
-        )
-        self.save_hyperparameters(
-            ignore=[f"{phase}_{part}" for phase in self.phases for part in ("optimizer", "scheduler")]
-        )
+        super().__init__(**training)
         numbers = {
             "reconstruction_weight": reconstruction_weight,
             "adversarial_weight": adversarial_weight,
@@ -140,10 +122,10 @@ class MotorVAEGAN(AdversarialModule):
                 f"gate_margin is {gate_margin}, but no discriminator is better than chance by ln 2 = 0.693 nats: give "
                 "less, or 0 for no gate"
             )
-        if gate_margin and accumulate > 1:
+        if gate_margin and self.accumulate > 1:
             raise InputError(
-                f"gate_margin is {gate_margin} and accumulate {accumulate}, but the gate decides anew for every batch: "
-                "set accumulate to 1 or gate_margin to 0"
+                f"gate_margin is {gate_margin} and accumulate {self.accumulate}, but the gate decides anew for every "
+                "batch: set accumulate to 1 or gate_margin to 0"
             )
         self.picture_shape = (image_channels, image_size, image_size)
         self.latent_dim, self.objective, self.share = latent_dim, adversarial, reconstruction_share

@@ -33,15 +33,12 @@ class AdversarialModule(PhasedModule):
     A system with further phases puts their factories into ``optimizer_factories`` and ``scheduler_factories``.
 
     Args:
-        discriminator_optimizer: makes the discriminator's optimizer from its parameters.
-        generator_optimizer: makes the generator's optimizer from its parameters.
-        discriminator_scheduler: makes its learning rate scheduler, stepped once an epoch; None keeps the rate.
-        generator_scheduler: the same for the generator.
-        gradient_clip: largest norm of a phase's gradient, one for all phases or one for each by name; 0 is off.
-        accumulate: batches whose gradients are averaged for one step.
+        discriminator_optimizer: makes the discriminator's optimizer from its parameters; None: the published one.
+        generator_optimizer: makes the generator's optimizer from its parameters; None: the published one.
+        discriminator_scheduler: makes the discriminator's learning rate scheduler; None keeps the rate.
+        generator_scheduler: makes the generator's learning rate scheduler; None keeps the rate.
         n_critic: discriminator steps for one step of the other phases (WGAN-GP: 5).
-        ema_decay: share that the running average of the generator keeps at a step, e.g. 0.999; it then stands in
-            for the generator in validation, test and prediction. 0 is off.
+        training: the arguments of :class:`PhasedModule`; ``ema_decay`` averages the generator.
 
     Attributes:
         health: what the discriminator makes of the latest batch, for ``AdversarialHealth``; ``discriminator_loss`` sets
@@ -53,22 +50,18 @@ class AdversarialModule(PhasedModule):
     def __init__(
         self,
         *,
-        discriminator_optimizer: OptimizerCallable,
-        generator_optimizer: OptimizerCallable,
+        discriminator_optimizer: OptimizerCallable | None = None,
+        generator_optimizer: OptimizerCallable | None = None,
         discriminator_scheduler: LRSchedulerCallable | None = None,
         generator_scheduler: LRSchedulerCallable | None = None,
-        gradient_clip: float | dict[str, float] = 0.0,
-        accumulate: int = 1,
         n_critic: int = 1,
-        ema_decay: float = 0.0,
+        **training: Any,
     ) -> None:
         super().__init__(
             optimizers={"discriminator": discriminator_optimizer, "generator": generator_optimizer},
             schedulers={"discriminator": discriminator_scheduler, "generator": generator_scheduler},
             averaged_phase="generator",
-            gradient_clip=gradient_clip,
-            accumulate=accumulate,
-            ema_decay=ema_decay,
+            **training,
         )
         if n_critic < 1:
             raise InputError(f"n_critic is {n_critic}; give a whole number of at least 1")

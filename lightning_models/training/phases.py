@@ -56,13 +56,16 @@ from lightning_models.training.shared_with_data import check_shared
 
 
 class PhasedModule(LightningModule):
-    """Base of all systems.
+    """Base of all systems. They hand on as ``**training`` what they do not use themselves.
+
+    Every argument of a system is one of its ``hparams``, except for what makes optimizers and schedulers; those made of
+    JSON's types travel in its checkpoints.
 
     Args:
-        optimizers: for every phase what makes its optimizer from its parameters.
-        schedulers: for a phase what makes its learning rate scheduler; one not named keeps its rate.
-        schedule: whether schedulers step once an ``epoch`` or after every ``step`` of their phase.
+        optimizers: for every phase what makes its optimizer from its parameters; None: the published one.
         averaged_phase: phase whose weights ``ema_decay`` averages.
+        schedulers: for a phase what makes its learning rate scheduler; one not named, or None, keeps its rate.
+        schedule: whether schedulers step once an ``epoch`` or after every ``step`` of their phase.
         gradient_clip: largest norm of a phase's gradient, one for all phases or one for each by name; 0 is off.
         accumulate: batches whose gradients are averaged for one step.
         ema_decay: share that the running average of the weights keeps at a step, e.g. 0.999; it then stands in
@@ -81,19 +84,22 @@ class PhasedModule(LightningModule):
 
     The command takes what only one of the two is given for both, and no run starts where they differ.
     """
+    published_optimizers: ClassVar[Mapping[str, OptimizerCallable]] = {}
 
     def __init__(
         self,
         *,
-        optimizers: dict[str, OptimizerCallable],
+        optimizers: Mapping[str, OptimizerCallable | None],
         averaged_phase: str,
-        schedulers: dict[str, LRSchedulerCallable | None] | None = None,
+        schedulers: Mapping[str, LRSchedulerCallable | None] | None = None,
         schedule: Literal["epoch", "step"] = "epoch",
         gradient_clip: float | dict[str, float] = 0.0,
         accumulate: int = 1,
         ema_decay: float = 0.0,
     ) -> None:
         super().__init__()
+        parts = [self.argument(phase, part) for phase in self.phases for part in ("optimizer", "scheduler")]
+        self.save_hyperparameters(ignore=["optimizers", "schedulers", "averaged_phase", *parts])
         self.automatic_optimization = False
         if self.phase_modules.keys() != set(self.phases):
             raise TypeError(f"{type(self).__name__} has phases {self.phases} but phase_modules {self.phase_modules}")
@@ -104,7 +110,8 @@ class PhasedModule(LightningModule):
             raise InputError(f"gradient_clip names {unknown}; the phases are {list(self.phases)}")
         if negative := {phase: norm for phase, norm in clips.items() if norm < 0}:
             raise InputError(f"gradient_clip is {negative}; give a norm above 0, or 0 for no clipping")
-        self.optimizer_factories = dict(optimizers)
+        given = {phase: make for phase, make in optimizers.items() if make is not None}
+        self.optimizer_factories = {**self.published_optimizers, **given}
         self.scheduler_factories = dict(schedulers or {})
         self.schedule = schedule
         self.averaged_phase = averaged_phase
@@ -128,6 +135,11 @@ class PhasedModule(LightningModule):
     def epochs_seen(self) -> float:
         """Passes over the training data since the start of the run, with the fraction of the present one."""
         return self.batches_seen / self.trainer.num_training_batches
+
+    @classmethod
+    def argument(cls, phase: str, part: Literal["optimizer", "scheduler"]) -> str:
+        """Return the name of the argument that makes a phase's optimizer or scheduler."""
+        return f"{phase}_{part}"
 
     # ---------------------------------------------------------------- what a system writes
 
@@ -273,9 +285,11 @@ class PhasedModule(LightningModule):
         for phase in self.phases:
             parameters = phase_parameters(self, self.phase_modules[phase]).values()
             if trained := [weight for weight in parameters if weight.requires_grad]:
-                self._optimizers[phase] = optimizer = self.optimizer_factories[phase](trained)
+                self._optimizers[phase] = optimizer = self._optimizer_factory(phase)(trained)
                 if make_scheduler := self.scheduler_factories.get(phase):
-                    self._schedulers[phase] = scheduler = _metric_free(phase, make_scheduler(optimizer))
+                    self._schedulers[phase] = scheduler = _metric_free(
+                        self.argument(phase, "scheduler"), make_scheduler(optimizer)
+                    )
                     if isinstance(scheduler, WarmUpCosine) and scheduler.total is None:
                         scheduler.last_until(self._units_of_run(phase))
         check_system(self, self._optimizers)
@@ -283,7 +297,7 @@ class PhasedModule(LightningModule):
         precision = self.trainer.precision_plugin
         scaler = precision.scaler if isinstance(precision, MixedPrecision) else None
         if scaler is not None:
-            check_clipping(self._optimizers, self.gradient_clips)
+            check_clipping(self._optimizers, self.gradient_clips, self.argument)
         self._scale = None if scaler is None else SharedScale(scaler, self._optimizers)
         return list(self._optimizers.values()), list(self._schedulers.values())
 
@@ -301,6 +315,14 @@ class PhasedModule(LightningModule):
         _ = trainer.estimated_stepping_batches  # opens the data, whose batches are then counted
         windows = epochs * -(-int(trainer.num_training_batches) // self.accumulate)
         return min(windows, steps) if steps >= 0 else windows
+
+    def _optimizer_factory(self, phase: str) -> OptimizerCallable:
+        if phase not in self.optimizer_factories:
+            raise InputError(
+                f"model.{self.argument(phase, 'optimizer')} is not given, and {type(self).__name__} has no published "
+                "one: give for example torch.optim.Adam"
+            )
+        return self.optimizer_factories[phase]
 
     def _averaged_parameters(self) -> dict[str, Parameter]:
         return phase_parameters(self, self.phase_modules[self.averaged_phase])
@@ -339,10 +361,35 @@ class PhasedModule(LightningModule):
             self.average.load_state_dict(checkpoint["weight_average"])
 
 
-def _metric_free(phase: str, scheduler: LRScheduler | ReduceLROnPlateau) -> LRScheduler:
+def _metric_free(argument: str, scheduler: LRScheduler | ReduceLROnPlateau) -> LRScheduler:
     if isinstance(scheduler, ReduceLROnPlateau):
         raise InputError(
-            f"{phase}_scheduler is ReduceLROnPlateau, which waits for a metric; schedulers follow the "
+            f"{argument} is ReduceLROnPlateau, which waits for a metric; schedulers follow the "
             "training here: use StepLR, MultiStepLR, CosineAnnealingLR, LinearLR or another that needs none"
         )
     return scheduler
+
+
+class SinglePhaseModule(PhasedModule):
+    """Base of the systems that train all their parts together, in one phase.
+
+    Args:
+        optimizer: makes the optimizer from the parameters; None: the published one.
+        scheduler: makes the learning rate scheduler, None keeps the rate.
+        training: the arguments of :class:`PhasedModule`.
+    """
+
+    def __init__(
+        self,
+        *,
+        optimizer: OptimizerCallable | None = None,
+        scheduler: LRSchedulerCallable | None = None,
+        **training: Any,
+    ) -> None:
+        (phase,) = self.phases
+        super().__init__(optimizers={phase: optimizer}, schedulers={phase: scheduler}, averaged_phase=phase, **training)
+
+    @classmethod
+    def argument(cls, phase: str, part: Literal["optimizer", "scheduler"]) -> str:
+        """Return the name of the argument that makes the optimizer or scheduler."""
+        return part

@@ -1,6 +1,7 @@
 """What must hold before a system trains; each check names what to change."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy
@@ -95,8 +96,17 @@ def check_system(system: LightningModule, optimizers: Mapping[str, Optimizer]) -
         )
 
 
-def check_clipping(optimizers: Mapping[str, Optimizer], clips: Mapping[str, float]) -> None:
+def check_clipping(
+    optimizers: Mapping[str, Optimizer],
+    clips: Mapping[str, float],
+    argument: Callable[[str, Literal["optimizer"]], str],
+) -> None:
     """Refuse to clip gradients that a fused optimizer unscales too late for it, under 16-mixed.
+
+    Args:
+        optimizers: of every phase.
+        clips: largest norm of a phase's gradient.
+        argument: returns the name of the argument that makes a phase's optimizer.
 
     Raises:
         InputError: naming the three keys and the remedy.
@@ -106,5 +116,5 @@ def check_clipping(optimizers: Mapping[str, Optimizer], clips: Mapping[str, floa
             raise InputError(
                 f"--model.gradient_clip is {clips[phase]} and --trainer.precision 16-mixed, under which a "
                 f"fused optimizer hides its gradients from clipping: set "
-                f"--model.{phase}_optimizer.init_args.fused false"
+                f"--model.{argument(phase, 'optimizer')}.init_args.fused false"
             )

@@ -7,11 +7,11 @@ OCR-GAN (arXiv 2203.00259).
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from functools import partial
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from datamodules.batches import FrameScores, VideoBatch
@@ -46,6 +46,8 @@ from lightning_models.vta_gan.temporal_attention import PositionalEncoding, Temp
 
 THRESHOLD_QUANTILE = 0.99  # of the scores of held-out normal frames
 
+ADAM = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
+
 
 class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModule):
     """Video anomaly detection with temporal attention and optical flow.
@@ -78,11 +80,7 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         patch: edge in pixels of the patches that are scored.
         top_k: number of largest patches that stand for a frame.
         evidence: kinds of evidence that make up the score; None takes all that the switched-on parts offer.
-        discriminator_optimizer, generator_optimizer: how each phase is optimised.
-        discriminator_scheduler, generator_scheduler: learning-rate schedules, stepped after every epoch.
-        gradient_clip: largest norm of a phase's gradient; 0 does not clip.
-        accumulate: batches whose gradients are added before a step.
-        ema_decay: decay of the averaged generator that is judged instead of the raw one; 0 is off.
+        training: the arguments of :class:`AdversarialModule`.
     """
 
     phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
@@ -92,11 +90,10 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
     }
     shared_with_data: ClassVar[Mapping[str, str]] = {"num_frames": "num_frames"}
     renamed_buffers: ClassVar[Mapping[str, str]] = {"score_threshold": "threshold"}
+    published_optimizers: ClassVar = dict.fromkeys(phases, ADAM)
 
     def __init__(
         self,
-        discriminator_optimizer: OptimizerCallable,
-        generator_optimizer: OptimizerCallable,
         num_frames: int = 8,
         ngf: int = 64,
         ndf: int = 64,
@@ -124,24 +121,9 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         patch: int = 8,
         top_k: int = 3,
         evidence: list[str] | None = None,
-        discriminator_scheduler: LRSchedulerCallable | None = None,
-        generator_scheduler: LRSchedulerCallable | None = None,
-        gradient_clip: float = 0.0,
-        accumulate: int = 1,
-        ema_decay: float = 0.0,
+        **training: Any,
     ) -> None:
-        super().__init__(
-            discriminator_optimizer=discriminator_optimizer,
-            generator_optimizer=generator_optimizer,
-            discriminator_scheduler=discriminator_scheduler,
-            generator_scheduler=generator_scheduler,
-            gradient_clip=gradient_clip,
-            accumulate=accumulate,
-            ema_decay=ema_decay,
-        )
-        self.save_hyperparameters(
-            ignore=[f"{phase}_{part}" for phase in self.phases for part in ("optimizer", "scheduler")]
-        )
+        super().__init__(**training)
         self.num_frames, self.pseudo_fakes = num_frames, pseudo_fakes
         self.reconstruction: losses.Distance = reconstruction
         flow = OpticalFlow(flow_backend, flow_width, flow_weights) if flow_backend != "none" else None

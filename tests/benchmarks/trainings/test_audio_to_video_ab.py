@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 import yaml
 
 from benchmarks.trainings import audio_to_video_ab as ab
@@ -29,7 +28,7 @@ def test_costs_are_those_of_the_configured_net_and_batch(architecture, monkeypat
             "data": {"init_args": {**SIZES, "duration": 1.5, "batch_size": 3}},
         }
     )
-    weights = AudioToVideo(torch.optim.SGD, **model).parameters()
+    weights = AudioToVideo(**model).parameters()
     assert found["parameters"] == sum(weight.numel() for weight in weights)
     assert found["ms to draw a clip"] > 0
     assert found["MiB of a training step"] >= 0

@@ -23,7 +23,7 @@ def adam(parameters):
 
 def model(**changes):
     torch.manual_seed(0)
-    return AitexVAE(adam, **{**SMALL, **changes})
+    return AitexVAE(optimizer=adam, **{**SMALL, **changes})
 
 
 @pytest.fixture(autouse=True)

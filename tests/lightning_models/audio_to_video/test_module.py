@@ -25,7 +25,7 @@ def adam(parameters):
 
 def model(**changes):
     torch.manual_seed(0)
-    return AudioToVideo(adam, **{**SIZES, **changes})
+    return AudioToVideo(optimizer=adam, **{**SIZES, **changes})
 
 
 def batch(clips=2, seed=0, size=16):
@@ -292,7 +292,7 @@ def test_the_rate_moves_with_every_step(tmp_path):
         def on_train_batch_end(self, outputs, batch, batch_idx):
             rates.append(self.optimizers().param_groups[0]["lr"])
 
-    system = Watched(adam, **SIZES, scheduler=lambda optimizer: WarmUpCosine(optimizer, total=5, warm_up=2))
+    system = Watched(optimizer=adam, **SIZES, scheduler=lambda optimizer: WarmUpCosine(optimizer, total=5, warm_up=2))
     fit(system, batch(), 5, tmp_path)
     assert rates == pytest.approx([2e-3, 3e-3, 2.25e-3, 0.75e-3, 0.0])
 

@@ -24,7 +24,7 @@ def adam(parameters):
 
 def model(**changes):
     torch.manual_seed(0)
-    return CNNParamTanh(adam, adam, **{**SMALL, **changes})
+    return CNNParamTanh(discriminator_optimizer=adam, generator_optimizer=adam, **{**SMALL, **changes})
 
 
 def batch(count=4, size=SIZE, channels=3, seed=0):

@@ -27,7 +27,7 @@ def adam(parameters):
 
 def model(**changes):
     torch.manual_seed(0)
-    return MotorVAEGAN(adam, adam, **{**SMALL, **changes})
+    return MotorVAEGAN(discriminator_optimizer=adam, generator_optimizer=adam, **{**SMALL, **changes})
 
 
 def batch(count=4, size=SIZE, channels=1, seed=0):

@@ -20,7 +20,7 @@ SMALL = {"ngf": 4, "ndf": 4, "flow_width": 0.0625, "token_width": 16, "patch": 8
 
 def model(**changes):
     torch.manual_seed(0)
-    return VTAGAN(adam, adam, **{**SMALL, **changes})
+    return VTAGAN(discriminator_optimizer=adam, generator_optimizer=adam, **{**SMALL, **changes})
 
 
 def batch(windows=2, height=64, width=64, frames=8, seed=0, labels=0):

@@ -1,0 +1,59 @@
+"""What holds for every system: it needs no argument, and comes back whole from its checkpoint."""
+
+import inspect
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+
+from lightning_models import VTAGAN, AitexVAE, AudioToVideo, CNNParamTanh, MotorVAEGAN
+
+SMALL = {
+    VTAGAN: {"ngf": 4, "ndf": 4, "flow_width": 0.0625, "token_width": 16},
+    AitexVAE: {"tile_size": 32, "width": 4, "latent_dim": 6},
+    AudioToVideo: {"sample_rate": 4000, "image_size": 16, "width": 32, "layers": 1, "heads": 4, "feedforward": 32},
+    CNNParamTanh: {"image_size": 16, "latent_dim": 5, "num_frames": 3},
+    MotorVAEGAN: {"image_size": 32, "latent_dim": 6, "width": 2},
+}
+RATES = {VTAGAN: 2e-4, AitexVAE: 1e-3, AudioToVideo: 1e-3, CNNParamTanh: 1e-4, MotorVAEGAN: 2e-4}
+
+
+def save(system, path):
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    trainer.strategy.connect(system)
+    system.trainer = trainer
+    trainer.save_checkpoint(path)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_no_argument_is_required(kind):
+    arguments = list(inspect.signature(kind).parameters.values())
+    assert [a.name for a in arguments if a.default is a.empty and a.kind is not a.VAR_KEYWORD] == []
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_system_comes_back_from_its_checkpoint_with_its_arguments_and_nothing_else_given(kind, tmp_path):
+    system = kind(**SMALL[kind], accumulate=3, gradient_clip=0.5)
+    save(system, tmp_path / "system.ckpt")
+    loaded = kind.load_from_checkpoint(tmp_path / "system.ckpt")
+    assert dict(loaded.hparams) == dict(system.hparams)
+    assert loaded.hparams.items() >= {**SMALL[kind], "accumulate": 3, "gradient_clip": 0.5}.items()
+    assert loaded.accumulate == 3
+    assert loaded.gradient_clips == dict.fromkeys(kind.phases, 0.5)
+    state = loaded.state_dict()
+    assert state.keys() == system.state_dict().keys()
+    for name, tensor in system.state_dict().items():
+        assert torch.equal(tensor, state[name]) or tensor.isnan().all(), name
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_the_published_optimizers_train_where_none_is_given(kind):
+    system = kind(**SMALL[kind])
+    weight = torch.nn.Parameter(torch.zeros(1))
+    for phase in kind.phases:
+        optimizer = system.optimizer_factories[phase]([weight])
+        assert type(optimizer) is torch.optim.Adam
+        assert optimizer.defaults["lr"] == RATES[kind]
+    given = dict.fromkeys(kind.phases[-1:], torch.optim.SGD)
+    mixed = kind(**SMALL[kind], **{kind.argument(phase, "optimizer"): make for phase, make in given.items()})
+    assert mixed.optimizer_factories == {**system.optimizer_factories, **given}
