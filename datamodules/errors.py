@@ -1,5 +1,10 @@
 """The one error for input that cannot be used."""
 
+from typing import Literal
+
+BadFile = Literal["error", "skip"]
+"""Whether a file that cannot be used ends the run, or is left out with a warning."""
+
 
 class InputError(ValueError):
     """What the user gave cannot be used.

@@ -8,13 +8,11 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from datamodules.batches import UNKNOWN_LABEL
-from datamodules.errors import InputError
+from datamodules.errors import BadFile, InputError
 from datamodules.media import IMAGE_SUFFIXES, list_images, natural_key
 
-BadFile = Literal["error", "skip"]
 GOOD, UNKNOWN = "good", "unknown"
 
 _AITEX_NAME = re.compile(r"(?P<number>\d+)_(?P<defect>\d{3})_(?P<fabric>\d{2})")
@@ -42,6 +40,7 @@ class Part:
         masks: pictures whose bright pixels together mark the defect; empty where nobody says.
         for_test: whether a faultless picture is set apart for the test by the layout; None leaves it to a hold-out.
         has_margin: whether a margin beside the part belongs to such pictures.
+        group_is_source: whether the group is named after the source's own folder.
     """
 
     name: str
@@ -52,6 +51,12 @@ class Part:
     masks: tuple[Path, ...] = ()
     for_test: bool | None = None
     has_margin: bool = False
+    group_is_source: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What is the same wherever the source lies and whatever its folder is called."""
+        return ("" if self.group_is_source else self.group), self.name
 
 
 @dataclass(frozen=True)
@@ -157,14 +162,14 @@ def _mvtec(root: Path, on_bad_file: BadFile) -> Inspection | None:
     normal: list[Part] = []
     defective: list[Part] = []
     for category in categories:
-        group = category.resolve().name
-        apart = (category / "test" / GOOD).is_dir()
+        group, own = category.resolve().name, category == root
+        for_test = False if (category / "test" / GOOD).is_dir() else None
         for path in list_images(category / "train" / GOOD):
-            normal.append(Part(_name(path, root), path, group, GOOD, 0, for_test=False if apart else None))
+            normal.append(Part(_name(path, root), path, group, GOOD, 0, for_test=for_test, group_is_source=own))
         for kind in _folders(category / "test"):
             for path in list_images(kind):
                 if kind.name == GOOD:
-                    normal.append(Part(_name(path, root), path, group, GOOD, 0, for_test=True))
+                    normal.append(Part(_name(path, root), path, group, GOOD, 0, for_test=True, group_is_source=own))
                 else:
                     masks = _masks_of(path, kind.name, category)
                     defective.append(Part(_name(path, root), path, group, kind.name, 1, masks))
@@ -175,7 +180,7 @@ def _plain(root: Path, on_bad_file: BadFile) -> Inspection | None:
     if not (root / GOOD).is_dir():
         return None
     group = root.resolve().name
-    normal = (Part(_name(path, root), path, group, GOOD, 0) for path in list_images(root / GOOD))
+    normal = (Part(_name(path, root), path, group, GOOD, 0, group_is_source=True) for path in list_images(root / GOOD))
     defective = (
         Part(_name(path, root), path, group, kind.name, 1, _masks_of(path, kind.name, root))
         for kind in _folders(root)

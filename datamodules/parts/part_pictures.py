@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from datamodules.errors import InputError
+from datamodules.errors import BadFile, InputError
 from datamodules.media import Frame
-from datamodules.parts.inspection_folder import BadFile, Part
+from datamodules.parts.inspection_folder import Part
 from datamodules.parts.margin import margin_width
 from datamodules.picture_file import read_picture
 

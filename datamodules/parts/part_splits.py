@@ -16,7 +16,8 @@ def split_normals(
 
     Pictures that the layout sets apart for the test stay there. Of the others the test gets ``test_fraction`` where
     the layout sets none apart, the validation ``validation_fraction``, both rounded to whole pictures and at least
-    one. Who is held out depends on the seed and the names only, not on the order of listing.
+    one. Who is held out depends on the seed and the names below the source only, not on the order of
+    listing, nor on what the source's folder is called.
 
     Raises:
         InputError: if a group has too few pictures to leave one to train on.
@@ -36,7 +37,7 @@ def split_normals(
                 f"{test + validation + 1} are needed, since whole pictures are held out; add some, or leave the group "
                 "out with data.groups"
             )
-        ranked = sorted(free, key=lambda part: derive_seed(seed, "hold out", part.group, part.name))
+        ranked = sorted(free, key=lambda part: derive_seed(seed, "hold out", *part.key))
         for number, part in enumerate(ranked):
             chosen[part.name] = "test" if number < test else "validation" if number < test + validation else "train"
     splits: dict[str, list[Examined]] = {"train": [], "validation": [], "test": []}
