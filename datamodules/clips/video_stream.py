@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from torch.utils.data import IterableDataset
 
 from datamodules.batches import UNKNOWN_LABEL
 from datamodules.clips.windows import Window, evaluation_starts, is_regular_start
@@ -65,7 +64,7 @@ def find_predict_sources(root: Path, min_length: int, on_bad_file: Literal["erro
     return list(found.values())
 
 
-class StreamedWindows(IterableDataset[Window]):
+class StreamedWindows:
     """Windows of videos one after another, each in the order of its frames, every frame covered.
 
     Holds ``num_frames * frame_step + 1`` frames, however long a video is. Has a length where all videos have one.

@@ -15,7 +15,7 @@ from datamodules.clips.augmentation import Jitter, cut_paste_and_cut_out
 from datamodules.clips.labels import Labels
 from datamodules.letterbox import Region
 from datamodules.media import Frame
-from datamodules.seeding import derive_seed, global_seed
+from datamodules.seeding import derive_seed
 
 FrameNumbers = slice | NDArray[np.int64]
 
@@ -133,18 +133,20 @@ class TrainingWindows(Dataset[Window]):
     Args:
         windows: the windows as they are in the clips.
         jitter: the augmentation.
+        seed: of the run.
     """
 
-    def __init__(self, windows: EvaluationWindows, jitter: Jitter) -> None:
+    def __init__(self, windows: EvaluationWindows, jitter: Jitter, seed: int) -> None:
         self._windows = windows
         self._jitter = jitter
+        self._seed = seed
 
     def __len__(self) -> int:
         return len(self._windows)
 
     def __getitem__(self, key: tuple[int, int]) -> Window:
         epoch, index = key
-        random = np.random.default_rng(derive_seed(global_seed(), "augment", epoch, index))
+        random = np.random.default_rng(derive_seed(self._seed, "augment", epoch, index))
         window = self._windows[index]
         window.frames = self._jitter(window.frames, window.region, random)
         window.pseudo, window.pseudo_mask = cut_paste_and_cut_out(window.frames, window.region, random)

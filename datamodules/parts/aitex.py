@@ -8,27 +8,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from datamodules.cache_folder import default_cache
-from datamodules.epoch_sampler import EpochSampler
 from datamodules.errors import InputError
-from datamodules.parts.inspection_folder import UNKNOWN, BadFile, Inspection, Part, list_parts, read_inspection
+from datamodules.parts.inspection_folder import UNKNOWN, Inspection, Part, list_parts, read_inspection
 from datamodules.parts.margin import common_start
 from datamodules.parts.part_pictures import Examined, PictureReader, examine, refuse_or_warn
 from datamodules.parts.part_splits import refuse_shared_pictures, split_normals
 from datamodules.parts.parts import PartPictures, PlacedPart, Tile, TrainingTiles, collate_tiles, only
 from datamodules.parts.synthetic_defects import KINDS
 from datamodules.parts.weave import weave_folder
-from datamodules.seeding import derive_seed, global_seed
+from datamodules.ranges import check_range
+from datamodules.seeding import global_seed
+from datamodules.source import SourceDataModule, Stage
 
-_PATIENCE = 300  # seconds after which a worker process that sends nothing ends the run
 
-
-class AitexDataModule(LightningDataModule):
+class AitexDataModule(SourceDataModule[PlacedPart]):
     """Tiles of faultless pictures for training, whole pictures for everything else.
 
     Training batches are ``TileBatch``; all others are ``PartBatch``, one picture each. ``docs/fabric.md`` shows the
@@ -41,7 +37,6 @@ class AitexDataModule(LightningDataModule):
         tile_size: edge of the square tiles in pixels.
         train_stride: distance between training tiles in pixels; less than ``tile_size`` lets them overlap.
         batch_size: tiles per training batch.
-        num_workers: processes that assemble batches.
         validation_fraction: share of each group's faultless pictures held out for validation, at least one picture.
         test_fraction: the same for the test, where the layout sets no faultless pictures apart for it.
         split_seed: which pictures are held out, and what the synthetic defects look like. Not ``seed_everything``,
@@ -51,12 +46,16 @@ class AitexDataModule(LightningDataModule):
         clahe: limit of contrast-limited adaptive histogram equalisation, usually 2 to 4; 0 switches it off.
         flip_horizontal: whether half of the training tiles are mirrored left to right.
         flip_vertical: whether half of them are mirrored top to bottom.
-        on_bad_file: whether a picture that cannot be used ends the run (``error``) or is left out with a warning.
-        cache_dir: where the generated weave is kept; None means ``$FULGURITE_CACHE``, or ``~/.cache/fulgurite``.
+        **common: arguments of ``SourceDataModule``.
 
     Raises:
         InputError: if an argument is out of its range.
     """
+
+    demo = "a generated weave with known defects"
+    item = "picture"
+    splitting = ("data.split_seed", "data.validation_fraction", "data.test_fraction")
+    decoded_ahead = ()  # nothing is cached: a picture is read when it is asked for
 
     def __init__(
         self,
@@ -65,7 +64,6 @@ class AitexDataModule(LightningDataModule):
         tile_size: int = 256,
         train_stride: int = 128,
         batch_size: int = 16,
-        num_workers: int = 0,
         validation_fraction: float = 0.1,
         test_fraction: float = 0.25,
         split_seed: int = 0,
@@ -74,73 +72,42 @@ class AitexDataModule(LightningDataModule):
         clahe: float = 0.0,
         flip_horizontal: bool = True,
         flip_vertical: bool = True,
-        on_bad_file: BadFile = "error",
-        cache_dir: str | None = None,
+        **common: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(source, batch_size, **common)
         for key, value, low, high in (
             ("tile_size", tile_size, 16, 4096),
             ("train_stride", train_stride, 1, 4096),
-            ("batch_size", batch_size, 1, 65_536),
-            ("num_workers", num_workers, 0, 1024),
             ("validation_fraction", validation_fraction, 0.001, 0.9),
             ("test_fraction", test_fraction, 0.001, 0.9),
             ("clahe", clahe, 0.0, 1000.0),
             *((f"starts.{group}", start, 0, 1_000_000) for group, start in (starts or {}).items()),
         ):
-            if not low <= value <= high:
-                raise InputError(f"data.{key}: is {value}, must be from {low} to {high}")
-        self.source, self.tile_size, self.channels = source, tile_size, channels
+            check_range(f"data.{key}", value, low, high)
+        self.tile_size, self.channels = tile_size, channels
         self.starts: dict[str, int] = {}
         """First column by group, in pixels; known after ``setup``."""
         self._groups = groups
         self._reader = PictureReader(channels, tile_size, clahe)
-        self._train_stride, self._batch_size, self._num_workers = train_stride, batch_size, num_workers
+        self._train_stride = train_stride
         self._validation_fraction, self._test_fraction, self._split_seed = (
             validation_fraction,
             test_fraction,
             split_seed,
         )
         self._given_starts = starts or {}
-        # what a checkpoint remembers: first columns, folder layout, and names by digest of the pictures learned from
+        # what a checkpoint remembers: first columns and folder layout
         self._learned_starts: dict[str, int] = {}
         self._learned_layout: str | None = None
-        self._learned_pictures: dict[str, str] = {}
         self._flips = (flip_horizontal, flip_vertical)
-        self._on_bad_file: BadFile = on_bad_file
-        self._cache = Path(cache_dir).expanduser() if cache_dir else default_cache()
         self._inspection: Inspection | None = None
-        self._splits: dict[str, list[PlacedPart]] = {}
-
-    def prepare_data(self) -> None:
-        """Write the generated weave where no source is named; Lightning calls this in one process only."""
-        if self.source is None:
-            weave_folder(self._cache)
-
-    def setup(self, stage: str) -> None:
-        """Read what a stage needs: ``fit``, ``validate``, ``test`` or ``predict``.
-
-        Raises:
-            InputError: if the source cannot be used.
-        """
-        if stage != "predict" and self._inspection is None:
-            self._open()
-        if stage == "test" and not self._splits["test"]:
-            raise InputError(f"data.source: no test picture in {self._root}")
 
     def train_dataloader(self) -> DataLoader[Tile]:
         """Shuffled training tiles, as ``TileBatch``."""
-        tiles = TrainingTiles(self._splits["train"], self._reader, self._train_stride, self._flips)
-        replicas = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        sampler = EpochSampler(len(tiles), *replicas)
-        if len(sampler) < self._batch_size:
-            raise InputError(
-                f"data.batch_size: is {self._batch_size}, each process gets only {len(sampler)} tiles; choose a "
-                "smaller batch or a smaller data.train_stride"
-            )
-        return self._loader(tiles, collate_tiles, self._batch_size, sampler)
+        tiles = TrainingTiles(self._splits["train"], self._reader, self._train_stride, self._flips, global_seed())
+        return self._training_loader(tiles, collate_tiles, "tiles", " or a smaller data.train_stride")
 
-    def val_dataloader(self) -> list[DataLoader[Any]]:
+    def validation_loaders(self) -> list[DataLoader[Any]]:
         """Two loaders: all faultless pictures but those of the test, for calibration; held-out ones with copies.
 
         The second shows every held-out picture as it is and once with each kind of synthetic defect.
@@ -150,11 +117,11 @@ class AitexDataModule(LightningDataModule):
         calibration = self._pictures([*self._splits["train"], *held_out], with_masks=False)
         return [calibration, self._pictures([*held_out, *copies], with_masks=True)]
 
-    def test_dataloader(self) -> DataLoader[Any]:
+    def test_loader(self) -> DataLoader[Any]:
         """Faultless pictures that nothing was learned from, and all defective ones, with their masks.
 
         Raises:
-            InputError: the checkpoint was trained or calibrated on one of them, or on parts that begin elsewhere.
+            InputError: the checkpoint was trained on parts that begin elsewhere.
         """
         elsewhere = {
             group: start for group, start in self._learned_starts.items() if self.starts.get(group, start) != start
@@ -164,13 +131,6 @@ class AitexDataModule(LightningDataModule):
             raise InputError(
                 f"parts begin at {found} here and began at {elsewhere} where the checkpoint learned, since pictures or "
                 f"data.starts are others. Give --data.starts '{json.dumps(self.starts | elsewhere)}'"
-            )
-        if learned := [placed for placed in self._splits["test"] if placed.digest in self._learned_pictures]:
-            raise InputError(
-                f"{learned[0].part.path} and {len(learned) - 1} more test pictures were already learned from: the "
-                f"checkpoint was trained or calibrated on this one as {self._learned_pictures[learned[0].digest]}. "
-                "Test with the pictures and the split settings of the training (data.split_seed, "
-                "data.validation_fraction, data.test_fraction), or with other pictures"
             )
         return self._pictures(self._splits["test"], with_masks=True)
 
@@ -195,24 +155,19 @@ class AitexDataModule(LightningDataModule):
 
     def split_manifest(self) -> dict[str, Any]:
         """Return which picture is in which split and where parts begin, ready for JSON; complete after ``setup``."""
-        return {
-            "source": str(self._root),
+        return super().split_manifest() | {
             "layout": self._inspection.layout if self._inspection else None,
             "starts": dict(self.starts),
-            "splits": {split: [placed.name for placed in placed_parts] for split, placed_parts in self._splits.items()},
         }
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps.
 
-        First columns and layout, so that prediction crops and groups as training did; names by digest of all pictures
-        that were trained or calibrated on, in a resumed run also those before, so that no test judges by them.
+        Also first columns and layout, so that prediction crops and groups as training did.
         """
-        learned = [*self._splits.get("train", ()), *self._splits.get("validation", ())]
-        return {
+        return super().state_dict() | {
             "starts": dict(self.starts),
             "layout": self._inspection.layout if self._inspection else None,
-            "pictures": self._learned_pictures | {placed.digest: placed.name for placed in learned},
             "clahe": self._reader.clahe,
         }
 
@@ -228,15 +183,33 @@ class AitexDataModule(LightningDataModule):
                 f"data.clahe is {self._reader.clahe}, but the checkpoint learned from pictures equalised with {clahe}: "
                 f"give --data.clahe {clahe}"
             )
+        super().load_state_dict(state_dict)
         self._learned_starts = dict(state_dict["starts"])
         self._learned_layout = state_dict["layout"]
-        self._learned_pictures = dict(state_dict["pictures"])
 
-    @property
-    def _root(self) -> Path:
-        return Path(self.source).expanduser() if self.source else weave_folder(self._cache)
+    def write_demo(self) -> Path:
+        """Return the folder of the weave."""
+        return weave_folder(self._cache)
 
-    def _open(self) -> None:
+    def open_splits(self, stage: Stage) -> dict[str, list[PlacedPart]]:
+        """Return all splits; the pictures are read once, to find where the parts begin."""
+        splits = self._splits if self._inspection else self._divided()
+        if stage == "test" and not splits["test"]:
+            raise InputError(f"data.source: no test picture in {self._root}")
+        return splits
+
+    def open_prediction(self) -> None:
+        """Do nothing: where parts begin is known only when the checkpoint is loaded."""
+
+    def digest(self, split: str, item: PlacedPart) -> str:
+        """Return what tells a picture's pixels from others."""
+        return item.digest
+
+    def place(self, item: PlacedPart) -> str:
+        """Return the path of a picture."""
+        return str(item.part.path)
+
+    def _divided(self) -> dict[str, list[PlacedPart]]:
         """Read all pictures once, find where the parts begin and divide them."""
         source = read_inspection(self._root, self._on_bad_file)
         found = {part.group for part in source.normal}
@@ -258,7 +231,7 @@ class AitexDataModule(LightningDataModule):
         for picture in defective:
             _warn_of_mask(picture, self.starts[picture.part.group])
         self._inspection = source
-        self._splits = {split: self._placed(pictures) for split, pictures in splits.items()}
+        return {split: self._placed(pictures) for split, pictures in splits.items()}
 
     def _filtered(self, parts: Sequence[Part]) -> list[Part]:
         return [part for part in parts if self._groups is None or part.group in self._groups]
@@ -291,24 +264,6 @@ class AitexDataModule(LightningDataModule):
 
     def _pictures(self, parts: Sequence[PlacedPart], with_masks: bool) -> DataLoader[Any]:
         return self._loader(PartPictures(parts, self._reader, self._split_seed, with_masks), only, 1)
-
-    def _loader(
-        self, dataset: Dataset[Any], collate: Any, batch_size: int, sampler: EpochSampler | None = None
-    ) -> DataLoader[Any]:
-        workers = self._num_workers
-        return DataLoader(
-            dataset,
-            batch_size=batch_size,  # by name: for prediction Lightning makes the loader anew with another
-            sampler=sampler,
-            drop_last=sampler is not None,
-            num_workers=workers,
-            collate_fn=collate,
-            pin_memory=torch.cuda.is_available(),
-            timeout=_PATIENCE if workers else 0,
-            persistent_workers=workers > 0,
-            # its own, or every iteration would draw from the global random numbers
-            generator=torch.Generator().manual_seed(derive_seed(global_seed(), "workers")),
-        )
 
 
 def _warn_of_unknown_groups(parts: Sequence[Part], known: Mapping[str, int]) -> None:

@@ -12,7 +12,7 @@ from datamodules.media import Frame
 from datamodules.parts.inspection_folder import Part
 from datamodules.parts.part_pictures import PictureReader
 from datamodules.parts.synthetic_defects import Kind, add_defects
-from datamodules.seeding import derive_seed, global_seed
+from datamodules.seeding import derive_seed
 
 Flips = tuple[bool, bool]
 
@@ -61,12 +61,15 @@ class TrainingTiles(Dataset[Tile]):
         reader: of the pictures.
         stride: distance between tiles in pixels.
         flips: whether half of the tiles are mirrored left to right, and top to bottom.
+        seed: of the run.
     """
 
-    def __init__(self, parts: Sequence[PlacedPart], reader: PictureReader, stride: int, flips: Flips) -> None:
+    def __init__(
+        self, parts: Sequence[PlacedPart], reader: PictureReader, stride: int, flips: Flips, seed: int
+    ) -> None:
         self._pictures = [reader.picture(placed.part) for placed in parts]
         self._groups = [placed.part.group for placed in parts]
-        self._size, self._flips = reader.tile, flips
+        self._size, self._flips, self._seed = reader.tile, flips, seed
         self._tiles = [
             (number, top, left)
             for number, (picture, placed) in enumerate(zip(self._pictures, parts, strict=True))
@@ -81,7 +84,7 @@ class TrainingTiles(Dataset[Tile]):
         epoch, index = key
         number, top, left = self._tiles[index]
         image = self._pictures[number][:, top : top + self._size, left : left + self._size]
-        random = np.random.default_rng(derive_seed(global_seed(), "augment", epoch, index))
+        random = np.random.default_rng(derive_seed(self._seed, "augment", epoch, index))
         mirrored = random.random(2) < 0.5
         if self._flips[0] and mirrored[0]:
             image = image[:, :, ::-1]

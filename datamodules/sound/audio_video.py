@@ -1,31 +1,27 @@
 """The data module of pictures that follow sound: pieces of clips with both, or sound alone to draw to."""
 
-import warnings
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import LightningDataModule
-from lightning.pytorch.trainer.states import TrainerFn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from datamodules.cache_folder import default_cache
-from datamodules.epoch_sampler import EpochSampler
-from datamodules.errors import InputError
 from datamodules.file_identity import content_digest, refuse_shared_videos
 from datamodules.letterbox import Letterbox
-from datamodules.seeding import derive_seed, global_seed
+from datamodules.ranges import check_range
+from datamodules.seeding import global_seed
 from datamodules.sound.audio_video_cache import CachedPair, Settings, cache_pairs
 from datamodules.sound.audio_video_sources import Pair, divide, find_pairs
 from datamodules.sound.music import music_folder
 from datamodules.sound.pieces import EvaluationPieces, Piece, PieceShape, TrainingPieces, collate
 from datamodules.sound.sound_stream import SoundSource, StreamedPieces, find_sound_sources
+from datamodules.source import SourceDataModule, Stage
+from datamodules.streamed_loader import StreamedLoader
 
 Loader = DataLoader[Piece]  # which yields ``AudioVideoBatch``
-_PATIENCE = 300  # seconds after which a worker process that sends nothing ends the run
 
 
-class AudioVideoDataModule(LightningDataModule):
+class AudioVideoDataModule(SourceDataModule[CachedPair]):
     """Pieces of ``duration`` seconds of sound and the pictures that belong to them.
 
     Clips are divided into training, validation and test by a hash of their names. Each is decoded once into a
@@ -43,18 +39,18 @@ class AudioVideoDataModule(LightningDataModule):
             it. At most ``duration``; in prediction neighbours share ``duration - stride``.
         batch_size: pieces per training batch.
         eval_batch_size: pieces per batch elsewhere.
-        num_workers: processes that assemble batches; 0 is fastest with the cache in most cases.
         validation_fraction: share of the clips held out for validation, at least two clips.
         test_fraction: share of the clips held out for test, at least two clips.
         fit: ``letterbox`` keeps the shape of things and adds black bars; ``stretch`` fills the picture.
-        on_bad_file: whether a clip without usable sound or pictures ends the run (``error``) or is left out
-            with a warning (``skip``).
-        cache_dir: where decoded clips and the embedded music are kept; None means ``$FULGURITE_CACHE``, or
-            ``~/.cache/fulgurite``. May be deleted at any time.
+        **common: arguments of ``SourceDataModule``.
 
     Raises:
         InputError: if an argument is out of its range.
     """
+
+    demo = "generated music and what is seen of it"
+    item = "clip"
+    splitting = ("data.validation_fraction", "data.test_fraction")
 
     def __init__(
         self,
@@ -66,42 +62,31 @@ class AudioVideoDataModule(LightningDataModule):
         stride: float = 2.0,
         batch_size: int = 8,
         eval_batch_size: int = 4,
-        num_workers: int = 0,
         validation_fraction: float = 0.15,
         test_fraction: float = 0.15,
         fit: Literal["letterbox", "stretch"] = "letterbox",
-        on_bad_file: Literal["error", "skip"] = "error",
-        cache_dir: str | None = None,
+        **common: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(source, batch_size, **common)
+        check_range("data.fps", fps, 1.0, 240.0)
+        check_range("data.duration", duration, 2 / fps, 60.0)
         for key, value, low, high in (
             ("sample_rate", sample_rate, 1000, 192_000),
-            ("fps", fps, 1.0, 240.0),
-            ("duration", duration, 2 / fps if fps > 0 else 0.0, 60.0),
             ("image_size", image_size, 16, 1024),
-            ("stride", stride, 1 / fps if fps > 0 else 0.0, duration),
-            ("batch_size", batch_size, 1, 65_536),
+            ("stride", stride, 1 / fps, float(duration)),
             ("eval_batch_size", eval_batch_size, 1, 65_536),
-            ("num_workers", num_workers, 0, 1024),
             ("validation_fraction", validation_fraction, 0.0, 0.9),
             ("test_fraction", test_fraction, 0.0, 0.9),
         ):
-            if not low <= value <= high:
-                raise InputError(f"data.{key}: is {value}, must be from {low:.4g} to {high:.4g}")
-        self.source = source
+            check_range(f"data.{key}", value, low, high)
         self.sample_rate, self.fps, self.duration = sample_rate, fps, duration
         self.image_size = image_size
         self.predict_sources: list[SoundSource] = []
         self._shape = PieceShape(round(duration * fps), round(duration * sample_rate), max(1, round(stride * fps)))
         self._settings = Settings(sample_rate, fps, Letterbox(image_size, image_size, fit))
-        self._batch_size, self._eval_batch_size = batch_size, eval_batch_size
-        self._num_workers = num_workers
+        self._eval_batch_size = eval_batch_size
         self._fractions = validation_fraction, test_fraction
-        self._on_bad_file = on_bad_file
-        self._cache = Path(cache_dir).expanduser() if cache_dir else default_cache()
-        self._splits: dict[str, list[CachedPair]] = {}
-        self._digests: dict[str, str] = {}  # of the videos, by name
-        self._learned: dict[str, str] = {}  # what a checkpoint learned from: names by digest
+        self._digested: dict[str, str] = {}  # of the videos, by name
 
     @property
     def num_frames(self) -> int:
@@ -113,64 +98,23 @@ class AudioVideoDataModule(LightningDataModule):
         """Samples per piece."""
         return self._shape.samples
 
-    def prepare_data(self) -> None:
-        """Decode into the cache; Lightning calls this in one process only."""
-        if self.trainer is None or self.trainer.state.fn != TrainerFn.PREDICTING:
-            self._open()
-
-    def setup(self, stage: str) -> None:
-        """Open the clips of a stage: ``fit``, ``validate``, ``test`` or ``predict``.
-
-        Raises:
-            InputError: if the source cannot be used.
-        """
-        if stage == "predict":
-            paths = [Path(self.source).expanduser()] if self.source else self._music_to_predict()
-            self.predict_sources = find_sound_sources(paths, self.sample_rate, self.fps, self._on_bad_file)
-        else:
-            self._splits = self._open()
-
     def train_dataloader(self) -> Loader:
         """Shuffled pieces that begin anywhere, each beside the sound of a different clip."""
-        pieces = TrainingPieces(self._splits["train"], self._shape)
-        replicas = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        sampler = EpochSampler(len(pieces), *replicas)
-        if len(sampler) < self._batch_size:
-            raise InputError(
-                f"data.batch_size: is {self._batch_size}, each process gets only {len(sampler)} pieces; choose a "
-                "smaller batch or a smaller data.stride"
-            )
-        return self._loader(pieces, self._batch_size, sampler)
+        pieces = TrainingPieces(self._splits["train"], self._shape, global_seed())
+        return self._training_loader(pieces, collate, "pieces", " or a smaller data.stride")
 
-    def val_dataloader(self) -> Loader:
+    def validation_loaders(self) -> Loader:
         """Every piece of the validation clips, in order."""
-        return self._loader(EvaluationPieces(self._splits["validation"], self._shape), self._eval_batch_size)
+        return self._evaluation("validation")
 
-    def test_dataloader(self) -> Loader:
-        """Every piece of the test clips, in order.
+    def test_loader(self) -> Loader:
+        """Every piece of the test clips, in order."""
+        return self._evaluation("test")
 
-        Raises:
-            InputError: if the checkpoint was trained or validated on one of them.
-        """
-        if learned := [clip.name for clip in self._splits["test"] if self._digests[clip.name] in self._learned]:
-            raise InputError(
-                f"data.source: {learned[0]} and {len(learned) - 1} more test clips were learned from already. Test "
-                "with the clips and fractions of the training (data.validation_fraction, data.test_fraction), as both "
-                "decide which clips are held out, or with other clips"
-            )
-        return self._loader(EvaluationPieces(self._splits["test"], self._shape), self._eval_batch_size)
-
-    def predict_dataloader(self) -> Loader:
+    def predict_dataloader(self) -> StreamedLoader[Piece]:
         """Overlapping pieces of ``predict_sources`` in order, decoded as they are read, in constant memory."""
-        if self.trainer is not None and self.trainer.world_size > 1:
-            raise InputError(
-                "trainer.devices: prediction reads a sound as one stream, in one process; "
-                f"{self.trainer.world_size} were asked for, use 1"
-            )
-        # Lightning warns of several workers even where there is none.
-        warnings.filterwarnings("ignore", message="Your `IterableDataset` has `__len__` defined")
         pieces = StreamedPieces(self.predict_sources, self._settings, self._shape)
-        return DataLoader(pieces, self._eval_batch_size, collate_fn=collate)
+        return self._streamed(pieces, collate, self._eval_batch_size, "sound")
 
     def mean_picture(self) -> torch.Tensor:
         """Return the mean of all pictures of the training clips, float32 ``(3, H, W)`` in [0, 1]; after ``setup``."""
@@ -181,51 +125,32 @@ class AudioVideoDataModule(LightningDataModule):
                 total += torch.from_numpy(clip.frames(start, self.num_frames)).sum(0, dtype=torch.float64)
         return (total / (255 * sum(clip.length for clip in clips))).float()
 
-    def split_manifest(self) -> dict[str, Any]:
-        """Return which clip is in which split, ready for JSON; complete after ``setup``."""
-        return {
-            "source": str(self._root),
-            "splits": {name: [clip.name for clip in clips] for name, clips in self._splits.items()},
-        }
+    def write_demo(self) -> Path:
+        """Return the folder of the music."""
+        return music_folder(self._cache)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps: the clips learned from, in a resumed run also those before."""
-        learned = [*self._splits.get("train", ()), *self._splits.get("validation", ())]
-        return {"learned": self._learned | {self._digests[clip.name]: clip.name for clip in learned}}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take what a checkpoint kept."""
-        self._learned = dict(state_dict["learned"])
-
-    @property
-    def _root(self) -> Path:
-        return Path(self.source).expanduser() if self.source else music_folder(self._cache)
-
-    def _open(self) -> dict[str, list[CachedPair]]:
+    def open_splits(self, stage: Stage) -> dict[str, list[CachedPair]]:
+        """Return the cached clips of all splits."""
         pairs = {pair.name: pair for pair in find_pairs(self._root)}
         least = -(-self._shape.frames // 2)
         usable = cache_pairs([*pairs.values()], self._settings, self._cache / "audio_video", least, self._on_bad_file)
         splits = divide(usable, *self._fractions)
-        self._digests = {clip.name: content_digest(pairs[clip.name].video) for clip in usable}
+        self._digested = {clip.name: content_digest(pairs[clip.name].video) for clip in usable}
         refuse_shared_videos({split: [pairs[one.name].video for one in clips] for split, clips in splits.items()})
         return splits
 
-    def _music_to_predict(self) -> list[Path]:
-        pairs: dict[str, Pair] = {pair.name: pair for pair in find_pairs(self._root)}
-        return [pairs[clip.name].video for clip in self._open()["test"]]
+    def open_prediction(self) -> None:
+        """Find ``predict_sources``: the sounds of the source, or the test clips of the music."""
+        if self.source is not None:
+            paths = [self._root]
+        else:
+            pairs: dict[str, Pair] = {pair.name: pair for pair in find_pairs(self._root)}
+            paths = [pairs[clip.name].video for clip in self.open_splits("test")["test"]]
+        self.predict_sources = find_sound_sources(paths, self.sample_rate, self.fps, self._on_bad_file)
 
-    def _loader(self, pieces: Dataset[Piece], batch_size: int, sampler: EpochSampler | None = None) -> Loader:
-        workers = self._num_workers
-        return DataLoader(
-            pieces,
-            batch_size,
-            sampler=sampler,
-            drop_last=sampler is not None,
-            num_workers=workers,
-            collate_fn=collate,
-            pin_memory=torch.cuda.is_available(),
-            timeout=_PATIENCE if workers else 0,
-            persistent_workers=workers > 0,
-            # its own, or every iteration would draw from the global random numbers
-            generator=torch.Generator().manual_seed(derive_seed(global_seed(), "workers")),
-        )
+    def digest(self, split: str, item: CachedPair) -> str:
+        """Return what tells a clip's file with the pictures from others."""
+        return self._digested[item.name]
+
+    def _evaluation(self, split: str) -> Loader:
+        return self._loader(EvaluationPieces(self._splits[split], self._shape), collate, self._eval_batch_size)

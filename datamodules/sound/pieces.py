@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from datamodules.batches import AudioVideoBatch
 from datamodules.media import Frame
-from datamodules.seeding import derive_seed, global_seed
+from datamodules.seeding import derive_seed
 from datamodules.sound.audio_video_cache import CachedPair
 from datamodules.sound.sound import Sound
 
@@ -77,10 +77,11 @@ class TrainingPieces(Dataset[Piece]):
     Args:
         clips: what to cut, at least two.
         shape: how.
+        seed: of the run.
     """
 
-    def __init__(self, clips: Sequence[CachedPair], shape: PieceShape) -> None:
-        self._clips, self._shape = clips, shape
+    def __init__(self, clips: Sequence[CachedPair], shape: PieceShape, seed: int) -> None:
+        self._clips, self._shape, self._seed = clips, shape, seed
         self._places = [(number, *part) for number, clip in enumerate(clips) for part in _parts(clip.length, shape)]
 
     def __len__(self) -> int:
@@ -89,7 +90,7 @@ class TrainingPieces(Dataset[Piece]):
     def __getitem__(self, key: tuple[int, int]) -> Piece:
         epoch, index = key
         number, low, high = self._places[index]
-        random = np.random.default_rng(derive_seed(global_seed(), "piece", epoch, index))
+        random = np.random.default_rng(derive_seed(self._seed, "piece", epoch, index))
         return _cut(self._clips, number, int(random.integers(low, high)), self._shape, index, random)
 
 

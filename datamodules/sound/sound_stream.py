@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from torch.utils.data import IterableDataset
 
 from datamodules.errors import InputError
 from datamodules.media import VIDEO_SUFFIXES, natural_key
@@ -70,7 +69,7 @@ def find_sound_sources(
     return found
 
 
-class StreamedPieces(IterableDataset[Piece]):
+class StreamedPieces:
     """Pieces of sounds one after another, one every ``stride`` pictures until all of a sound is covered.
 
     The last piece is filled up with silence. Pictures and the other sound are zero. Holds a piece, a stride and a

@@ -120,4 +120,4 @@ def test_grid_gives_one_piece_a_clip():
         data |= yaml.safe_load((EXPERIMENTS / f"{name}.yaml").read_text())["data"]["init_args"]
     shape = PieceShape(round(data["duration"] * data["fps"]), 48_000, round(data["stride"] * data["fps"]))
     assert evaluation_starts(90, shape) == [0]
-    assert len(TrainingPieces([SimpleNamespace(length=90)], shape)) == 1
+    assert len(TrainingPieces([SimpleNamespace(length=90)], shape, 0)) == 1

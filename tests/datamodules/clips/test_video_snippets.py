@@ -190,7 +190,7 @@ def test_processes_train_on_different_windows(module):
     for rank in (0, 1):
         data = module(batch_size=2)
         data.setup("fit")
-        data.trainer = type("Two", (), {"world_size": 2, "global_rank": rank})()
+        data.trainer = type("Two", (), {"world_size": 2, "global_rank": rank, "overfit_batches": 0})()
         indices.append([i for batch in data.train_dataloader() for i in batch.index.tolist()])
     assert len(indices[0]) == len(indices[1]) > 0
     assert not set(indices[0]) & set(indices[1])

@@ -199,7 +199,7 @@ def test_processes_train_on_different_pictures(module):
     for rank in (0, 1):
         data = module(batch_size=4)
         data.setup("fit")
-        data.trainer = type("Two", (), {"world_size": 2, "global_rank": rank})()
+        data.trainer = type("Two", (), {"world_size": 2, "global_rank": rank, "overfit_batches": 0})()
         indices.append([index for _, _, index, _ in read(data.train_dataloader())])
     assert len(indices[0]) == len(indices[1]) > 0
     assert not set(indices[0]) & set(indices[1])

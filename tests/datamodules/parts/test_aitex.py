@@ -283,7 +283,8 @@ def test_prediction_uses_the_starts_of_the_checkpoint(data, aitex, tmp_path):
 @pytest.mark.filterwarnings("ignore:.*mask")
 def test_a_test_never_shows_what_the_checkpoint_learned_from(data, aitex):
     splits, state = data.split_manifest()["splits"], data.state_dict()
-    assert sorted(state["pictures"].values()) == sorted([*splits["train"], *splits["validation"]])
+    assert sorted(state["trained"].values()) == sorted(splits["train"])
+    assert sorted(state["validated"].values()) == sorted(splits["validation"])
     same, other = module(aitex, "test"), module(aitex, "test", split_seed=1)
     for tested in (same, other):
         tested.load_state_dict(state)
@@ -291,7 +292,9 @@ def test_a_test_never_shows_what_the_checkpoint_learned_from(data, aitex):
     with pytest.raises(InputError, match=r"\d{4}_000_0\d\.png and \d+ more .* already learned from.*data\.split_seed"):
         other.test_dataloader()
     # a run that goes on with other splits learned from those of both
-    assert set(other.state_dict()["pictures"]) > set(state["pictures"])
+    later = other.state_dict()
+    assert set(later["trained"]) > set(state["trained"])
+    assert set(later["validated"]) > set(state["validated"])
 
 
 def test_a_name_like_those_of_aitex_tells_nothing_where_other_parts_were_learned(tmp_path):

@@ -204,7 +204,9 @@ def test_no_test_judges_by_what_a_checkpoint_learned(films, tmp_path):
         data.setup("test")
     assert len(same.test_dataloader()) > 0
     for data in (moved, renamed):
-        with pytest.raises(InputError, match="test clips were learned from already"):
+        with pytest.raises(
+            InputError, match=r"more test clips were already learned from|, for test, was already learned from"
+        ):
             data.test_dataloader()
     resumed = module(fewer, tmp_path)
     resumed.load_state_dict(trained.state_dict())
@@ -225,8 +227,9 @@ class Constant:
         return np.full((count, 3, 16, 16), start, np.uint8)
 
 
-def test_place_and_other_sound_are_functions_of_seed_epoch_and_index(monkeypatch):
-    pieces = TrainingPieces([Constant(number) for number in range(4)], PieceShape(30, RATE, 15))
+def test_place_and_other_sound_are_functions_of_seed_epoch_and_index():
+    clips = [Constant(number) for number in range(4)]
+    pieces = TrainingPieces(clips, PieceShape(30, RATE, 15), 0)
     keys = [(epoch, index) for epoch in range(30) for index in range(len(pieces))]
 
     def all_of_them():
@@ -240,7 +243,7 @@ def test_place_and_other_sound_are_functions_of_seed_epoch_and_index(monkeypatch
     assert all(pieces[key].frames.mean() == start for key, (start, *_) in zip(keys, found, strict=True))
     per_epoch = len(pieces)
     assert found[:per_epoch] != found[per_epoch : 2 * per_epoch]
-    monkeypatch.setenv("PL_GLOBAL_SEED", "5")
+    pieces = TrainingPieces(clips, PieceShape(30, RATE, 15), 5)
     assert all_of_them() != found
 
 

@@ -1,0 +1,273 @@
+"""What all data modules with a source share: the source or a demo, splits, loaders, and what may not be judged on."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal
+
+import torch
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from torch.utils.data import DataLoader, Dataset
+
+from datamodules.cache_folder import default_cache
+from datamodules.epoch_sampler import EpochSampler, FixedOrder
+from datamodules.errors import BadFile, InputError
+from datamodules.learned import Learned, Split
+from datamodules.named import NamedT
+from datamodules.ranges import check_range
+from datamodules.seeding import derive_seed, global_seed
+from datamodules.streamed_loader import StreamedLoader
+
+Stage = Literal["fit", "validate", "test"]
+_PATIENCE = 300  # seconds after which a worker process that sends nothing ends the run
+
+
+class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
+    """Clips, pictures or the like from a folder, or from a demo where no folder is named.
+
+    A subclass says what an item is, how a folder is read and divided, and what its batches look like.
+
+    Args:
+        source: folder of the data; None uses the demo.
+        batch_size: items per training batch.
+        num_workers: processes that assemble batches; 0 is fastest with the cache in most cases.
+        on_bad_file: whether a file that cannot be used ends the run (``error``) or is left out with a warning
+            (``skip``); either way it is found before training begins.
+        cache_dir: where decoded data and the demo are kept; None means ``$FULGURITE_CACHE``, or
+            ``~/.cache/fulgurite``. May be deleted at any time.
+
+    Attributes:
+        demo: what the demo shows.
+        item: what is divided, in the singular.
+        splitting: keys that decide what is held out.
+        decoded_ahead: stages whose data one process decodes into the cache before all of them open it.
+
+    Raises:
+        InputError: if an argument is out of its range.
+    """
+
+    demo: ClassVar[str]
+    item: ClassVar[str]
+    splitting: ClassVar[tuple[str, ...]]
+    decoded_ahead: ClassVar[tuple[str, ...]] = ("fit", "validate", "test")
+
+    def __init__(
+        self,
+        source: str | None,
+        batch_size: int,
+        num_workers: int = 0,
+        on_bad_file: BadFile = "error",
+        cache_dir: str | None = None,
+    ) -> None:
+        super().__init__()
+        for key, folder, otherwise in (
+            ("source", source, f"leave data.source out for the demo, {self.demo}"),
+            ("cache_dir", cache_dir, "leave data.cache_dir out for the usual one"),
+        ):
+            if folder is not None and not folder.strip():
+                raise InputError(
+                    f"data.{key}: is {folder!r}, as of a shell variable that is not set; name a folder, or {otherwise}"
+                )
+        check_range("data.batch_size", batch_size, 1, 65_536)
+        check_range("data.num_workers", num_workers, 0, 1024)
+        self.source = source
+        self._batch_size, self._num_workers = batch_size, num_workers
+        self._on_bad_file: BadFile = on_bad_file
+        self._cache = Path(cache_dir).expanduser() if cache_dir else default_cache()
+        self._splits: dict[str, list[NamedT]] = {}
+        self._learned: Learned | None = None  # from the checkpoint
+        self._demo_is_told = False
+
+    # --- what a room supplies ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def write_demo(self) -> Path:
+        """Return the demo's folder in the cache; it is written on the first call."""
+
+    @abstractmethod
+    def open_splits(self, stage: Stage) -> dict[str, list[NamedT]]:
+        """Return what a stage needs by its split: ``train``, ``validation``, ``test``.
+
+        Raises:
+            InputError: if the source cannot be used.
+        """
+
+    @abstractmethod
+    def open_prediction(self) -> None:
+        """Find what ``predict`` runs on.
+
+        Raises:
+            InputError: if the source cannot be used.
+        """
+
+    @abstractmethod
+    def digest(self, split: str, item: NamedT) -> str:
+        """Return what tells the content of an item from others, whatever its name and folder."""
+
+    @abstractmethod
+    def validation_loaders(self) -> DataLoader[Any] | list[DataLoader[Any]]:
+        """Return one or several loaders of the split ``validation``."""
+
+    @abstractmethod
+    def test_loader(self) -> DataLoader[Any]:
+        """Return the loader of the split ``test``."""
+
+    def place(self, item: NamedT) -> str:
+        """Return what a message calls an item."""
+        return item.name
+
+    @property
+    def form(self) -> str:
+        """What digests depend on beside the files."""
+        return ""
+
+    # --- what Lightning calls ----------------------------------------------------------------------------------------
+
+    def prepare_data(self) -> None:
+        """Write the demo and decode what the coming stage needs; Lightning calls this in one process only."""
+        _ = self._root
+        stage = (self.trainer.state.fn if self.trainer else None) or TrainerFn.FITTING
+        if stage.value in self.decoded_ahead:
+            self._open(stage.value)
+
+    def setup(self, stage: str) -> None:
+        """Open the data of a stage: ``fit``, ``validate``, ``test`` or ``predict``.
+
+        Raises:
+            InputError: if the source cannot be used.
+        """
+        self._splits.update(self._open(stage))
+
+    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
+        """The held-out data, in order.
+
+        Raises:
+            InputError: if the checkpoint was trained on some of them.
+        """
+        self._refuse_learned("validation")
+        return self.validation_loaders()
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """The test data, in order.
+
+        Raises:
+            InputError: if the checkpoint was trained, calibrated or validated on some of them.
+        """
+        self._refuse_learned("test")
+        return self.test_loader()
+
+    def split_manifest(self) -> dict[str, Any]:
+        """Return what is in which split, ready for JSON; complete after ``setup``."""
+        return {
+            "source": str(self._root),
+            "splits": {split: [item.name for item in items] for split, items in self._splits.items()},
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: all that was learned from, in a resumed run also before."""
+        trained, validated = (self._digests(split) for split in ("train", "validation"))
+        return (self._learned or Learned()).after(trained, validated, self.form).state()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take what a checkpoint kept."""
+        self._learned = Learned.from_state(state_dict, self.form)
+
+    # --- what the rooms use ------------------------------------------------------------------------------------------
+
+    @property
+    def _root(self) -> Path:
+        """The source, or the demo, and that is then said once."""
+        if self.source is not None:
+            return Path(self.source).expanduser()
+        folder = self.write_demo()
+        if not self._demo_is_told:
+            rank_zero_info("data.source is not set: using the demo, %s (%s)", self.demo, folder)
+            self._demo_is_told = True
+        return folder
+
+    def _training_loader(
+        self, items: Dataset[Any], collate: Callable[[Any], Any], counted: str, or_else: str = ""
+    ) -> DataLoader[Any]:
+        """Return shuffled batches, the same for every number of processes.
+
+        Args:
+            items: what is handed out by ``(epoch, index)``.
+            collate: makes a batch of it.
+            counted: what the items are called, in the plural.
+            or_else: what may be changed beside the size of a batch where there are too few.
+
+        Raises:
+            InputError: if there are not enough for a batch.
+        """
+        trainer = self.trainer
+        kind = FixedOrder if trainer and trainer.overfit_batches else EpochSampler  # type: ignore[attr-defined]  # set without a type
+        replicas = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
+        sampler = kind(len(items), global_seed(), *replicas)  # type: ignore[arg-type]  # all of ours have a length
+        if len(sampler) < self._batch_size:
+            raise InputError(
+                f"data.batch_size: is {self._batch_size}, each process gets only {len(sampler)} {counted}; choose a "
+                f"smaller batch{or_else}"
+            )
+        return self._loader(items, collate, self._batch_size, sampler)
+
+    def _loader(
+        self,
+        items: Dataset[Any],
+        collate: Callable[[Any], Any],
+        batch_size: int,
+        sampler: EpochSampler | None = None,
+    ) -> DataLoader[Any]:
+        workers = self._num_workers
+        return DataLoader(
+            items,
+            batch_size=batch_size,  # by name: for prediction Lightning makes the loader anew with a batch sampler
+            sampler=sampler,
+            drop_last=sampler is not None,
+            num_workers=workers,
+            collate_fn=collate,
+            pin_memory=torch.cuda.is_available(),
+            timeout=_PATIENCE if workers else 0,
+            persistent_workers=workers > 0,
+            # its own, or every iteration would draw from the global random numbers
+            generator=torch.Generator().manual_seed(derive_seed(global_seed(), "workers")),
+        )
+
+    def _streamed(
+        self, stream: Any, collate: Callable[[Sequence[Any]], Any], batch_size: int, recording: str
+    ) -> StreamedLoader[Any]:
+        """Return batches of a stream of recordings, decoded as they are read.
+
+        Raises:
+            InputError: if several processes share the work.
+        """
+        if self.trainer is not None and self.trainer.world_size > 1:
+            raise InputError(
+                f"trainer.devices: prediction reads a {recording} as one stream, in one process; "
+                f"{self.trainer.world_size} were asked for, use 1"
+            )
+        return StreamedLoader(stream, batch_size, collate)
+
+    def _open(self, stage: str) -> dict[str, list[NamedT]]:
+        if stage == "predict":
+            self.open_prediction()
+            return {}
+        return self.open_splits(stage)  # type: ignore[arg-type]  # Lightning knows these stages only
+
+    def _digests(self, split: str) -> dict[str, str]:
+        return {self.digest(split, item): item.name for item in self._splits.get(split, ())}
+
+    def _refuse_learned(self, split: Split) -> None:
+        """Refuse to judge by what the checkpoint has learned from; warn where that cannot be known."""
+        unknown = None
+        if self._learned is not None:
+            items = {self.digest(split, item): self.place(item) for item in self._splits[split]}
+            unknown = self._learned.refuse(split, items, self.form, self.item, self.splitting)
+        elif self.trainer and self.trainer.ckpt_path:
+            unknown = "it does not say what it has learned from"
+        if unknown:
+            rank_zero_warn(
+                f"whether the checkpoint was trained on the {self.item}s for {split} cannot be checked: {unknown}. Its "
+                f"figures are fair if data and split settings ({', '.join(self.splitting)}) are those of its training"
+            )
