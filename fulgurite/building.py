@@ -1,27 +1,56 @@
 """What a configuration may build, and how the error of a constructor reaches the user."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
+from os import PathLike
+from pydoc import locate
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch import Callback, LightningDataModule, LightningModule
 from lightning.pytorch.cli import LightningCLI, _InstantiatorFn
 from lightning.pytorch.loggers import Logger
 
-IMPORTABLE = [
-    *("lightning_models", "callbacks", "datamodules", "torch.nn", "torch.optim"),
-    *(f"lightning.pytorch.{part}" for part in ("callbacks", "loggers", "plugins", "profilers", "strategies")),
-]
-"""All that a configuration may name by a path: it is data, and must not be able to run a program."""
+from datamodules.errors import InputError
 
 Build = Callable[..., Any]
 
 
-def trust_only_importable() -> None:
-    """Refuse every other class path, before it is imported, and configurations that are not files."""
-    set_parsing_settings(
-        config_read_mode_fsspec_enabled=False, import_path_denylist=["*"], import_path_allowlist=IMPORTABLE
-    )
+def refuse_functions(config: object, key: str = "", owner: type | None = None) -> None:
+    """Refuse a configuration that names a function: a class can only be built, a function does anything.
+
+    Args:
+        config: What was parsed, or a part of it.
+        key: Its dotted key.
+        owner: The class whose arguments these are; a function that is its own default was not named by anybody.
+
+    Raises:
+        InputError: If there is one.
+    """
+    if isinstance(config, Namespace) and "class_path" in config:
+        kind = locate(config["class_path"])
+        if not isinstance(kind, type):
+            raise InputError(
+                f"{key} = {config['class_path']}: this is no class, and a configuration may name nothing else"
+            )
+        refuse_functions(config.get("init_args"), key, kind)
+    elif isinstance(config, Namespace | dict):
+        for name, value in vars(config).items() if isinstance(config, Namespace) else config.items():
+            if not (owner and any(value is default for default in _defaults(owner, name))):
+                refuse_functions(value, f"{key}.{name}".removeprefix("."))
+    elif isinstance(config, list | tuple):
+        for value in config:
+            refuse_functions(value, key)
+    elif callable(config) and not isinstance(config, type | PathLike):  # jsonargparse's paths can be called
+        name = getattr(config, "__qualname__", type(config).__name__)
+        raise InputError(f"{key} = {name}: this is a function, and a configuration may name classes only")
+
+
+def _defaults(owner: type, name: str) -> Iterator[object]:
+    """Yield the defaults of the argument ``name`` in ``owner`` and the classes it is derived from."""
+    for base in owner.__mro__[:-1]:
+        if "__init__" in vars(base) and name in (given := inspect.signature(vars(base)["__init__"]).parameters):
+            yield given[name].default
 
 
 def build(parser: ArgumentParser, config: Namespace, cli: LightningCLI) -> Namespace:

@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import Logger
 
 from fulgurite.given import Given
 from fulgurite.renamed import is_old, tell_new_names
+from fulgurite.trust import trusted, why_not
 
 BASES: dict[str, type] = {
     "model": LightningModule,
@@ -25,8 +26,6 @@ BASES: dict[str, type] = {
     "trainer.logger": Logger,
 }
 """Keys whose value is a class, with what the class has to be."""
-
-OUR_PACKAGES = ("lightning_models", "datamodules", "callbacks")
 
 TYPES = {
     "int": "a whole number",
@@ -88,8 +87,13 @@ def _nested(message: str, given: Given) -> str:
         return _unknown_argument(f"{key}.{found[1]}", owners, given)
     if found := re.search(r"arguments are required: (\S+)", leaf):
         return f"{key}.{found[1]}: not given, and {_short(owners)} needs it. Write it below init_args"
+    if found := re.search(r"Multiple subclasses with name (\S+)\. Give .*ambiguity: (.*)\.", leaf):
+        return f"{key} = {found[1]}: several classes have this name; write {found[2].replace(', ', ' or ')}"
+    if found := re.search(r"Importing '([^']+)' is not allowed", leaf):
+        return _unknown_class(key, found[1], why_not(found[1]))
     if name := _class_name(leaf):
-        return tell_new_names(given) if is_old(name.rpartition(".")[2]) else _unknown_class(key, name)
+        known = is_old(name.rpartition(".")[2])
+        return tell_new_names(given) if known else _unknown_class(key, name, "there is no such class here")
     if found := re.search(r"Import path (\S+) does not", leaf):
         return f"{key} = {found[1]}: this class is of another kind. {_choices(key)}"
     value = re.search(r"(?:Got|Given) value: (.*)", leaf)
@@ -124,8 +128,6 @@ def _arguments(path: str) -> list[str]:
 
 
 def _class_name(leaf: str) -> str | None:
-    if found := re.search(r"Importing '([^']+)' is not allowed", leaf):
-        return found[1]
     if found := re.search(r"module '([^']+)' has no attribute '([^']+)'", leaf):
         return f"{found[1]}.{found[2]}"
     others = set(re.findall(r"Expected a <class '([^']+)'>", leaf)) - {"NoneType"}
@@ -134,7 +136,7 @@ def _class_name(leaf: str) -> str | None:
     return None
 
 
-def _unknown_class(key: str, name: str) -> str:
+def _unknown_class(key: str, name: str, why: str) -> str:
     if name in ("lightning.LightningModule", "lightning.LightningDataModule"):  # the place-holders before a choice
         return f"{key}: no class is chosen yet where its option stands; write --config before --{key}.…"
     module, _, stem = name.rpartition(".")
@@ -143,14 +145,14 @@ def _unknown_class(key: str, name: str) -> str:
     names = {c.__name__: c.__name__ for c in _subclasses(BASES[key])} if key in BASES else {}
     near = get_close_matches(stem, {**beside, **names}, n=1)
     if near:
-        return f"{key} = {name}: there is no such class here. Did you mean '{ {**beside, **names}[near[0]] }'?"
-    return f"{key} = {name}: there is no such class here. {_choices(key)}"
+        return f"{key} = {name}: {why}. Did you mean '{ {**beside, **names}[near[0]] }'?"
+    return f"{key} = {name}: {why}. {_choices(key)}"
 
 
 def _choices(key: str) -> str:
     if key not in BASES:
-        return "A configuration may name the classes of this project, of torch.optim and of Lightning only"
-    exported = [vars(sys.modules[package]) for package in OUR_PACKAGES]
+        return "A configuration may name classes of this project, of torch.nn and torch.optim, and of trusted packages"
+    exported = [vars(sys.modules[package]) for package in trusted()]
     ours = sorted({c.__name__ for c in _subclasses(BASES[key]) if any(c.__name__ in names for names in exported)})
     lightnings = " or a class of Lightning" if key.startswith("trainer.") else ""
     return f"Choose one of: {', '.join(ours)}{lightnings}"

@@ -20,7 +20,6 @@ from datamodules.atomic_file import atomic_file
 from datamodules.errors import InputError
 from datamodules.protocols import Decodes, GeneratesVideo
 from datamodules.seeding import derive_seed
-from fulgurite.building import trust_only_importable
 from fulgurite.errors import readable_errors
 from fulgurite.quiet import keep_quiet
 from fulgurite.train import CommandLine
@@ -32,7 +31,6 @@ _OWN = re.compile(r"\d{4,}\.(png|mp4|gif)|sheet\.png|latents\.npy")
 def main(argv: Sequence[str] | None = None) -> None:
     """Run ``sample``; see :func:`fulgurite.cli.main`."""
     keep_quiet()
-    trust_only_importable()
     with readable_errors():
         SampleCommand(None if argv is None else list(argv))
 

@@ -5,6 +5,7 @@ lightning test --config experiments/vta_gan.yaml --ckpt_path best
 """
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -25,7 +26,7 @@ from callbacks.metrics_csv import MetricsCsv
 from callbacks.plain_progress import PlainProgress
 from callbacks.written_settings import WrittenSettingsWin
 from datamodules.errors import InputError
-from fulgurite.building import build, trust_only_importable
+from fulgurite.building import build, refuse_functions
 from fulgurite.errors import readable_errors
 from fulgurite.given import Given
 from fulgurite.launch import RUN_VARIABLE, Place, place
@@ -33,12 +34,12 @@ from fulgurite.messages import explain
 from fulgurite.quiet import keep_quiet
 from fulgurite.run_folder import RunFolder
 from fulgurite.runs import RunSettings, forget_unused
+from fulgurite.trust import separate_trust, trust
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the verb that is the first argument; see :func:`fulgurite.cli.main`."""
     keep_quiet()
-    trust_only_importable()
     with readable_errors():
         CommandLine(None if argv is None else list(argv))
 
@@ -53,8 +54,10 @@ class CommandLine(LightningCLI):
     trainer_kind: ClassVar[type[Trainer]] = Trainer
 
     def __init__(self, args: list[str] | None) -> None:
-        self.words = sys.argv[1:] if args is None else args
-        self.given = Given(self.words[1:])
+        words, packages = separate_trust(sys.argv[1:] if args is None else args)
+        self.given = Given(words[1:])
+        self.trusted = trust(packages, self.given.configs)
+        self.words = [*words, f"--trust={json.dumps(self.trusted)}"]
         self.place: Place | None = None
         try:
             super().__init__(
@@ -84,6 +87,13 @@ class CommandLine(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what the command itself brings: the run folder, its checkpoints, its copy on Weights & Biases."""
+        parser.add_argument(
+            "--trust",
+            type=list[str],
+            default=[],
+            help="Package whose models, data modules and callbacks may be named: installed, or in the working "
+            "directory. Give it once for each.",
+        )
         parser.add_argument("--run", type=RunSettings, default=RunSettings(), help="Where a run leaves its files.")
         parser.add_lightning_class_args(Checkpoints, "checkpoints")
         parser.add_lightning_class_args(WandbRun, "wandb")
@@ -92,7 +102,7 @@ class CommandLine(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, and say in one sentence what is wrong."""
         try:
-            self.config = parser.parse_args(self.words if args else None)
+            self.config = parser.parse_args(self.words)
         except argparse.ArgumentError as problem:
             verb = self.words[0]
             options = {action.dest for action in self._parser(verb)._actions}
@@ -101,6 +111,7 @@ class CommandLine(LightningCLI):
             value = self.config[self.words[0]][group]
             if not isinstance(value, Namespace):
                 raise InputError(f"{group} = {value}: expected a mapping; write its keys below it, indented")
+        refuse_functions(self.config[self.words[0]])
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: what the user writes wins over what the checkpoint remembers."""

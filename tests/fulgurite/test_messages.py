@@ -62,9 +62,9 @@ FILES = {
     "model: {init_args: {widht: 3}}": ["model.widht = 3", "overlay.yaml", "Did you mean 'width'?"],
     "model: {init_args: {width: wide}}": ["model.width = wide", "overlay.yaml", "a whole number"],
     "model: {class_path: TinyModl}": ["model = TinyModl", "Did you mean 'TinyModel'?"],
-    "model: {class_path: lightning_models.TinyModl}": ["lightning_models.TinyModl", "Did you mean"],
-    "model: {class_path: lightning_modles.TinyModel}": ["lightning_modles.TinyModel", "Did you mean"],
-    "model: {class_path: lightning_models.TinyData}": ["lightning_models.TinyData", "another kind", "TinyModel"],
+    "model: {class_path: tiny.TinyModl}": ["tiny.TinyModl", "Did you mean"],
+    "model: {class_path: tinny.TinyModel}": ["tinny.TinyModel", "Did you mean"],
+    "model: {class_path: tiny.TinyData}": ["tiny.TinyData", "another kind", "TinyModel"],
     "model: {class_path: NeedyModel}": ["model.must", "not given", "NeedyModel"],
     "model: {init_args: {optimizer: {class_path: torch.optim.Adma}}}": ["torch.optim.Adma", "Did you mean"],
     "model: {init_args: {optimizer: {class_path: torch.optim.SGD, init_args: {lrr: 3}}}}": [
