@@ -1,12 +1,15 @@
 """``metrics.csv``: every logged number of a run, one row per logging, on the disk at once."""
 
 import csv
+import io
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning_utilities.core.rank_zero import rank_zero_only
+
+from datamodules.atomic_file import write_text
 
 
 class MetricsCsv(Logger):
@@ -69,10 +72,8 @@ class MetricsCsv(Logger):
         return rows if step is None else [row for row in rows if int(row["step"]) < step]
 
     def _rewrite(self, rows: list[dict[str, Any]]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".csv.tmp")
-        with temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self._columns)
-            writer.writeheader()
-            writer.writerows(rows)
-        temporary.replace(self.path)
+        table = io.StringIO()
+        writer = csv.DictWriter(table, self._columns)
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.path, table.getvalue())

@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from callbacks import auc
+from datamodules.atomic_file import atomic_file
 
 SCORE, ANOMALOUS, THRESHOLD, FAINT = "#1f4e79", "#e4572e", "#444444", "#b8b8b8"
 
@@ -30,8 +31,8 @@ def picture(path: Path, width: float, height: float) -> Iterator[Figure]:
     figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     yield figure
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    with atomic_file(path) as file:
+        figure.savefig(file, format=path.suffix[1:])
 
 
 def _draw_roc(axes: Axes, curve: auc.RankCurve) -> None:

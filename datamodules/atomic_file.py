@@ -1,10 +1,19 @@
-"""Files and folders that are either the old one or the new one, whatever happens in between."""
+"""Files and folders that are either the old one or the new one, whatever happens in between.
+
+All are written beside their place, made durable, and renamed. A process killed at any moment leaves at most a
+``.tmp-<process>.<machine>-<token>`` beside it, which the next write into the folder removes. What is temporary is never
+in another folder: only within a file system is a rename one step.
+"""
 
 import contextlib
 import errno
+import hashlib
 import os
+import secrets
 import shutil
+import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +21,7 @@ from typing import BinaryIO
 from datamodules.errors import InputError
 
 _PREFIX = ".tmp-"
+_FOREIGN_AGE = 24 * 3600  # seconds without a write after which the draft of another machine is taken for left behind
 _open: set[Path] = set()
 _USERS_DISK = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
@@ -19,13 +29,21 @@ _USERS_DISK = {
 }
 
 
+class DiskError(InputError):
+    """A file or folder cannot be written.
+
+    Attributes:
+        reason: of the operating system, e.g. ``"No space left on device"``.
+    """
+
+    def __init__(self, message: str, reason: str | None) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 @contextlib.contextmanager
 def atomic_file(path: Path, check: Callable[[Path], None] = lambda _: None) -> Iterator[BinaryIO]:
     """Open a temporary file beside ``path`` that takes its place, durably, when the block ends without error.
-
-    A process killed at any moment leaves the old file as it was, and at most a ``.tmp-<process>-<name>``
-    beside it, which the next write into the folder removes. The temporary file is never in another folder:
-    only within a file system is a rename one step.
 
     Args:
         path: the file; its folder is made where missing.
@@ -33,61 +51,22 @@ def atomic_file(path: Path, check: Callable[[Path], None] = lambda _: None) -> I
             the old.
 
     Raises:
-        InputError: if the disk is full or cannot be written.
+        DiskError: if the disk is full or cannot be written.
     """
-    temporary = _temporary(path)
-    try:
-        with _readable_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            remove_stale(path.parent)
-            with temporary.open("wb") as file:
-                _open.add(temporary)
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            check(temporary)
-            os.replace(temporary, path)  # noqa: PTH105
-            _sync_folder(path.parent)
-    finally:
-        _open.discard(temporary)
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Hand out an empty folder beside ``path`` that takes its place when the block ends without error.
-
-    Of what ``path`` held before nothing is left then, and everything after an error; what was written until the error
-    is then in ``<name>.unfinished``, as the work of hours may be. A process that was killed leaves at most a
-    ``.tmp-<process>-<name>``, as :func:`atomic_file` does.
-
-    Raises:
-        InputError: if the disk is full or cannot be written.
-    """
-    draft, old = _temporary(path), _temporary(path.with_name(f"old-{path.name}"))
-    with _readable_errors(path):
+    in_draft = not _open.isdisjoint(path.parents)  # which is empty at first, and made durable as a whole
+    with _temporary(path) as temporary, _readable_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_stale(path.parent)
-        draft.mkdir()
-    _open.add(draft)
-    try:
-        yield draft
-        with _readable_errors(path):
-            if path.exists():
-                path.rename(old)
-            draft.rename(path)
-    except BaseException:
-        if draft.exists() and any(draft.iterdir()):
-            unfinished = path.with_name(f"{path.name}.unfinished")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            draft.rename(unfinished)
-            print(f"What was finished lies in {unfinished}", file=sys.stderr, flush=True)
-        raise
-    finally:
-        _open.discard(draft)
-        for folder in (draft, old):
-            shutil.rmtree(folder, ignore_errors=True)
+        if not in_draft:
+            remove_stale(path.parent)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            if not in_draft:
+                os.fsync(file.fileno())
+        check(temporary)
+        os.replace(temporary, path)  # noqa: PTH105
+        if not in_draft:
+            _sync(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -96,19 +75,114 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Hand out an empty folder beside ``path`` that takes its place when the block ends without error.
+
+    Of what ``path`` held before nothing is left then, and everything after an error; what was written until the error
+    is then in ``<name>.unfinished``, as the work of hours may be.
+
+    Raises:
+        DiskError: if the disk is full or cannot be written.
+    """
+    with _draft(path) as draft:
+        try:
+            yield draft
+            with _readable_errors(path):
+                _put_in_place(draft, path)
+        except BaseException:
+            if draft.exists() and any(draft.iterdir()):
+                unfinished = path.with_name(f"{path.name}.unfinished")
+                shutil.rmtree(unfinished, ignore_errors=True)
+                draft.rename(unfinished)
+                print(f"What was finished lies in {unfinished}", file=sys.stderr, flush=True)
+            raise
+
+
+@contextlib.contextmanager
+def folder_once(path: Path, is_whole: Callable[[Path], bool] = Path.is_dir) -> Iterator[Path]:
+    """Hand out an empty folder that becomes ``path``, for content that is the same whoever makes it.
+
+    If another process was faster its folder stays, and this one is dropped. After an error nothing is left.
+
+    Args:
+        path: the folder that is to be there.
+        is_whole: whether what is there already can stay; what cannot is replaced.
+
+    Raises:
+        DiskError: if the disk is full or cannot be written, also where that shows inside the block.
+    """
+    with _readable_errors(path), _draft(path) as draft:
+        yield draft
+        if is_whole(path):
+            return
+        try:
+            _put_in_place(draft, path)
+        except OSError:
+            if not is_whole(path):
+                raise
+
+
 def remove_stale(folder: Path) -> None:
     """Remove the temporary files and folders of processes that are gone."""
-    for file in folder.glob(f"{_PREFIX}*-*"):
-        process = file.name.removeprefix(_PREFIX).split("-", 1)[0]
-        if process.isdecimal() and file not in _open and not _alive(int(process)):
-            if file.is_dir():
-                shutil.rmtree(file, ignore_errors=True)
-            else:
-                file.unlink(missing_ok=True)
+    for path in folder.glob(f"{_PREFIX}*-*"):
+        process, _, machine = path.name.removeprefix(_PREFIX).split("-", 1)[0].partition(".")
+        if not process.isdecimal() or path in _open:
+            continue
+        gone = not _alive(int(process)) if machine in ("", _machine()) else _untouched(path)
+        if gone:
+            _remove(path)
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f"{_PREFIX}{os.getpid()}-{path.name}")
+@contextlib.contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    with _temporary(path) as draft:
+        with _readable_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            remove_stale(path.parent)
+            draft.mkdir()
+        yield draft
+
+
+def _put_in_place(draft: Path, path: Path) -> None:
+    """Make a draft durable and rename it to ``path``; what was there goes, or comes back after an error."""
+    for place in (*draft.rglob("*"), draft):
+        _sync(place)
+    with _temporary(path) as old:
+        replaced = path.exists()
+        if replaced:
+            path.rename(old)
+        try:
+            draft.rename(path)
+        except OSError:
+            if replaced:
+                old.rename(path)
+            raise
+    _sync(path.parent)
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """Reserve a name beside ``path``; what has this name in the end is removed."""
+    temporary = path.with_name(f"{_PREFIX}{os.getpid()}.{_machine()}-{secrets.token_hex(4)}")
+    _open.add(temporary)  # before it is there: another thread may be looking for what is stale
+    try:
+        yield temporary
+    finally:
+        _open.discard(temporary)
+        _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    return hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
 
 
 @contextlib.contextmanager
@@ -118,9 +192,10 @@ def _readable_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _USERS_DISK:
             raise
-        raise InputError(
+        raise DiskError(
             f"{path} cannot be written: {error.strerror}. What was there before is intact. "
-            "Free some space, or name another folder."
+            "Free some space, or name another folder.",
+            error.strerror,
         ) from error
 
 
@@ -136,8 +211,15 @@ def _alive(process: int) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _untouched(path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):  # its owner is at work
+        newest = max(place.stat().st_mtime for place in (path, *path.rglob("*")))
+        return time.time() - newest > _FOREIGN_AGE
+    return False
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

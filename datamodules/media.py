@@ -7,7 +7,7 @@ uint8 RGB frames ``(H, W, 3)``, one at a time, so that memory does not grow with
 import re
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.atomic_file import atomic_file
 from datamodules.errors import InputError
 
 Frame = NDArray[np.uint8]
@@ -173,8 +174,8 @@ def read_image(path: Path, *, grey: bool = False) -> Frame:
 class VideoWriter:
     """Writes RGB frames to an H.264 MP4 that browsers play while it loads.
 
-    The file appears under its name when the block is left without an error; until then it has the suffix
-    ``.part``. Odd sizes are padded by one pixel, as the 4:2:0 format demands. The same frames give the same bytes.
+    The file appears under its name when the block is left without an error. Odd sizes are padded by one pixel, as the
+    4:2:0 format demands. The same frames give the same bytes.
 
     >>> with VideoWriter(path, fps=25, size=(240, 360)) as video:  # doctest: +SKIP
     ...     video.write(frame)
@@ -187,9 +188,10 @@ class VideoWriter:
     """
 
     def __init__(self, path: Path, fps: float, size: tuple[int, int], crf: int = 20) -> None:
-        self._path, self._part = path, path.with_name(path.name + ".part")
         self._size = size
-        self._container: Any = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
+        self._file = ExitStack()  # leaving it puts the file in its place, or after an error removes it
+        draft = self._file.enter_context(atomic_file(path))
+        self._container: Any = av.open(draft.name, "w", format="mp4", options={"movflags": "+faststart"})
         rate = Fraction(fps).limit_denominator(1001)
         self._stream = self._container.add_stream("libx264", rate=rate)
         self._stream.height, self._stream.width = (side + side % 2 for side in size)
@@ -215,14 +217,13 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
+        with ExitStack() as stack:  # an error in here reaches the file, too
+            stack.push(self._file)
             if kind is None:
                 self._finish()
             self._container.close()
-            if kind is None:
-                self._part.replace(self._path)
-        finally:
-            self._part.unlink(missing_ok=True)
+            if error is not None:
+                raise error
 
     def _finish(self) -> None:
         """Write what the encoder still holds."""

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from jsonargparse import Namespace
@@ -25,6 +26,7 @@ from callbacks import Checkpoints, WandbRun, resolve_checkpoint
 from callbacks.metrics_csv import MetricsCsv
 from callbacks.plain_progress import PlainProgress
 from callbacks.written_settings import WrittenSettingsWin
+from datamodules.atomic_file import atomic_file
 from datamodules.errors import InputError
 from fulgurite.building import build, refuse_functions
 from fulgurite.errors import readable_errors
@@ -167,7 +169,8 @@ class CommandLine(LightningCLI):
             raise InputError(f"trainer: {' '.join(str(problem).split())}") from problem
 
     def _save_config(self, path: str) -> None:
-        self._parser(self.subcommand).save(self.saved, path, skip_unset=False, overwrite=True)
+        with atomic_file(Path(path)) as file:
+            self._parser(self.subcommand).save(self.saved, file.name, skip_unset=False, overwrite=True)
 
     def _run_subcommand(self, subcommand: str) -> None:
         try:

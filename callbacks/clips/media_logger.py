@@ -4,7 +4,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
@@ -12,7 +11,7 @@ from torch import Tensor
 from callbacks.batches_seen import batches_seen
 from callbacks.cadence import Cadence
 from callbacks.panels import film, panel, to_pictures
-from callbacks.picture_file import keep_newest
+from callbacks.picture_file import keep_newest, write_png
 from callbacks.wandb_run import show
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.errors import InputError
@@ -77,11 +76,9 @@ class MediaLogger(Cadence):
         captions = [_caption(batch, row) for row in range(len(batch))]
         self._picked = {}
         folder = Path(trainer.default_root_dir) / "media"
-        folder.mkdir(parents=True, exist_ok=True)
         stem = f"batch-{batches_seen(trainer):07d}"
         picture, video = folder / f"{stem}.png", folder / f"{stem}.mp4"
-        if not cv2.imwrite(str(picture), cv2.cvtColor(panel(clips, captions), cv2.COLOR_RGB2BGR)):
-            raise InputError(f"{picture} cannot be written. Free some space or choose another run folder.")
+        write_png(picture, panel(clips, captions))
         frames = list(film(clips))
         with VideoWriter(video, self.fps, frames[0].shape[:2]) as writer:
             for frame in frames:

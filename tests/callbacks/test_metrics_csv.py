@@ -1,8 +1,13 @@
 """metrics.csv: rows at once, columns that come later, and a resumed run."""
 
 import csv
+import errno
+import os
+
+import pytest
 
 from callbacks.metrics_csv import MetricsCsv
+from datamodules.errors import InputError
 
 
 def read(folder):
@@ -33,3 +38,12 @@ def test_a_resumed_run_replaces_the_rows_it_repeats(tmp_path):
     assert [(row["step"], row["a"]) for row in read(tmp_path)] == [
         ("0", "0"), ("1", "1"), ("2", "-2"), ("3", "-3"), ("4", "-4"),
     ]  # fmt: skip
+
+
+def test_a_table_that_cannot_be_written_anew_stays(tmp_path, monkeypatch):
+    MetricsCsv(tmp_path).log_metrics({"loss": 1.0}, 1)
+    before = (tmp_path / "metrics.csv").read_bytes()
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+    with pytest.raises(InputError, match=r"metrics\.csv cannot be written: No space left"):
+        MetricsCsv(tmp_path).log_metrics({"another": 1.0}, 2)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]

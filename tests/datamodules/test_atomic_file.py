@@ -1,10 +1,12 @@
 import contextlib
+import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from datamodules.atomic_file import atomic_folder
-from datamodules.errors import InputError
+from datamodules.atomic_file import DiskError, atomic_folder, folder_once, write_text
 
 
 def tree(folder):
@@ -48,5 +50,86 @@ def test_drafts_of_dead_processes_are_removed_and_those_of_living_ones_are_not(t
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="file/cars cannot be written"), atomic_folder(tmp_path / "file/cars"):
+    with pytest.raises(DiskError, match="file/cars cannot be written"), atomic_folder(tmp_path / "file/cars"):
         pass
+
+
+def test_a_folder_that_is_there_stays(tmp_path):
+    target = tmp_path / "cars"
+    with folder_once(target) as draft:
+        (draft / "slow.png").touch()
+        with folder_once(target) as other:
+            (other / "fast.png").touch()
+    assert tree(tmp_path) == ["cars", "cars/fast.png"]
+
+
+def test_a_folder_that_is_not_whole_is_replaced(tmp_path):
+    target = tmp_path / "cars"
+    (target / "half").mkdir(parents=True)
+    with folder_once(target, lambda folder: (folder / "whole").exists()) as draft:
+        (draft / "whole").touch()
+        assert (target / "half").exists()
+    assert tree(tmp_path) == ["cars", "cars/whole"]
+
+
+def test_an_error_leaves_nothing_of_what_is_made_once(tmp_path):
+    with contextlib.suppress(KeyboardInterrupt), folder_once(tmp_path / "cars") as draft:
+        (draft / "half.png").touch()
+        raise KeyboardInterrupt
+    assert tree(tmp_path) == []
+    with pytest.raises(DiskError, match=r"cars cannot be written: No space") as told, folder_once(tmp_path / "cars"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert told.value.reason == "No space left on device"
+    assert tree(tmp_path) == []
+
+
+def test_an_old_folder_comes_back_if_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    rename, target = Path.rename, tmp_path / "cars"
+    (target / "old").mkdir(parents=True)
+
+    def fails(self, place):
+        if (self / "new").exists() and place == target:
+            raise OSError(errno.EACCES, "Permission denied")
+        return rename(self, place)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(DiskError, match="Permission denied"), atomic_folder(target) as draft:
+        (draft / "new").touch()
+    assert tree(tmp_path) == ["cars", "cars.unfinished", "cars.unfinished/new", "cars/old"]
+
+
+def test_drafts_of_other_machines_are_left_alone_for_a_day(tmp_path):
+    working, left = tmp_path / ".tmp-999999999.0123abcd-1", tmp_path / ".tmp-999999999.0123abcd-2"
+    for folder in (working, left):
+        folder.mkdir()
+        (folder / "frames.npy").touch()
+    for path in (working, left, left / "frames.npy"):  # the first is still being written
+        os.utime(path, (0, 0))
+    write_text(tmp_path / "a.txt", "a")
+    assert tree(tmp_path) == [working.name, f"{working.name}/frames.npy", "a.txt"]
+
+
+def test_threads_do_not_sweep_each_others_drafts(tmp_path):
+    def work(number):
+        for turn in range(20):
+            with folder_once(tmp_path / f"{number}-{turn}") as draft:
+                (draft / "a").touch()
+                write_text(draft / "b", "b")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert len(tree(tmp_path)) == 3 * 8 * 20
+
+
+def test_files_in_a_draft_are_made_durable_once_all_together(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(Path(f"/proc/self/fd/{file}").readlink()))
+    with atomic_folder(tmp_path / "cars") as draft:
+        write_text(draft / "sub/a.txt", "a")
+        assert synced == []
+    assert sorted(path.name for path in synced if path != tmp_path)[1:] == ["a.txt", "sub"]
+
+
+def test_the_longest_name_can_be_written(tmp_path):
+    write_text(tmp_path / ("a" * 255), "a")
+    assert tree(tmp_path) == ["a" * 255]
