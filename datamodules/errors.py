@@ -1,5 +1,6 @@
-"""The one error for input that cannot be used."""
+"""The one error for input that cannot be used, and what becomes of a run when a file is to blame."""
 
+import warnings
 from typing import Literal
 
 BadFile = Literal["error", "skip"]
@@ -12,3 +13,19 @@ class InputError(ValueError):
     The message names the thing, its value and the remedy. The command prints it without a traceback and exits
     with status 2; any other exception is a defect of ours and keeps its traceback.
     """
+
+
+def refuse_or_warn(message: object, on_bad_file: BadFile, kind: str) -> None:
+    """Say that a file cannot be used: with an error, or with a warning where such files are left out.
+
+    Args:
+        message: which file, and why.
+        on_bad_file: what is to become of the run.
+        kind: what such files are called, e.g. ``"clips"``.
+
+    Raises:
+        InputError: with the message, unless ``on_bad_file`` is ``skip``.
+    """
+    if on_bad_file == "error":
+        raise InputError(f"{message}\n(data.on_bad_file: skip leaves such {kind} out)")
+    warnings.warn(f"left out: {message}", stacklevel=3)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from datamodules.draft_folder import draft_folder
+from datamodules.decode_cache import made_once
 from datamodules.media import Frame, VideoWriter
 
 DEMO_VERSION = 1
@@ -72,12 +72,7 @@ def demo_folder(cache: Path) -> Path:
     Raises:
         InputError: if it cannot be written.
     """
-    target = cache / f"demo-v{DEMO_VERSION}"
-    if target.is_dir():
-        return target
-    with draft_folder(target, "the demo") as draft:
-        write_demo(draft)
-    return target
+    return made_once(cache / f"demo-v{DEMO_VERSION}", write_demo, "the demo")
 
 
 def write_demo(folder: Path) -> None:

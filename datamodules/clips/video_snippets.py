@@ -204,8 +204,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         return splits
 
     def _cached(self, clips: Sequence[Clip]) -> list[CachedClip]:
-        folder = self._cache / "video"
-        return cache_clips(clips, self._letterbox, folder, self._span, self._on_bad_file)
+        return cache_clips(clips, self._letterbox, self._cache, self._span, self._on_bad_file)
 
     def _evaluation(self, clips: Sequence[Frames], stride: int, with_masks: bool) -> Loader:
         starts = [evaluation_starts(clip.length, *self._shape, stride) for clip in clips]

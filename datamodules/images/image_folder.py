@@ -180,7 +180,7 @@ class ImageFolderDataModule(SourceDataModule[Picture]):
         return f"{form.width}x{form.height}x{form.channels}, {form.fit}, background {form.background}"
 
     def _decoded(self, listed: Sequence[Picture]) -> CachedPictures:
-        return cache_pictures(listed, self._form, self._cache / "pictures", self._on_bad_file)
+        return cache_pictures(listed, self._form, self._cache, self._on_bad_file)
 
     def _evaluation(self, pictures: Pictures) -> Loader:
         return self._loader(pictures, as_it_is, self._eval_batch_size)

@@ -1,39 +1,35 @@
 """Every picture is decoded once, into one memory-mapped array at the size in which models see it.
 
 A cached set is a folder: ``pictures.npy`` uint8 ``(N, C, H, W)`` and ``index.json``, which tells what each row
-is and which files could not be read. Its name holds a fingerprint of the files and the settings.
+is and which files could not be read; see :mod:`datamodules.decode_cache`.
 """
 
 import hashlib
 import json
-import os
 import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-from datamodules.draft_folder import draft_folder
-from datamodules.errors import InputError
+from datamodules.arrays import GrowingArray
+from datamodules.decode_cache import IDENTITIES, fingerprint, made_once
+from datamodules.errors import BadFile, InputError
+from datamodules.file_identity import content_hash
 from datamodules.images.picture_layouts import Picture
 from datamodules.letterbox import Letterbox
 from datamodules.media import Frame
+from datamodules.parallel import in_parallel
 from datamodules.picture_file import Channels, read_picture
-from datamodules.progress import decoding_progress
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the same files and settings would be stored differently."""
 
-_HEADER = 128  # bytes of a .npy header of 4 dimensions
-_AT_ONCE = 256  # pictures decoded before their rows are written
 _NAMED = 5  # unreadable files named in a message
 
 
@@ -94,20 +90,20 @@ class CachedPictures:
     unreadable: dict[str, str]
 
 
-def cache_pictures(
-    pictures: Sequence[Picture], form: PictureForm, folder: Path, on_bad_file: Literal["error", "skip"]
-) -> CachedPictures:
+def cache_pictures(pictures: Sequence[Picture], form: PictureForm, cache: Path, on_bad_file: BadFile) -> CachedPictures:
     """Open pictures from the cache; if they are not there all of them are decoded, several at a time.
 
     Raises:
         InputError: naming what cannot be read, unless that is skipped; if nothing can be read.
     """
-    target = folder / _fingerprint(pictures, form)
-    if not target.is_dir():
-        with draft_folder(target) as draft:
-            _decode(pictures, form, draft)
-    facts = json.loads((target / "index.json").read_text())
-    cached = CachedPictures(target / "pictures.npy", **facts)
+    look = partial(in_parallel, description="looking for changed pictures")
+    contents = content_hash([picture.path for picture in pictures], cache / IDENTITIES, look)
+    name = fingerprint(FORMAT, form, [picture.name for picture in pictures], contents)
+    folder = made_once(cache / "pictures" / name, lambda draft: _decode(pictures, form, draft))
+    facts = json.loads((folder / "index.json").read_text())
+    places = {picture.name: picture.path for picture in pictures}
+    facts["unreadable"] = {name: f"{places[name]}: {reason}" for name, reason in facts["unreadable"].items()}
+    cached = CachedPictures(folder / "pictures.npy", **facts)
     if cached.unreadable:
         reasons = list(cached.unreadable.values())
         more = f"\n... and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
@@ -118,60 +114,23 @@ def cache_pictures(
     return cached
 
 
-@lru_cache(maxsize=16)
-def mapped(path: Path) -> NDArray[np.uint8]:
-    """Return the array of a file without reading it."""
-    array: NDArray[np.uint8] = np.load(path, mmap_mode="r")
-    return array
-
-
-def _fingerprint(pictures: Sequence[Picture], form: PictureForm) -> str:
-    """Return 16 hexadecimal digits that change with the files and the form."""
-    digest = hashlib.blake2b(repr((FORMAT, asdict(form))).encode(), digest_size=8)
-    for picture in pictures:
-        try:
-            status = picture.path.stat()
-            facts = (os.path.realpath(picture.path), status.st_size, status.st_mtime_ns)
-        except OSError as error:  # such as a link to nothing: unreadable, and named as such when it is read
-            facts = (str(picture.path), error.errno or 0, 0)
-        digest.update(repr((picture.name, *facts)).encode())
-    return digest.hexdigest()
-
-
 def _decode(pictures: Sequence[Picture], form: PictureForm, folder: Path) -> None:
-    row: dict[str, int] = {}
-    digest: dict[str, str] = {}
-    unreadable: dict[str, str] = {}
-    with (folder / "pictures.npy").open("wb") as file:
-        file.write(bytes(_HEADER))
-        for picture, result in zip(pictures, _read(pictures, form), strict=True):
-            if isinstance(result, InputError):
-                unreadable[picture.name] = str(result)
-                continue
-            data = result.tobytes()
-            file.write(data)
-            row[picture.name] = len(row)
-            digest[picture.name] = hashlib.blake2b(data, digest_size=16).hexdigest()
-        file.seek(0)
-        shape = (len(row), form.channels, form.height, form.width)
-        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        assert file.tell() == _HEADER
-    index = {"row": row, "digest": digest, "unreadable": unreadable}
-    (folder / "index.json").write_text(json.dumps(index))
-
-
-def _read(pictures: Sequence[Picture], form: PictureForm) -> Iterator[Frame | InputError]:
-    """Yield each picture, or why it cannot be read."""
-
     def read(picture: Picture) -> Frame | InputError:
         try:
             return form.read(picture.path)
         except InputError as error:
             return error
 
-    with decoding_progress() as progress, ThreadPoolExecutor(os.cpu_count()) as pool:
-        task = progress.add_task("decoding into the cache", total=len(pictures))
-        for start in range(0, len(pictures), _AT_ONCE):  # map() would read everything before it is asked
-            for result in pool.map(read, pictures[start : start + _AT_ONCE]):
-                yield result
-                progress.advance(task)
+    row: dict[str, int] = {}
+    digest: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
+    with GrowingArray(folder / "pictures.npy", "u1", (form.channels, form.height, form.width)) as array:
+        for picture, result in zip(pictures, in_parallel(read, pictures), strict=True):
+            if isinstance(result, InputError):  # the place may be another one when it is told
+                unreadable[picture.name] = str(result).removeprefix(f"{picture.path}: ")
+                continue
+            row[picture.name] = array.length
+            array.append(result[None])
+            digest[picture.name] = hashlib.blake2b(result.tobytes(), digest_size=16).hexdigest()
+    index = {"row": row, "digest": digest, "unreadable": unreadable}
+    (folder / "index.json").write_text(json.dumps(index))

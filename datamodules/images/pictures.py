@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from datamodules.arrays import mapped
 from datamodules.batches import ImageBatch
 from datamodules.images.augmentation import mirror, zoom_in
-from datamodules.images.picture_cache import CachedPictures, mapped
+from datamodules.images.picture_cache import CachedPictures
 from datamodules.images.picture_layouts import Picture
 
 

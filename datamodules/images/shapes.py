@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from datamodules.draft_folder import draft_folder
+from datamodules.decode_cache import made_once
 from datamodules.media import Frame
 
 VERSION = 1
@@ -90,11 +90,7 @@ def shapes_folder(cache: Path) -> Path:
     Raises:
         InputError: if it cannot be written.
     """
-    target = cache / f"shapes-v{VERSION}"
-    if not target.is_dir():
-        with draft_folder(target) as folder:
-            write_shapes(folder)
-    return target
+    return made_once(cache / f"shapes-v{VERSION}", write_shapes, "the pictures")
 
 
 def write_shapes(folder: Path) -> None:

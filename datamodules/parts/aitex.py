@@ -11,10 +11,10 @@ from typing import Any, Literal
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
-from datamodules.errors import InputError
+from datamodules.errors import InputError, refuse_or_warn
 from datamodules.parts.inspection_folder import UNKNOWN, Inspection, Part, list_parts, read_inspection
 from datamodules.parts.margin import common_start
-from datamodules.parts.part_pictures import Examined, PictureReader, examine, refuse_or_warn
+from datamodules.parts.part_pictures import Examined, PictureReader, examine
 from datamodules.parts.part_splits import refuse_shared_pictures, split_normals
 from datamodules.parts.parts import PartPictures, PlacedPart, Tile, TrainingTiles, collate_tiles, only
 from datamodules.parts.synthetic_defects import KINDS
@@ -256,7 +256,7 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
                     f"{picture.part.path}: is {picture.width} columns wide, from column {start} on no tile fits; set "
                     f"data.starts for {picture.part.group}, or a smaller data.tile_size"
                 )
-                refuse_or_warn(message, self._on_bad_file)
+                refuse_or_warn(message, self._on_bad_file, "pictures")
         return kept
 
     def _placed(self, pictures: Sequence[Examined]) -> list[PlacedPart]:

@@ -1,21 +1,17 @@
 """Reading pictures of inspected parts and the masks of their defects, and finding where the part begins."""
 
 import hashlib
-import os
-import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from datamodules.errors import BadFile, InputError
+from datamodules.errors import BadFile, InputError, refuse_or_warn
 from datamodules.media import Frame
+from datamodules.parallel import in_parallel
 from datamodules.parts.inspection_folder import Part
 from datamodules.parts.margin import margin_width
 from datamodules.picture_file import read_picture
@@ -122,49 +118,27 @@ def examine(parts: Sequence[Part], reader: PictureReader, on_bad_file: BadFile) 
     Raises:
         InputError: naming the first unusable file, unless those are skipped with a warning.
     """
-    with _progress() as progress, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        task = progress.add_task("reading pictures", total=len(parts))
 
-        def look(part: Part) -> Examined | InputError:
-            try:
-                picture = reader.recorded(part)
-                mask = reader.mask(part, picture.shape[:2])
-            except InputError as error:
-                return error
-            finally:
-                progress.advance(task)
-            columns = None if mask is None else np.flatnonzero(mask.any(axis=0))
-            digest = hashlib.blake2b(picture.tobytes(), digest_size=16).hexdigest()
-            # before equalisation, which lends a smooth bed the texture and the grey of cloth
-            margin = margin_width(_grey(picture)) if part.has_margin else 0
-            return Examined(part, picture.shape[1], margin, digest, columns)
+    def look(part: Part) -> Examined | InputError:
+        try:
+            picture = reader.recorded(part)
+            mask = reader.mask(part, picture.shape[:2])
+        except InputError as error:
+            return error
+        columns = None if mask is None else np.flatnonzero(mask.any(axis=0))
+        digest = hashlib.blake2b(picture.tobytes(), digest_size=16).hexdigest()
+        # before equalisation, which lends a smooth bed the texture and the grey of cloth
+        margin = margin_width(_grey(picture)) if part.has_margin else 0
+        return Examined(part, picture.shape[1], margin, digest, columns)
 
-        looked = list(pool.map(look, parts))
     kept = []
-    for result in looked:
+    for result in in_parallel(look, parts, "reading pictures"):
         if isinstance(result, Examined):
             kept.append(result)
         else:
-            refuse_or_warn(result, on_bad_file)
+            refuse_or_warn(result, on_bad_file, "pictures")
     return kept
-
-
-def refuse_or_warn(message: object, on_bad_file: BadFile) -> None:
-    """Say that a picture cannot be used: with an error, or with a warning where such pictures are left out.
-
-    Raises:
-        InputError: with the message, unless ``on_bad_file`` is ``skip``.
-    """
-    if on_bad_file == "error":
-        raise InputError(f"{message}\n(data.on_bad_file: skip leaves such pictures out)")
-    warnings.warn(f"left out: {message}", stacklevel=3)
 
 
 def _grey(image: Frame) -> Frame:
     return image[..., 0] if image.shape[2] == 1 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from datamodules.draft_folder import draft_folder
+from datamodules.decode_cache import made_once
 from datamodules.media import Frame
 
 WEAVE_VERSION = 1
@@ -65,11 +65,7 @@ def weave_folder(cache: Path) -> Path:
     Raises:
         InputError: if it cannot be written.
     """
-    target = cache / f"weave-v{WEAVE_VERSION}"
-    if not target.is_dir():
-        with draft_folder(target) as draft:
-            write_weave(draft)
-    return target
+    return made_once(cache / f"weave-v{WEAVE_VERSION}", write_weave, "the weave")
 
 
 def write_weave(folder: Path) -> None:

@@ -133,7 +133,7 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
         """Return the cached clips of all splits."""
         pairs = {pair.name: pair for pair in find_pairs(self._root)}
         least = -(-self._shape.frames // 2)
-        usable = cache_pairs([*pairs.values()], self._settings, self._cache / "audio_video", least, self._on_bad_file)
+        usable = cache_pairs([*pairs.values()], self._settings, self._cache, least, self._on_bad_file)
         splits = divide(usable, *self._fractions)
         self._digested = {clip.name: content_digest(pairs[clip.name].video) for clip in usable}
         refuse_shared_videos({split: [pairs[one.name].video for one in clips] for split, clips in splits.items()})

@@ -6,8 +6,6 @@ of a disc, the pitch of the melody its height and colour, the bass the brightnes
 of the drums a flash. They are written as MP4 with sound.
 """
 
-import shutil
-import tempfile
 from pathlib import Path
 
 import cv2
@@ -15,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from datamodules.errors import InputError
+from datamodules.decode_cache import made_once
 from datamodules.media import Frame
 from datamodules.sound.sound import FilmWriter, Sound
 
@@ -40,28 +38,14 @@ def music_folder(cache: Path) -> Path:
     Raises:
         InputError: if it cannot be written.
     """
-    target = cache / f"music-v{MUSIC_VERSION}"
-    if target.is_dir():
-        return target
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".building-", dir=cache))
-        try:
-            for number in range(CLIPS):
-                sound = compose(np.random.default_rng((3, number)), SECONDS)
-                write_clip(draft / f"music_{number + 1:02d}.mp4", sound)
-            try:
-                draft.rename(target)
-            except OSError:
-                if not target.is_dir():  # else another process was faster, and wrote the same
-                    raise
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-    except OSError as error:
-        raise InputError(
-            f"data.cache_dir: cannot write the music to {cache} ({error.strerror}); name a folder with room"
-        ) from error
-    return target
+    return made_once(cache / f"music-v{MUSIC_VERSION}", write_music, "the music")
+
+
+def write_music(folder: Path) -> None:
+    """Write all clips into ``folder``; every call makes the same."""
+    for number in range(CLIPS):
+        sound = compose(np.random.default_rng((3, number)), SECONDS)
+        write_clip(folder / f"music_{number + 1:02d}.mp4", sound)
 
 
 def write_clip(path: Path, sound: Sound) -> None:

@@ -5,8 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
+from datamodules.arrays import GrowingArray
 from datamodules.clips import cache
-from datamodules.clips.cache import cache_clips, fingerprint
+from datamodules.clips.cache import cache_clips
 from datamodules.clips.labels import Spans
 from datamodules.clips.video_layouts import Clip
 from datamodules.errors import InputError
@@ -49,26 +50,27 @@ def test_nothing_is_decoded_twice_and_nothing_is_opened_per_read(tmp_path, clip,
     cached.frames(slice(2, 4))
 
 
-def test_fingerprint_follows_files_and_settings(tmp_path, clip, frames, images):
-    known = {
-        fingerprint(clip, BOX),
-        fingerprint(clip, Letterbox(24, 33)),
-        fingerprint(clip, Letterbox(24, 32, "stretch")),
-    }
+def test_what_is_cached_follows_contents_and_settings_alone(tmp_path, clip):
+    def opened(path=clip.path, box=BOX, name="a"):
+        return cache_clips([Clip(name, path)], box, tmp_path / "cache", 1, "error")[0].folder
+
+    known = {opened(), opened(box=Letterbox(24, 33)), opened(box=Letterbox(24, 32, "stretch"))}
     assert len(known) == 3
     image = clip.path / "003.png"
-    status = image.stat()
-    os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
-    known.add(fingerprint(clip, BOX))
-    first = clip.path / "000.png"
-    status, data = first.stat(), bytearray(first.read_bytes())
-    data[-20] ^= 1  # as long and as old as before
-    first.write_bytes(data)
-    os.utime(first, ns=(status.st_atime_ns, status.st_mtime_ns))
-    known.add(fingerprint(clip, BOX))
-    (clip.path / "009.png").unlink()
-    known.add(fingerprint(clip, BOX))
-    assert len(known) == 6
+    os.utime(image, ns=(0, 1))
+    assert opened() in known
+    moved = clip.path.rename(tmp_path / "moved")
+    assert opened(moved, name="another") in known
+    image = moved / "003.png"  # neither the first nor the last
+    status, data = image.stat(), bytearray(image.read_bytes())
+    data[len(data) // 2] ^= 1  # as long and as old as before
+    image.write_bytes(data)
+    os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(InputError, match=r"003\.png"):  # it was decoded again, and is damaged now
+        opened(moved)
+    image.unlink()
+    known.add(opened(moved))
+    assert len(known) == 4
 
 
 def test_labels_changed_later_are_read_without_decoding(tmp_path, clip):
@@ -76,7 +78,7 @@ def test_labels_changed_later_are_read_without_decoding(tmp_path, clip):
         labelled = Clip("a", clip.path, Spans(tmp_path, spans))
         (cached,) = cache_clips([labelled], BOX, tmp_path / "cache", 1, "error")
         assert np.flatnonzero(cached.label).tolist() == list(range(*spans[0]))
-    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert len(list((tmp_path / "cache/video").iterdir())) == 1
 
 
 def test_masks_are_cached_and_imply_labels(tmp_path, clip, masks):
@@ -124,7 +126,7 @@ def test_failed_building_leaves_nothing_behind(tmp_path, clip):
     (clip.path / "007.png").write_bytes(data[:100])
     with pytest.raises(InputError, match=r"007\.png"):
         cache_clips([clip], BOX, tmp_path / "cache", 1, "error")
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert list((tmp_path / "cache/video").iterdir()) == []
     (clip.path / "007.png").write_bytes(data)
     assert cache_clips([clip], BOX, tmp_path / "cache", 1, "error")[0].length == 10
 
@@ -145,7 +147,7 @@ def test_processes_that_build_at_once_agree(tmp_path, clip):
     for process in processes:
         process.join(timeout=30)
     assert len(found) == 1
-    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert len(list((tmp_path / "cache/video").iterdir())) == 1
 
 
 def test_unwritable_cache_is_named(tmp_path, clip):
@@ -158,10 +160,10 @@ def test_full_disk_is_named_and_leaves_nothing(tmp_path, clip, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache._GrowingArray, "append", full)
+    monkeypatch.setattr(GrowingArray, "append", full)
     with pytest.raises(InputError, match="No space left on device"):
         cache_clips([clip], BOX, tmp_path / "cache", 1, "error")
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert list((tmp_path / "cache/video").iterdir()) == []
 
 
 def test_cached_clip_travels_to_workers_as_its_path(tmp_path, clip):

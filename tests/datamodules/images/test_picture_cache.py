@@ -1,6 +1,5 @@
 import json
 import os
-import shutil
 import time
 
 import numpy as np
@@ -8,9 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
+from datamodules import parallel
+from datamodules.arrays import mapped
 from datamodules.errors import InputError
-from datamodules.images import picture_cache
-from datamodules.images.picture_cache import PictureForm, cache_pictures, mapped
+from datamodules.images.picture_cache import PictureForm, cache_pictures
 from datamodules.images.picture_layouts import find_pictures
 
 
@@ -59,8 +59,9 @@ def test_a_changed_file_and_every_setting_make_another_set(folder):
     paths.add(opened(folder, background=0).path)
     paths.add(opened(folder, max_pixels=10**5).path)
     paths.add(opened(folder, height=17).path)
-    status = (folder / "0.png").stat()
-    os.utime(folder / "0.png", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    os.utime(folder / "0.png", ns=(0, 1))
+    assert opened(folder).path in paths
+    save(folder / "0.png", 77)
     paths.add(opened(folder).path)
     save(folder / "new.png", 3)
     paths.add(opened(folder).path)
@@ -68,7 +69,7 @@ def test_a_changed_file_and_every_setting_make_another_set(folder):
 
 
 def test_more_pictures_than_are_decoded_at_once_keep_their_order(folder, monkeypatch):
-    monkeypatch.setattr(picture_cache, "_AT_ONCE", 2)
+    monkeypatch.setattr(parallel, "AHEAD", 2)
     read = PictureForm.read
 
     def late_for_even_numbers(self, path):
@@ -113,6 +114,15 @@ def test_only_a_few_of_many_unreadable_pictures_are_named(folder):
     assert "bad05.png" not in str(error.value)
 
 
+def test_what_cannot_be_read_is_named_where_it_is_now(folder):
+    (folder / "1.png").write_bytes(b"nothing")
+    with pytest.warns(UserWarning, match=f"{folder}/1.png: unreadable"):
+        first = opened(folder, "skip")
+    moved = folder.rename(folder.with_name("moved"))
+    with pytest.warns(UserWarning, match=f"{moved}/1.png: unreadable"):
+        assert opened(moved, "skip").path == first.path
+
+
 def test_nothing_readable_is_an_error_even_if_bad_files_are_left_out(folder):
     for path in folder.iterdir():
         path.write_bytes(b"nothing")
@@ -134,7 +144,7 @@ def test_interrupted_and_failed_decoding_leave_nothing(folder, monkeypatch):
     monkeypatch.setattr(PictureForm, "read", interrupt)
     with pytest.raises(KeyboardInterrupt):
         opened(folder)
-    assert list((folder.parent / "cache").iterdir()) == []
+    assert list((folder.parent / "cache/pictures").iterdir()) == []
 
 
 def test_full_disk_is_named(folder, monkeypatch):
@@ -144,20 +154,7 @@ def test_full_disk_is_named(folder, monkeypatch):
     monkeypatch.setattr(json, "dumps", full)
     with pytest.raises(InputError, match=r"data\.cache_dir: cannot write to .*No space left.*with room"):
         opened(folder)
-    assert list((folder.parent / "cache").iterdir()) == []
-
-
-def test_another_process_may_be_faster(folder, monkeypatch):
-    decode = picture_cache._decode
-
-    def overtaken(pictures, form, draft):
-        decode(pictures, form, draft)
-        if not list(draft.parent.glob("[!.]*")):
-            shutil.copytree(draft, draft.parent / picture_cache._fingerprint(pictures, form))
-
-    monkeypatch.setattr(picture_cache, "_decode", overtaken)
-    assert len(opened(folder).row) == 5
-    assert len(list((folder.parent / "cache").iterdir())) == 1
+    assert list((folder.parent / "cache/pictures").iterdir()) == []
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_recipe_is_deterministic(tmp_path, monkeypatch):
     contents = []
     for name in ("a", "b"):
         root = shapes_folder(tmp_path / name)
-        contents.append({path.name: path.read_bytes() for path in root.iterdir()})
+        contents.append({path.name: path.read_bytes() for path in root.glob("[!.]*")})
     assert contents[0] == contents[1]
     assert len(set(contents[0].values())) == 4
     monkeypatch.setattr(shapes, "write_shapes", lambda _: pytest.fail("written again"))
@@ -76,5 +76,5 @@ def test_a_car_looks_either_way(factors):
 
 def test_unwritable_cache_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"data\.cache_dir: cannot write to"):
+    with pytest.raises(InputError, match=r"data\.cache_dir: cannot write the pictures to"):
         shapes_folder(tmp_path / "file")

@@ -65,7 +65,7 @@ def opened(root, **changes):
 def test_a_clip_is_decoded_once(tmp_path, monkeypatch):
     write_film(tmp_path / "films" / "a.mp4")
     before = opened(tmp_path / "films")
-    monkeypatch.setattr(audio_video_cache, "_decode", lambda *_: pytest.fail("was decoded again"))
+    monkeypatch.setattr(audio_video_cache, "read_timed_frames", lambda *_: pytest.fail("was decoded again"))
     after = opened(tmp_path / "films")
     np.testing.assert_array_equal(before.frames(0, 20), after.frames(0, 20))
     np.testing.assert_array_equal(before.sound(0, 6400), after.sound(0, 6400))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from datamodules.errors import InputError
 from datamodules.media import read_frames
 from datamodules.sound import music
 from datamodules.sound.sound import read_sound
@@ -59,7 +60,7 @@ def test_the_folder_is_written_once(tmp_path, monkeypatch):
     monkeypatch.setattr(music, "CLIPS", 2)
     monkeypatch.setattr(music, "SECONDS", 0.5)
     folder = music.music_folder(tmp_path)
-    assert sorted(path.name for path in folder.iterdir()) == ["music_01.mp4", "music_02.mp4"]
+    assert sorted(path.name for path in folder.glob("[!.]*")) == ["music_01.mp4", "music_02.mp4"]
     before = (folder / "music_01.mp4").stat().st_mtime_ns
     assert music.music_folder(tmp_path) == folder
     assert (folder / "music_01.mp4").stat().st_mtime_ns == before
@@ -67,5 +68,5 @@ def test_the_folder_is_written_once(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(music.InputError, match="cannot write the music"):
+    with pytest.raises(InputError, match="cannot write the music"):
         music.music_folder(tmp_path / "file" / "cache")
