@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lightning_models.precision import at_least_float32
+
 Objective = Literal["bce", "hinge", "wgan"]
 Distance = Literal["l1", "l2"]
 
@@ -115,8 +117,3 @@ def feature_matching(fake_features: Tensor, real_features: Tensor) -> Tensor:
     Only the generated side is pulled: the real features are a target.
     """
     return reconstruction("l2", fake_features, real_features.detach())
-
-
-def at_least_float32(tensor: Tensor) -> Tensor:
-    """Bring half precision, as autocast leaves it, to float32; float32 and float64 stay."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from callbacks.gathering import gather_objects
 from callbacks.images.sample_quality import Spread
 from datamodules.batches import Reconstructions
+from datamodules.ssim import ssim_map
 
 Floats = NDArray[np.float64]
 
@@ -75,11 +75,9 @@ class PictureTable:
             ValueError: if a number is not finite; names the picture.
         """
         images, restored = outputs.images.float(), outputs.restored.float()
-        ssim = structural_similarity_index_measure(restored, images, data_range=1.0, reduction="none")
-        assert isinstance(ssim, Tensor)  # it returns a pair where more is asked for
         columns = {
             "squared_error": (images - restored).square().flatten(1).mean(1),
-            "ssim": ssim,
+            "ssim": ssim_map(restored, images).mean((1, 2, 3)),
             "mean": outputs.mean,
             "kl": outputs.kl,
             **{f"features/{name}": values for name, values in features.items()},

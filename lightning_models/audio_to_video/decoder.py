@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from datamodules.errors import InputError
+from lightning_models.precision import at_least_float32
 
 Result = TypeVar("Result")
 
@@ -118,9 +119,7 @@ def _fold(norm: nn.Module, chunks: list[Tensor]) -> tuple[Tensor, Tensor]:
 def _moments(maps: Tensor) -> tuple[Tensor, Tensor]:
     """Return variance and mean of every channel of the activated maps, in float32."""
     activated = F.gelu(maps)
-    variance, mean = torch.var_mean(
-        activated.to(torch.promote_types(maps.dtype, torch.float32)), (0, 2, 3), correction=0
-    )
+    variance, mean = torch.var_mean(at_least_float32(activated), (0, 2, 3), correction=0)
     return variance, mean
 
 

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from lightning_models.reconstruction_losses import ssim_map
+from datamodules.ssim import ssim_map
+from lightning_models.precision import at_least_float32
+from lightning_models.temporal import change_error
 
 SSIM_FRAMES = 16
 """Frames compared at a time; the intermediate maps take 30 times a frame's memory."""
@@ -23,7 +25,7 @@ def over_valid(values: Tensor, valid: Tensor) -> Tensor:
 
 def distance(kind: Literal["l1", "l2"], drawn: Tensor, real: Tensor) -> Tensor:
     """Return each frame's mean absolute (l1) or squared (l2) difference, ``(B, T)``."""
-    difference = _precise(drawn) - _precise(real)
+    difference = at_least_float32(drawn) - at_least_float32(real)
     return (difference.abs() if kind == "l1" else difference.square()).mean((2, 3, 4))
 
 
@@ -32,8 +34,7 @@ def change_distance(drawn: Tensor, real: Tensor) -> Tensor:
 
     A picture that stands still where the real one moves is as wrong as one that flickers.
     """
-    # differences are linear: one difference of the error instead of one of each clip
-    return torch.diff(_precise(drawn) - _precise(real), dim=1).abs().mean((2, 3, 4))
+    return change_error(drawn, real).mean((2, 3, 4))
 
 
 def structure_distance(drawn: Tensor, real: Tensor) -> Tensor:
@@ -41,7 +42,7 @@ def structure_distance(drawn: Tensor, real: Tensor) -> Tensor:
 
     A few frames at a time, computed again in the backward pass.
     """
-    drawn_chunks, real_chunks = (_precise(clip).flatten(0, 1).split(SSIM_FRAMES) for clip in (drawn, real))
+    drawn_chunks, real_chunks = (at_least_float32(clip).flatten(0, 1).split(SSIM_FRAMES) for clip in (drawn, real))
     similar = [
         checkpoint(_similarity, *pair, use_reentrant=False, preserve_rng_state=False)
         for pair in zip(drawn_chunks, real_chunks, strict=True)
@@ -65,7 +66,3 @@ def mismatch_hinge(own_error: Tensor, other_error: Tensor, margin: float, valid:
 
 def _similarity(drawn: Tensor, real: Tensor) -> Tensor:
     return ssim_map(drawn, real).mean((1, 2, 3))
-
-
-def _precise(clip: Tensor) -> Tensor:
-    return clip.to(torch.promote_types(clip.dtype, torch.float32))

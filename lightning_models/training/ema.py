@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from datamodules.errors import InputError
+from lightning_models.precision import at_least_float32
 
 
 class WeightAverage:
@@ -37,7 +38,8 @@ class WeightAverage:
         """Move the average towards the weights; the first update starts from them."""
         self.updates += 1
         if not self._average:
-            self._average = {name: _wide(weight.detach()).clone() for name, weight in parameters.items()}
+            # in half precision a step of 0.001 is rounded away
+            self._average = {name: at_least_float32(weight.detach()).clone() for name, weight in parameters.items()}
             return
         step = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
         for name, weight in parameters.items():  # a loaded average may lie on another device
@@ -98,8 +100,3 @@ class EvaluateAverage(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Leave the trained weights in the model that an interrupted evaluation hands back."""
         self._average.swap_out(self._parameters())
-
-
-def _wide(weight: Tensor) -> Tensor:
-    """In half precision a step of 0.001 is rounded away."""
-    return weight.to(torch.promote_types(weight.dtype, torch.float32))

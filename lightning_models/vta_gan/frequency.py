@@ -10,6 +10,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from lightning_models.precision import at_least_float32
+
 _BINOMIAL = (1.0, 4.0, 6.0, 4.0, 1.0)
 
 
@@ -28,7 +30,7 @@ def split(x: Tensor) -> tuple[Tensor, Tensor]:
         lines of high contrast.
     """
     with torch.autocast(device_type=x.device.type, enabled=False):
-        exact = x if x.dtype == torch.float64 else x.float()
+        exact = at_least_float32(x)
         rows, _, _ = _low_pass(exact.shape[-2], exact.dtype, exact.device)
         _, up, down = _low_pass(exact.shape[-1], exact.dtype, exact.device)
         # Halving the columns first makes both intermediate results half as large as the picture.

@@ -1,34 +1,29 @@
 """How restored clips move beside the real ones: one formula per function; clips are ``(B, T, C, H, W)``."""
 
-import torch
 from torch import Tensor
 
-from lightning_models.losses import at_least_float32
+from lightning_models.precision import at_least_float32
+from lightning_models.temporal import change_error
 
 
 def temporal_consistency(fake: Tensor, real: Tensor) -> Tensor:
     """Return ``mean |(f[t+1] - f[t]) - (x[t+1] - x[t])|``: the clip must change as the real one changes.
 
-    Penalising the generated change alone would reward a frozen picture.
-
     Args:
         fake: ``(B, T, ...)`` with T >= 2.
         real: the same shape.
     """
-    return _change_difference(fake, real, order=1)
+    return _mean_change_error(fake, real, order=1)
 
 
 def temporal_smoothness(fake: Tensor, real: Tensor) -> Tensor:
     """Return the mean absolute difference of second differences in time: flicker the real clip has not.
 
-    The second difference of the real clip is the target for the same reason as in
-    :func:`temporal_consistency`.
-
     Args:
         fake: ``(B, T, ...)`` with T >= 3.
         real: the same shape.
     """
-    return _change_difference(fake, real, order=2)
+    return _mean_change_error(fake, real, order=2)
 
 
 def flow_consistency(frame: Tensor, warped_next: Tensor, valid: Tensor) -> Tensor:
@@ -47,11 +42,10 @@ def flow_consistency(frame: Tensor, warped_next: Tensor, valid: Tensor) -> Tenso
     return error / valid.expand_as(frame).sum().clamp(min=1)
 
 
-def _change_difference(fake: Tensor, real: Tensor, order: int) -> Tensor:
+def _mean_change_error(fake: Tensor, real: Tensor, order: int) -> Tensor:
     if fake.shape != real.shape or fake.shape[1] <= order:
         raise ValueError(
             f"clips of equal shape and more than {order} frames are needed, "
             f"got {tuple(fake.shape)} and {tuple(real.shape)}"
         )
-    # differences are linear: one difference of the error instead of one of each clip
-    return torch.diff(at_least_float32(fake) - at_least_float32(real), n=order, dim=1).abs().mean()
+    return change_error(fake, real, order).mean()

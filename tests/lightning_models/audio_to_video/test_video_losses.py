@@ -53,14 +53,14 @@ def test_structure_distance(chunk, monkeypatch):
         assert values[clip, frame].item() == pytest.approx(1 - similar.mean(), abs=1e-9)
 
 
-def test_structure_distance_is_that_of_torchmetrics_but_for_the_border(clips):
+def test_structure_distance_is_that_of_torchmetrics(clips):
     drawn, real = (clip.flatten(0, 1) for clip in clips)
     expected = 1 - structural_similarity_index_measure(drawn, real, data_range=1.0, reduction="none")
     (gradient,) = torch.autograd.grad(expected.sum(), clips[0])
     values = video_losses.structure_distance(*clips)
-    torch.testing.assert_close(values.flatten(), expected, rtol=0.05, atol=0.02)
+    torch.testing.assert_close(values.flatten(), expected)
     (own,) = torch.autograd.grad(values.sum(), clips[0])
-    assert torch.cosine_similarity(own.flatten(), gradient.flatten(), 0) > 0.7
+    torch.testing.assert_close(own, gradient, atol=1e-5, rtol=1e-3)
     assert video_losses.structure_distance(clips[1], clips[1]).abs().max() < 1e-5
 
 
