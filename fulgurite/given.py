@@ -86,7 +86,11 @@ def _read(name: str) -> dict[str, Any]:
         why = getattr(problem, "problem", None) or "not a text file"
         raise InputError(f"--config {path}{line}: this is not YAML ({why}). Correct the line") from None
     if not isinstance(config, dict):
-        raise InputError(f"--config {path}: expected lines of 'key: value', e.g. 'trainer:', got: {config}")
+        raise InputError(f"--config {path}: expected lines of 'key: value', e.g. 'trainer:'; got: {str(config)[:60]}")
+    if "config" in config:
+        raise InputError(
+            f"config = {config['config']} (in {path}): a configuration names no other one; give both by --config"
+        )
     return config
 
 

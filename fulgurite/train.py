@@ -23,6 +23,7 @@ from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 import datamodules  # noqa: F401  # a short class name (class_path: VTAGAN) is that of an imported class
 import lightning_models  # noqa: F401
 from callbacks import Checkpoints, WandbRun, resolve_checkpoint
+from callbacks.finite_weights import FiniteWeights
 from callbacks.metrics_csv import MetricsCsv
 from callbacks.plain_progress import PlainProgress
 from callbacks.written_settings import WrittenSettingsWin
@@ -36,7 +37,11 @@ from fulgurite.messages import explain
 from fulgurite.quiet import keep_quiet
 from fulgurite.run_folder import RunFolder
 from fulgurite.runs import RunSettings, forget_unused
+from fulgurite.trainer_limits import check_trainer
 from fulgurite.trust import separate_trust, trust
+
+GROUPS = ("trainer", "run", "checkpoints", "wandb")
+"""Keys that hold nothing but further keys."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -44,6 +49,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     keep_quiet()
     with readable_errors():
         CommandLine(None if argv is None else list(argv))
+
+
+class Parser(LightningArgumentParser):
+    """Lightning's parser, for which a value is never the name of a file to read more settings from."""
+
+    def add_class_arguments(self, *args: Any, **kwargs: Any) -> list[str]:
+        """Add the arguments of a class; its values are what they say."""
+        return super().add_class_arguments(*args, **{**kwargs, "sub_configs": False})
 
 
 class CommandLine(LightningCLI):
@@ -66,6 +79,7 @@ class CommandLine(LightningCLI):
                 LightningModule,
                 LightningDataModule,
                 trainer_class=self.trainer_kind,
+                parser_class=Parser,
                 save_config_callback=None,  # RunFolder does it
                 seed_everything_default=0,
                 parser_kwargs={"allow_abbrev": False, "exit_on_error": False},
@@ -82,10 +96,11 @@ class CommandLine(LightningCLI):
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # static there, where all verbs are built
         """Return the one verb that runs, with the arguments of the trainer's method that are not options.
 
-        ``return_predictions`` is none: predictions are written as they come, never kept in memory.
+        ``return_predictions`` is none: predictions are written as they come, never kept in memory. Nor is
+        ``weights_only``: with it off, reading a checkpoint runs what is in it.
         """
         verb = self.words[0]
-        return {verb: LightningCLI.subcommands()[verb] | {"return_predictions"}}
+        return {verb: LightningCLI.subcommands()[verb] | {"return_predictions", "weights_only"}}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what the command itself brings: the run folder, its checkpoints, its copy on Weights & Biases."""
@@ -103,13 +118,17 @@ class CommandLine(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, and say in one sentence what is wrong."""
+        for group in GROUPS:
+            written = self.given.find(group)
+            if written and isinstance(written.value, str) and not written.value.startswith("{"):
+                raise InputError(f"{group}{written}: expected a mapping; write its keys below it, indented")
         try:
             self.config = parser.parse_args(self.words)
         except argparse.ArgumentError as problem:
             verb = self.words[0]
             options = {action.dest for action in self._parser(verb)._actions}
             raise InputError(explain(str(problem), options, self.given, verb)) from None
-        for group in ("trainer", "run", "checkpoints", "wandb"):
+        for group in GROUPS:
             value = self.config[self.words[0]][group]
             if not isinstance(value, Namespace):
                 raise InputError(f"{group} = {value}: expected a mapping; write its keys below it, indented")
@@ -125,11 +144,7 @@ class CommandLine(LightningCLI):
         """Find or make the run folder, before anything is built that could write."""
         verb = str(self.subcommand)
         settings = self.config[verb]
-        if settings.trainer.default_root_dir is not None:
-            raise InputError(
-                f"trainer.default_root_dir = {settings.trainer.default_root_dir}: the folder is made of run.root, "
-                "run.experiment and run.name; set those instead"
-            )
+        check_trainer(settings.trainer)
         self.saved = settings.clone()
         run = RunSettings(**settings.run.as_dict())
         self.place = place(verb, run, settings.ckpt_path, list(self.given.configs), resolve_checkpoint)
@@ -152,7 +167,8 @@ class CommandLine(LightningCLI):
         assert self.place is not None
         settings = self._get(self.config_init, "trainer")
         dry = bool(settings["fast_dev_run"])
-        own: list[Callback] = [] if dry else [WrittenSettingsWin(), RunFolder(self.place.run, self._save_config)]
+        own: list[Callback] = [FiniteWeights()]
+        own += [] if dry else [WrittenSettingsWin(), RunFolder(self.place.run, self._save_config)]
         chosen = settings["callbacks"] or []
         chosen = chosen if isinstance(chosen, list) else [chosen]
         for kind, key in ((Checkpoints, "checkpoints"), (WandbRun, "wandb")):

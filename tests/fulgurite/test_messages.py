@@ -16,7 +16,7 @@ WORDS = {
     "--trainer.max_epochs": ["--trainer.max_epochs", "a value is missing"],
     "--trainer.precision bf16-mixd": ["trainer.precision = bf16-mixd", "Did you mean 'bf16-mixed'?"],
     "--trainer.accelerator cpuu": ["accelerator='cpuu'", "mps"],
-    "--trainer.strategy ddpp": ["strategy='ddpp'", "ddp"],
+    "--trainer.strategy ddpp": ["trainer.strategy = ddpp", "Did you mean 'ddp'?"],
     "--trainer.devices x": ["devices", "int > 0"],
     "--trainer.default_root_dir here": ["trainer.default_root_dir = here", "run.root"],
     "--seed_everything x": ["seed_everything = x", "a whole number"],

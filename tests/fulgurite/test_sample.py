@@ -133,6 +133,21 @@ def test_mistakes_are_told_in_one_sentence(train, words, said, capsys):
     assert told.count("\n") == 1
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.99])
+def test_weights_that_are_no_numbers_are_refused(train, decay, capsys):
+    run = train(ema_decay=decay)
+    path = run / "checkpoints/last.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    weights = checkpoint["weight_average"]["average"] if decay else checkpoint["state_dict"]
+    weights["brush.weight"].fill_(float("nan"))
+    torch.save(checkpoint, path)
+    with pytest.raises(SystemExit) as end:
+        sample("--ckpt_path", "last")
+    assert end.value.code == 2
+    assert "brush.weight holds values that are not finite" in capsys.readouterr().err
+    assert not (run / "samples").exists()
+
+
 def test_a_model_without_decoder_is_named(fit, capsys):
     fit()
     with pytest.raises(SystemExit) as end:
