@@ -179,7 +179,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         """Return the evidence ``(K, h, w)`` in cells of 4 x 4 pixels of the part, and the restoration."""
         part, restored, divergence = self.restore(batch)
         with torch.autocast(self.device.type, enabled=False):
-            maps = texture_evidence(part - restored)
+            maps = texture_evidence(part - restored)  # (K_i, h, w) of every kind i; h = ceil(H / 4)
             cells = (maps["energy"].shape[1], maps["energy"].shape[2])
             own = texture_evidence(part)
             maps["texture"] = torch.cat([own["energy"], own["orientation"]])

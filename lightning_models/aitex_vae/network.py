@@ -81,8 +81,10 @@ class AitexNetwork(nn.Module):
 
     def forward(self, tiles: Tensor) -> Restoration:
         """Restore tiles ``(B, C, S, S)`` in the output's range; z is drawn in training, the mean in evaluation."""
-        posterior = self.posterior(self.encoder(tiles)[-1].flatten(1))
-        raw = self.decoder(posterior.rsample() if self.training else posterior.mean)
+        deepest = self.encoder(tiles)[-1]  # (B, 8 width, S/16, S/16)
+        posterior = self.posterior(deepest.flatten(1))  # over (B, D)
+        z = posterior.rsample() if self.training else posterior.mean  # (B, D)
+        raw = self.decoder(z)  # (B, C, S, S)
         return Restoration(raw, activate(self.output, raw), posterior)
 
 
@@ -101,7 +103,7 @@ class Encoder(nn.Module):
         """Return the maps ``(B, width * 2^i, H / 2^(i+1), W / 2^(i+1))`` of the first stages, shallow to deep."""
         maps = [picture]
         for stage in self.stages[:stages]:
-            maps.append(stage(maps[-1]))
+            maps.append(stage(maps[-1]))  # half of the height and width each time
         return maps[1:]
 
 

@@ -63,12 +63,13 @@ class VAE(nn.Module):
 
     def encode(self, images: Tensor) -> Distribution:
         """Return q(z | x), event shape ``(D,)``, of pictures ``(B, C, S, S)`` in [-1, 1]."""
-        return self.posterior(self.encoder(images).flatten(1))
+        maps = self.encoder(images)  # (B, 48, S/8, S/8)
+        return self.posterior(maps.flatten(1))  # over (B, D)
 
     def decode(self, z: Tensor) -> Tensor:
         """Return pictures ``(B, C, S, S)`` in [-1, 1] of latent vectors ``(B, D)``: ``2 sigmoid - 1``."""
-        maps = self.from_latent(z).view(len(z), CHANNELS, self.grid, self.grid)
-        return 2 * self.decoder(maps).sigmoid() - 1
+        maps = self.from_latent(z).view(len(z), CHANNELS, self.grid, self.grid)  # (B, 48, S/8, S/8)
+        return 2 * self.decoder(maps).sigmoid() - 1  # (B, C, S, S)
 
 
 class Critic(nn.Sequential):
@@ -118,18 +119,18 @@ class SyntheticVideo(nn.Module):
         """Make the video."""
         if self.motion == "noise":
             noise = torch.randn_like(self.noise) if self.training else self.noise
-            return (images[:, None] + 0.02 * self.time * noise).clamp(-1, 1)
-        moved = torch.eye(2, 3, device=images.device).repeat(self.num_frames, 1, 1)
+            return (images[:, None] + 0.02 * self.time * noise).clamp(-1, 1)  # (B, T, C, S, S)
+        moved = torch.eye(2, 3, device=images.device).repeat(self.num_frames, 1, 1)  # (T, 2, 3)
         if self.motion == "shift":
             moved[:, 0, 2] = -0.008 * self.time.flatten()  # the grid spans two units
         else:
             moved[:, :, :2] /= 1 + 0.008 * self.time.view(-1, 1, 1)
         # all pictures move alike: as channels of one
-        stacked = images.float().flatten(0, 1).expand(self.num_frames, -1, -1, -1)
+        stacked = images.float().flatten(0, 1).expand(self.num_frames, -1, -1, -1)  # (T, B C, S, S)
         with torch.autocast(images.device.type, enabled=False):  # bfloat16 rounds places of 256 by a quarter pixel
-            grid = F.affine_grid(moved, [self.num_frames, 1, *images.shape[-2:]], align_corners=False)
-            frames = F.grid_sample(stacked, grid, padding_mode="border", align_corners=False)
-        return frames.to(images.dtype).unflatten(1, images.shape[:2]).transpose(0, 1)
+            grid = F.affine_grid(moved, [self.num_frames, 1, *images.shape[-2:]], align_corners=False)  # (T, S, S, 2)
+            frames = F.grid_sample(stacked, grid, padding_mode="border", align_corners=False)  # (T, B C, S, S)
+        return frames.to(images.dtype).unflatten(1, images.shape[:2]).transpose(0, 1)  # (B, T, C, S, S)
 
 
 class ParamTanh(nn.Module):
@@ -182,7 +183,8 @@ class ParamTanh(nn.Module):
 
     def alpha(self, video: Tensor) -> Tensor:
         """Return the steepness ``(B, 1, S, S)`` for a video ``(B, T, C, S, S)``."""
-        return self.alpha_start + self.head(self.cnn(video.flatten(1, 2)))
+        features = self.cnn(video.flatten(1, 2))  # (B, T C, S, S) -> (B, 4, S/4, S/4)
+        return self.alpha_start + self.head(features)  # (B, 1, S, S)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return pictures ``(B, C, S, S)`` in (-1, 1) of pictures in [-1, 1]."""

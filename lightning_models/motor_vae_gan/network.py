@@ -88,8 +88,9 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Draw the pictures that belong to ``z``."""
-        maps = self.from_latent(z).view(len(z), -1, self.grid, self.grid)
-        return self.to_image(self.stages(maps)).sigmoid()
+        maps = self.from_latent(z).view(len(z), -1, self.grid, self.grid)  # (B, 16 width, S/32, S/32)
+        maps = self.stages(maps)  # (B, width, S, S)
+        return self.to_image(maps).sigmoid()  # (B, C, S, S)
 
 
 class VAE(nn.Module):
@@ -114,7 +115,8 @@ class VAE(nn.Module):
 
     def encode(self, images: Tensor) -> Distribution:
         """Return q(z | x), event shape ``(D,)``, of pictures ``(B, C, S, S)`` in [0, 1]."""
-        return self.posterior(self.encoder(images).flatten(1))
+        maps = self.encoder(images)  # (B, 16 width, S/32, S/32)
+        return self.posterior(maps.flatten(1))  # over (B, D)
 
     def decode(self, z: Tensor) -> Tensor:
         """Return pictures ``(B, C, S, S)`` in [0, 1] of latent vectors ``(B, D)``."""
@@ -171,6 +173,6 @@ class Discriminator(nn.Module):
         """Judge pictures ``(N, C, S, S)`` in [0, 1]."""
         maps = []
         for stage in self.stages:
-            images = stage(images)
+            images = stage(images)  # (N, width 2^l, S / 2^(l+1), S / 2^(l+1))
             maps.append(images)
-        return Judgement(self.to_logit(torch.flatten(images, 1)).squeeze(1), maps)
+        return Judgement(self.to_logit(torch.flatten(images, 1)).squeeze(1), maps)  # logits (N,)

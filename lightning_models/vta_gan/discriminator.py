@@ -88,7 +88,8 @@ class Discriminator(nn.Module):
             raise InputError(f"the discriminator needs frames of at least 64x64, not {height}x{width}")
         maps = []
         for stage in self.stages:
-            x = stage(x)
+            x = stage(x)  # (N, ndf 2^l, H / 2^(l+1), W / 2^(l+1))
             maps.append(x)
-        features = self.to_features(x)
-        return DiscriminatorOutput(self.to_logits(features).squeeze(1), features, maps)
+        features = self.to_features(x)  # (N, features, h, w), h = H/16 - 3
+        logits = self.to_logits(features).squeeze(1)  # (N, h, w)
+        return DiscriminatorOutput(logits, features, maps)

@@ -84,26 +84,26 @@ class OpticalFlowFeatureFusion(nn.Module):
         Returns:
             The two bands, each ``(B, T, 3, H, W)``, changed by less than ``w_m * (1 + |w_mag|)``.
         """
-        motion = self.motion(flow)
+        motion = self.motion(flow)  # (B, T, 3, h, w)
         if motion.shape[-2:] != lap.shape[-2:]:
             size = (int(lap.shape[-2]), int(lap.shape[-1]))
             resized = F.interpolate(motion.flatten(0, 1), size=size, mode="bilinear", align_corners=False)
-            motion = resized.reshape(lap.shape)
+            motion = resized.reshape(lap.shape)  # (B, T, 3, H, W)
         motion = self.motion_weight * motion
-        return lap + motion, res + motion
+        return lap + motion, res + motion  # (B, T, 3, H, W) each
 
     def motion(self, flow: Tensor) -> Tensor:
         """Motion maps ``(B, T, 3, h, w)`` of a flow ``(B, T-1, 2, h, w)``."""
-        features = motion_features(flow)
+        features = motion_features(flow)  # (B, T-1, 5, h, w)
         # Frame t shows the motion that led to it, and the first frame the one that leaves it.
-        features = torch.cat((features[:, :1], features), dim=1)
+        features = torch.cat((features[:, :1], features), dim=1)  # (B, T, 5, h, w)
         batch, length = features.shape[:2]
-        over_time = self.over_time(features.transpose(1, 2)).transpose(1, 2).flatten(0, 1)
-        weights = self.attention(over_time.mean(dim=(2, 3)))
-        marks = self.to_map(over_time * weights[..., None, None])
-        speed = self.magnitude(features[:, :, 2:3].flatten(0, 1))
-        motion = marks * (1 + self.magnitude_weight * speed)
-        return motion.reshape(batch, length, *motion.shape[1:])
+        over_time = self.over_time(features.transpose(1, 2)).transpose(1, 2).flatten(0, 1)  # (B T, 64, h, w)
+        weights = self.attention(over_time.mean(dim=(2, 3)))  # (B T, 64)
+        marks = self.to_map(over_time * weights[..., None, None])  # (B T, 3, h, w)
+        speed = self.magnitude(features[:, :, 2:3].flatten(0, 1))  # (B T, 1, h, w)
+        motion = marks * (1 + self.magnitude_weight * speed)  # (B T, 3, h, w)
+        return motion.reshape(batch, length, *motion.shape[1:])  # (B, T, 3, h, w)
 
 
 class _FrameNorm(nn.GroupNorm):
@@ -126,6 +126,6 @@ def motion_features(flow: Tensor) -> Tensor:
         ``flow / (|flow| + 0.01)``: it fades to (0, 0) where nothing moves, and its gradient is finite there.
     """
     flow = flow.float()
-    squared = flow.square().sum(dim=-3, keepdim=True)
-    magnitude = (squared + _MAGNITUDE_EPSILON**2).sqrt()
+    squared = flow.square().sum(dim=-3, keepdim=True)  # (..., 1, H, W)
+    magnitude = (squared + _MAGNITUDE_EPSILON**2).sqrt()  # (..., 1, H, W)
     return torch.cat((flow, magnitude, flow / (magnitude + _DIRECTION_EPSILON)), dim=-3)

@@ -100,22 +100,23 @@ class FlowNetSD(nn.Module):
                 f"FlowNetSD halves frames six times: height and width must be multiples of {STRIDE}, not "
                 f"{height}x{width}; resize the frames or choose another flow backend"
             )
-        conv1 = self.conv1_1(self.conv1(self.conv0(pairs)))
-        conv2 = self.conv2_1(self.conv2(conv1))
-        conv3 = self.conv3_1(self.conv3(conv2))
-        conv4 = self.conv4_1(self.conv4(conv3))
-        conv5 = self.conv5_1(self.conv5(conv4))
-        conv6 = self.conv6_1(self.conv6(conv5))
+        # channels at width 1
+        conv1 = self.conv1_1(self.conv1(self.conv0(pairs)))  # (N, 128, H/2, W/2)
+        conv2 = self.conv2_1(self.conv2(conv1))  # (N, 128, H/4, W/4)
+        conv3 = self.conv3_1(self.conv3(conv2))  # (N, 256, H/8, W/8)
+        conv4 = self.conv4_1(self.conv4(conv3))  # (N, 512, H/16, W/16)
+        conv5 = self.conv5_1(self.conv5(conv4))  # (N, 512, H/32, W/32)
+        conv6 = self.conv6_1(self.conv6(conv5))  # (N, 1024, H/64, W/64)
 
-        flow6 = self.predict_flow6(conv6)
+        flow6 = self.predict_flow6(conv6)  # (N, 2, H/64, W/64)
         joined5 = torch.cat((conv5, self.deconv5(conv6), self.upsampled_flow6_to_5(flow6)), dim=1)
-        flow5 = self.predict_flow5(self.inter_conv5(joined5))
+        flow5 = self.predict_flow5(self.inter_conv5(joined5))  # (N, 1026, H/32, W/32) -> (N, 2, H/32, W/32)
         joined4 = torch.cat((conv4, self.deconv4(joined5), self.upsampled_flow5_to_4(flow5)), dim=1)
-        flow4 = self.predict_flow4(self.inter_conv4(joined4))
+        flow4 = self.predict_flow4(self.inter_conv4(joined4))  # (N, 770, H/16, W/16) -> (N, 2, H/16, W/16)
         joined3 = torch.cat((conv3, self.deconv3(joined4), self.upsampled_flow4_to_3(flow4)), dim=1)
-        flow3 = self.predict_flow3(self.inter_conv3(joined3))
+        flow3 = self.predict_flow3(self.inter_conv3(joined3))  # (N, 386, H/8, W/8) -> (N, 2, H/8, W/8)
         joined2 = torch.cat((conv2, self.deconv2(joined3), self.upsampled_flow3_to_2(flow3)), dim=1)
-        flow2 = self.predict_flow2(self.inter_conv2(joined2))
+        flow2 = self.predict_flow2(self.inter_conv2(joined2))  # (N, 194, H/4, W/4) -> (N, 2, H/4, W/4)
         return [flow2, flow3, flow4, flow5, flow6]
 
 

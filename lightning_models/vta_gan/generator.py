@@ -36,11 +36,11 @@ class ChannelSelection(nn.Module):
 
     def forward(self, lap: Tensor, res: Tensor) -> tuple[Tensor, Tensor]:
         """Weigh two ``(N, C, H, W)`` maps; the result has the same shapes."""
-        pooled = (lap + res).mean(dim=(2, 3))
-        code = self.squeeze(pooled)
-        scores = torch.stack((self.excite_lap(code), self.excite_res(code)))
-        weights = scores.float().softmax(dim=0).to(lap.dtype)[..., None, None]
-        return lap * weights[0], res * weights[1]
+        pooled = (lap + res).mean(dim=(2, 3))  # (N, C)
+        code = self.squeeze(pooled)  # (N, max(C / 2, 32))
+        scores = torch.stack((self.excite_lap(code), self.excite_res(code)))  # (2, N, C)
+        weights = scores.float().softmax(dim=0).to(lap.dtype)[..., None, None]  # (2, N, C, 1, 1)
+        return lap * weights[0], res * weights[1]  # (N, C, H, W) each
 
 
 class _Branch(nn.Module):
@@ -64,14 +64,14 @@ class _Branch(nn.Module):
             self.up.append(nn.Sequential(*up))
 
     def decode(self, skips: list[Tensor]) -> Tensor:
-        """Walk back up from the activated maps of all levels, outermost first."""
-        x = skips[-1].relu()
+        """Decode the encoder's maps ``(N, C_l, H / 2^(l+1), W / 2^(l+1))``, outermost first: ``(N, 3, H, W)``."""
+        x = skips[-1].relu()  # (N, C_l, H / 2^(l+1), W / 2^(l+1)) of the innermost level l = L - 1
         for level in range(len(skips) - 1, 0, -1):
-            x = self.up[level](x).relu()
+            x = self.up[level](x).relu()  # (N, C_(l-1), H / 2^l, W / 2^l)
             # The relu of a leaky relu is the relu of what entered it: the encoder's maps can be used as
             # they are.
-            x = torch.cat((skips[level - 1].relu(), x), dim=1)
-        return self.up[0](x)
+            x = torch.cat((skips[level - 1].relu(), x), dim=1)  # (N, 2 C_(l-1), H / 2^l, W / 2^l)
+        return self.up[0](x)  # (N, 3, H, W)
 
 
 class Generator(nn.Module):
@@ -147,11 +147,11 @@ class Generator(nn.Module):
 
         skips: tuple[list[Tensor], list[Tensor]] = ([], [])
         for level, (down_lap, down_res) in enumerate(zip(self.lap.down, self.res.down, strict=True)):
-            lap, res = down_lap(lap), down_res(res)
+            lap, res = down_lap(lap), down_res(res)  # (N, C_l, H / 2^(l+1), W / 2^(l+1)) each
             if self.selection is not None:
-                lap, res = self.selection[level](lap, res)
+                lap, res = self.selection[level](lap, res)  # the same
             if level < len(self.lap.down) - 1:
                 lap, res = F.leaky_relu(lap, 0.2), F.leaky_relu(res, 0.2)
             skips[0].append(lap)
             skips[1].append(res)
-        return self.lap.decode(skips[0]), self.res.decode(skips[1])
+        return self.lap.decode(skips[0]), self.res.decode(skips[1])  # (N, 3, H, W) each

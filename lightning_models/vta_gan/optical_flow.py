@@ -95,14 +95,14 @@ class OpticalFlow(nn.Module):
 
     def _network_flow(self, network: FlowNetSD, frames: Tensor, finest_only: bool) -> list[Tensor]:
         batch, length, _, height, width = frames.shape
-        pairs = torch.stack((frames[:, :-1], frames[:, 1:]), dim=2)
+        pairs = torch.stack((frames[:, :-1], frames[:, 1:]), dim=2)  # (B, T-1, 2, 3, H, W)
         # NVIDIA's normalisation, of 0..255: minus the mean colour of the pair, over 255. Here the range is 2.
         pairs = (pairs - pairs.mean(dim=(2, 4, 5), keepdim=True)) / 2
         flows = network(pairs.reshape(batch * (length - 1), 6, height, width))
         full = []
         for flow in flows[:1] if finest_only else flows:
-            pixels = FLOW_SCALE * flow.float()
-            pixels = F.interpolate(pixels, size=(height, width), mode="bilinear", align_corners=False)
+            pixels = FLOW_SCALE * flow.float()  # (B (T-1), 2, h, w)
+            pixels = F.interpolate(pixels, size=(height, width), mode="bilinear", align_corners=False)  # to H x W
             full.append(pixels.reshape(batch, length - 1, 2, height, width))
         return full
 
@@ -147,9 +147,9 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
     height, width = shape[-2:]
     image, flow = image.reshape(-1, *shape[-3:]), flow.reshape(-1, 2, height, width)
     with torch.autocast(device_type=image.device.type, enabled=False):
-        x, y = _target(flow)
+        x, y = _target(flow)  # (N, H, W) each
         # grid_sample measures from -1, the outer edge of the first pixel, to 1, that of the last.
-        grid = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), dim=-1)
+        grid = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), dim=-1)  # (N, H, W, 2)
         warped = F.grid_sample(image.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return warped.reshape(shape)
 
@@ -183,9 +183,9 @@ def photometric_loss(frames: Tensor, flow: Tensor) -> Tensor:
     Returns:
         Scalar in [0.001, 2]; 0.001 where the flow explains everything, 0 if no pixel counts.
     """
-    error = warp(frames[:, 1:], flow) - frames[:, :-1].float()
+    error = warp(frames[:, 1:], flow) - frames[:, :-1].float()  # (B, T-1, 3, H, W)
     robust = (error.square() + _CHARBONNIER_EPSILON**2).sqrt().mean(dim=2, keepdim=True)
-    counted = inside(flow)
+    counted = inside(flow)  # (B, T-1, 1, H, W), as the error is now
     return (robust * counted).sum() / counted.sum().clamp(min=1)
 
 

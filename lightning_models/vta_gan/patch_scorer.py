@@ -100,7 +100,7 @@ class PatchScorer(nn.Module):
         if not torch.isfinite(patches).all():
             raise ValueError("the evidence on normal data is not finite, so that no calibration can be fitted")
         self.line.copy_(_row_lines(patches.flatten(0, 1).double()))
-        tops = self._tops(patches).mean(1)
+        tops = self._tops(patches).mean(1)  # (N, K)
         self.location.copy_(tops.mean(0))
         high = tops.quantile(HIGH_NORMAL, dim=0)
         self.scale.copy_((high - self.location).clamp_min(torch.finfo(tops.dtype).eps))
@@ -110,21 +110,21 @@ class PatchScorer(nn.Module):
 
         The mean over the window, and the mean over overlapping windows afterwards, smooth the score over time.
         """
-        parts = (self._tops(patches).mean(1, keepdim=True) - self.location) / self.scale
-        parts = parts.expand(-1, patches.shape[1], -1)
-        high = (self.location + self.scale)[:, None, None]
-        heat = (self._rescale(patches) / high)[:, :, self.chosen].amax(2)
+        parts = (self._tops(patches).mean(1, keepdim=True) - self.location) / self.scale  # (B, 1, K)
+        parts = parts.expand(-1, patches.shape[1], -1)  # (B, T, K)
+        high = (self.location + self.scale)[:, None, None]  # (K, 1, 1)
+        heat = (self._rescale(patches) / high)[:, :, self.chosen].amax(2)  # (B, T, h, w)
         return PatchScores(parts[..., self.chosen].amax(-1), heat, parts)
 
     def _rescale(self, patches: Tensor) -> Tensor:
-        row = _rows(patches.shape[-2], self.line.dtype).to(self.line.device)
-        scale = self.line[:, :1] + self.line[:, 1:] * row
+        row = _rows(patches.shape[-2], self.line.dtype).to(self.line.device)  # (h,)
+        scale = self.line[:, :1] + self.line[:, 1:] * row  # (K, h)
         scale = torch.maximum(scale, SMALLEST_RELATIVE_SCALE * self.line[:, :1].abs()).clamp_min(1e-12)
         return patches / scale[:, :, None]
 
     def _tops(self, patches: Tensor) -> Tensor:
-        flat = self._rescale(patches).flatten(-2)
-        return flat.topk(min(self.top_k, flat.shape[-1]), dim=-1).values.mean(-1)
+        flat = self._rescale(patches).flatten(-2)  # (B, T, K, h w)
+        return flat.topk(min(self.top_k, flat.shape[-1]), dim=-1).values.mean(-1)  # (B, T, K)
 
 
 def picture_mask(region: Tensor, height: int, width: int) -> Tensor:

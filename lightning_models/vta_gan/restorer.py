@@ -65,17 +65,18 @@ class Restorer(nn.Module):
 
     def forward(self, frames: Tensor) -> Restoration:
         """Restore clips ``(B, T, 3, H, W)`` in [-1, 1]; H and W are multiples of the generator's stride."""
-        lap, res = split(frames) if self.frequency_split else (frames / 2, frames / 2)
+        lap, res = split(frames) if self.frequency_split else (frames / 2, frames / 2)  # (B, T, 3, H, W) each
         high = lap
+        # (B, T-1, 2, H, W) each
         flows = [] if self.flow is None else self.flow.scales(frames, finest_only=not self.training)
         if self.flow_fusion is not None:
             # Flow is learned from how well it explains the next frame; the restoration must not bend it.
-            lap, res = self.flow_fusion(lap, res, shrink_flow(flows[0].detach()))
+            lap, res = self.flow_fusion(lap, res, shrink_flow(flows[0].detach()))  # flow (B, T-1, 2, H/4, W/4)
         if self.temporal_attention is not None:
-            temporal = TEMPORAL_STRENGTH * self.temporal_attention(lap + res)[:, None]
+            temporal = TEMPORAL_STRENGTH * self.temporal_attention(lap + res)[:, None]  # (B, 1, 3, H, W)
             lap, res = lap + temporal, res + temporal
-        restored = self.generator(lap.flatten(0, 1), res.flatten(0, 1))
-        restored_lap, restored_res = (band.unflatten(0, frames.shape[:2]) for band in restored)
+        restored = self.generator(lap.flatten(0, 1), res.flatten(0, 1))  # (B T, 3, H, W) each
+        restored_lap, restored_res = (band.unflatten(0, frames.shape[:2]) for band in restored)  # (B, T, 3, H, W) each
         return Restoration(frames, high, restored_lap, restored_lap + restored_res, flows)
 
 

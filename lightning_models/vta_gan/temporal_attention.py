@@ -96,14 +96,14 @@ class TemporalFeatureFusion(nn.Module):
                 f"temporal attention was built for {self.num_frames} frames and got {length}: "
                 "raise num_frames or shorten the windows"
             )
-        tokens = self.project(self.encoder(frames.flatten(0, 1)))
-        tokens = tokens.reshape(batch, length, -1) + self.positions[:length]
-        attended, _ = self.attention(tokens, tokens, tokens, need_weights=False)
-        tokens = self.norm(tokens + self.dropout(attended))
-        base = self.to_map(tokens.mean(dim=1)).view(batch, 3, self.base_size, self.base_size)
+        tokens = self.project(self.encoder(frames.flatten(0, 1)))  # (B T, D), D = 2048 by default
+        tokens = tokens.reshape(batch, length, -1) + self.positions[:length]  # (B, T, D)
+        attended, _ = self.attention(tokens, tokens, tokens, need_weights=False)  # (B, T, D)
+        tokens = self.norm(tokens + self.dropout(attended))  # (B, T, D)
+        base = self.to_map(tokens.mean(dim=1)).view(batch, 3, self.base_size, self.base_size)  # (B, 3, 64, 64)
         if (height, width) == (self.base_size, self.base_size):
             return base
-        return F.interpolate(base, size=(height, width), mode="bilinear", align_corners=False)
+        return F.interpolate(base, size=(height, width), mode="bilinear", align_corners=False)  # (B, 3, H, W)
 
 
 def sinusoidal_positions(length: int, width: int) -> Tensor:
