@@ -64,7 +64,7 @@ def test_a_value_is_never_the_name_of_a_file_to_read(key, content, experiment, t
     for part in reversed(key.split(".")):
         value = {part: value}
     Path("hostile.yaml").write_text(yaml.safe_dump(value))
-    assert "administrator" not in answer(capsys, "fit", "--config", "hostile.yaml")
+    assert SECRET not in answer(capsys, "fit", "--config", "hostile.yaml")
 
 
 @pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict"])
