@@ -8,7 +8,7 @@ from pathlib import Path
 
 from datamodules.atomic_file import DiskError, write_text
 from datamodules.errors import InputError
-from datamodules.media import list_images
+from datamodules.listing import list_images
 
 _EDGE = 1 << 16  # bytes at either end of a file that tell videos apart
 _SETTLED = 2.0  # seconds after which a file that changes again shows it by its times

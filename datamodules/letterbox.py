@@ -6,7 +6,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from datamodules.media import Frame
+from datamodules.picture_file import Frame
 
 Region = tuple[int, int, int, int]
 

@@ -1,12 +1,11 @@
-"""Reading and writing of moving pictures: video files through PyAV, folders of images through OpenCV.
+"""Reading and writing of moving pictures: video files through PyAV, folders of images as pictures are read.
 
 A *video* is a file that PyAV decodes or a folder of images in natural order of their names. Both are read as
 uint8 RGB frames ``(H, W, 3)``, one at a time, so that memory does not grow with the length.
 """
 
-import re
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,23 +14,17 @@ from types import TracebackType
 from typing import Any, Self
 
 import av
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from datamodules.atomic_file import atomic_file
 from datamodules.errors import InputError
+from datamodules.listing import IMAGE_SUFFIXES, VIDEO_SUFFIXES, children, list_images
+from datamodules.picture_file import Frame, read_picture
 
-Frame = NDArray[np.uint8]
-
-VIDEO_SUFFIXES = (
-    *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"),
-    *(".mts", ".m2ts", ".ts", ".vob", ".mxf", ".wmv", ".asf", ".flv", ".f4v", ".ogv", ".3gp", ".3g2"),
-)
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 FOLDER_FPS = 25.0
 """Rate assumed for a folder of images, which has no clock of its own."""
 
+_BEHIND = 0  # grey level behind transparent pixels of a frame, that of the bars beside a letterboxed one
 _IRREGULAR_SHARE = 0.02  # of the running time; a lone dropped frame does not make a rate variable
 _TOLERANCE = 0.02  # of the frames; containers other than MP4 also count frames dropped on recording
 
@@ -53,17 +46,6 @@ class VideoInfo:
     frames: int | None
 
 
-def natural_key(name: str) -> list[tuple[int, str]]:
-    """Return a sort key under which ``"frame10"`` follows ``"frame9"``."""
-    parts = re.split(r"([0-9]+)", name)
-    return [(int(part), "") if part.isdigit() else (-1, part.casefold()) for part in parts]
-
-
-def list_images(folder: Path) -> list[Path]:
-    """Return the images directly in ``folder`` in natural order, hidden files left out."""
-    return _children(folder, lambda path: path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-
-
 def find_videos(path: Path) -> list[Path]:
     """Return the videos that ``path`` stands for, in natural order.
 
@@ -81,7 +63,7 @@ def find_videos(path: Path) -> list[Path]:
         raise InputError(f"{path}: no such file or folder")
     if list_images(path):
         return [path]
-    found = _children(path, lambda child: bool(list_images(child)) if child.is_dir() else _is_video_file(child))
+    found = children(path, lambda child: bool(list_images(child)) if child.is_dir() else _is_video_file(child))
     if not found:
         raise InputError(
             f"{path}: holds no video; looked for files ending in {' '.join(VIDEO_SUFFIXES)}, "
@@ -98,7 +80,7 @@ def probe(path: Path) -> VideoInfo:
     """
     if path.is_dir():
         images = _images_of(path)
-        height, width = read_image(images[0]).shape[:2]
+        height, width = _frame_of(images[0]).shape[:2]
         return VideoInfo(FOLDER_FPS, height, width, len(images))
     timing = _read_timing(path)
     first = next(read_frames(path), None)
@@ -118,7 +100,7 @@ def read_frames(path: Path) -> Iterator[Frame]:
     Raises:
         InputError: if the video is unreadable, truncated, or changes its size on the way.
     """
-    frames = map(read_image, _images_of(path)) if path.is_dir() else map(_upright, _decode(path, _read_timing(path)))
+    frames = map(_frame_of, _images_of(path)) if path.is_dir() else map(_upright, _decode(path, _read_timing(path)))
     size: tuple[int, ...] | None = None
     for number, frame in enumerate(frames):
         size = size or frame.shape
@@ -147,28 +129,6 @@ def read_timed_frames(path: Path) -> Iterator[tuple[float, Frame]]:
     for number, frame in enumerate(_decode(path, timing)):
         time = timing.start + number / timing.fps if frame.time is None else frame.time
         yield time, _upright(frame)
-
-
-def read_image(path: Path, *, grey: bool = False) -> Frame:
-    """Read one image as uint8 RGB ``(H, W, 3)``, or ``(H, W)`` if ``grey``.
-
-    16-bit values keep their upper 8 bits, palettes and CMYK become RGB, transparency is dropped.
-
-    Raises:
-        InputError: if the file is missing, damaged or truncated.
-    """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    try:
-        mode = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR_RGB
-        image = cv2.imdecode(data, mode) if data.size else None
-    except cv2.error as error:
-        raise InputError(f"{path}: unreadable image ({error.err})") from error
-    if image is None:
-        raise InputError(f"{path}: unreadable image; it is empty, damaged or of another kind than its name says")
-    return image.astype(np.uint8, copy=False)
 
 
 class VideoWriter:
@@ -244,16 +204,15 @@ def _is_video_file(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def _children(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
-    names = (child for child in folder.iterdir() if not child.name.startswith("."))
-    return sorted(filter(wanted, names), key=lambda child: natural_key(child.name))
-
-
 def _images_of(folder: Path) -> list[Path]:
     images = list_images(folder)
     if not images:
         raise InputError(f"{folder}: holds no image ending in {' '.join(IMAGE_SUFFIXES)}")
     return images
+
+
+def _frame_of(image: Path) -> Frame:
+    return read_picture(image, 3, _BEHIND)
 
 
 @contextmanager

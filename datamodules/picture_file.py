@@ -10,14 +10,16 @@ import zlib
 from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngImageFile
 
 from datamodules.errors import InputError
-from datamodules.media import IMAGE_SUFFIXES, Frame
+
+Frame = NDArray[np.uint8]
 
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "WEBP", "PPM")
 """What Pillow may decode: exactly what ``IMAGE_SUFFIXES`` promises."""
@@ -39,6 +41,7 @@ _UPRIGHT = {  # EXIF's orientation -> what undoes it
     8: Image.Transpose.ROTATE_90,
 }
 
+_PNG_END = b"IEND\xaeB`\x82"
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # of TIFF
 # What Pillow's decoders raise on damaged files.
 _DAMAGE = (
@@ -47,12 +50,7 @@ _DAMAGE = (
 )
 
 
-def is_picture(path: Path) -> bool:
-    """Whether a file's name says that it is a picture; hidden files are not."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-
-
-def read_picture(path: Path, channels: Channels, background: int = 255, max_pixels: int = LARGEST // 2) -> Frame:
+def read_picture(path: Path, channels: Channels, background: int = 255, max_pixels: int | None = None) -> Frame:
     """Read a picture as uint8 ``(H, W, channels)``.
 
     - 16-bit values are scaled to 8 bits over their whole range (12-bit TIFF over its own), never clipped.
@@ -68,7 +66,8 @@ def read_picture(path: Path, channels: Channels, background: int = 255, max_pixe
         path: of the file.
         channels: 1 for grey, 3 for RGB.
         background: 0 black to 255 white.
-        max_pixels: width x height above which the file is refused before it is decoded; at most ``LARGEST``.
+        max_pixels: width x height above which the file is refused before it is decoded, at most ``LARGEST``; None is
+            half of that.
 
     Raises:
         InputError: if the file is missing, damaged, truncated, too large, of another format, or of a depth
@@ -78,11 +77,15 @@ def read_picture(path: Path, channels: Channels, background: int = 255, max_pixe
         # An open file, since Pillow maps a named one into memory and then misreads grey TIFF files lying on their side.
         with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             width, height = image.size
-            if width * height > max_pixels:
-                raise InputError(
-                    f"{path}: measures {width}x{height}, {width * height:,} pixels; data.max_pixels is "
-                    f"{max_pixels:,}: shrink the picture or raise it"
+            if width * height > (max_pixels or LARGEST // 2):
+                remedy = (
+                    f"data.max_pixels is {max_pixels:,}: shrink the picture or raise it"
+                    if max_pixels
+                    else (f"at most {LARGEST // 2:,} are read: shrink it")
                 )
+                raise InputError(f"{path}: measures {width}x{height}, {width * height:,} pixels; {remedy}")
+            if image.format == "PNG" and not _has_end(file):
+                raise InputError(f"{path}: unreadable picture (its end is missing); it is truncated")
             with _turn if width * height > _ALONE else nullcontext():
                 return _decode(image, path, channels, background)
     except InputError:
@@ -96,6 +99,15 @@ def read_picture(path: Path, channels: Channels, background: int = 255, max_pixe
             f"{path}: unreadable picture ({error or type(error).__name__}); it is empty, damaged, truncated or "
             f"not one of {', '.join(FORMATS)}"
         ) from error
+
+
+def _has_end(png: BinaryIO) -> bool:
+    """Whether the last chunk is there, which Pillow does not miss where all pixels are."""
+    place = png.tell()
+    png.seek(0)
+    found = _PNG_END in png.read()
+    png.seek(place)
+    return found
 
 
 def _decode(image: Image.Image, path: Path, channels: Channels, background: int) -> Frame:

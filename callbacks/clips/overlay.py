@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.media import Frame
+from datamodules.picture_file import Frame
 
 _HISTORY = 200  # frames in the strip below the picture
 _OPACITY = 0.65  # of the hottest places

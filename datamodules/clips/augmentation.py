@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 
 from datamodules.letterbox import Region
-from datamodules.media import Frame
+from datamodules.picture_file import Frame
 
 
 @dataclass(frozen=True)

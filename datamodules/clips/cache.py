@@ -20,7 +20,8 @@ from datamodules.clips.video_layouts import Clip
 from datamodules.decode_cache import open_all
 from datamodules.errors import BadFile, InputError
 from datamodules.letterbox import Letterbox, Region
-from datamodules.media import Frame, read_frames
+from datamodules.media import read_frames
+from datamodules.picture_file import Frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +82,7 @@ class _ClipRoom:
     min_length: int
     name = "video"
     kind = "clips"
-    format = 2
+    format = 3
 
     def sources(self, item: Clip) -> list[Path]:
         return [item.path, item.masks] if item.masks else [item.path]

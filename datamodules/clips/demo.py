@@ -15,7 +15,8 @@ import numpy as np
 from numpy.random import Generator
 
 from datamodules.decode_cache import made_once
-from datamodules.media import Frame, VideoWriter
+from datamodules.media import VideoWriter
+from datamodules.picture_file import Frame
 
 DEMO_VERSION = 1
 """Raised whenever the recipe draws something else."""

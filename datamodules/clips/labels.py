@@ -12,7 +12,8 @@ import scipy.io
 from numpy.typing import NDArray
 
 from datamodules.errors import InputError
-from datamodules.media import Frame, list_images, read_image
+from datamodules.listing import list_images
+from datamodules.picture_file import Frame, read_picture
 
 Labels = NDArray[np.int8]
 
@@ -148,7 +149,7 @@ def read_masks(path: Path) -> Iterator[Frame]:
     """
     if path.is_dir():
         for image in list_images(path):
-            yield (read_image(image, grey=True) != 0).astype(np.uint8)
+            yield (read_picture(image, 1, background=0)[..., 0] != 0).astype(np.uint8)
         return
     volume = _load_mat(path).get("volLabel") if path.suffix == ".mat" else read_array(path)
     if volume is None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from datamodules.clips.labels import Labels
 from datamodules.clips.windows import FrameNumbers, Frames
 from datamodules.letterbox import Region
-from datamodules.media import Frame
+from datamodules.picture_file import Frame
 from datamodules.seeding import derive_seed, global_seed
 
 Kind = Literal["speed", "paste", "reverse", "freeze"]

@@ -19,7 +19,7 @@ from datamodules.clips.labels import (
     read_ucsd_spans,
 )
 from datamodules.errors import InputError
-from datamodules.media import VIDEO_SUFFIXES, list_images, natural_key
+from datamodules.listing import VIDEO_SUFFIXES, list_images, natural_key
 
 T = TypeVar("T")
 

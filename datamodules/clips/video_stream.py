@@ -13,8 +13,9 @@ from datamodules.batches import UNKNOWN_LABEL
 from datamodules.clips.windows import Window, evaluation_starts, is_regular_start
 from datamodules.errors import InputError
 from datamodules.letterbox import Letterbox
-from datamodules.media import Frame, find_videos, probe, read_frames
+from datamodules.media import find_videos, probe, read_frames
 from datamodules.named import source_name
+from datamodules.picture_file import Frame
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from datamodules.batches import VideoBatch
 from datamodules.clips.augmentation import Jitter, cut_paste_and_cut_out
 from datamodules.clips.labels import Labels
 from datamodules.letterbox import Region
-from datamodules.media import Frame
+from datamodules.picture_file import Frame
 from datamodules.seeding import derive_seed
 
 FrameNumbers = slice | NDArray[np.int64]

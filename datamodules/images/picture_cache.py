@@ -23,9 +23,8 @@ from datamodules.errors import BadFile, InputError
 from datamodules.file_identity import content_hash
 from datamodules.images.picture_layouts import Picture
 from datamodules.letterbox import Letterbox
-from datamodules.media import Frame
 from datamodules.parallel import in_parallel
-from datamodules.picture_file import Channels, read_picture
+from datamodules.picture_file import Channels, Frame, read_picture
 
 FORMAT = 3
 """Raised whenever the same files and settings would be stored differently."""

@@ -10,8 +10,7 @@ from typing import Literal
 from torchvision.datasets import ImageFolder
 
 from datamodules.errors import InputError
-from datamodules.media import IMAGE_SUFFIXES, natural_key
-from datamodules.picture_file import is_picture
+from datamodules.listing import IMAGE_SUFFIXES, is_picture, natural_key
 from datamodules.seeding import derive_seed
 
 Split = Literal["train", "validation", "test"]

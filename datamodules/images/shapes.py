@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 
 from datamodules.decode_cache import made_once
-from datamodules.media import Frame
+from datamodules.picture_file import Frame
 
 VERSION = 1
 """Raised whenever the recipe draws something else."""

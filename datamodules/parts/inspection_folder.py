@@ -11,7 +11,7 @@ from pathlib import Path
 
 from datamodules.batches import UNKNOWN_LABEL
 from datamodules.errors import BadFile, InputError
-from datamodules.media import IMAGE_SUFFIXES, list_images, natural_key
+from datamodules.listing import IMAGE_SUFFIXES, list_images, natural_key
 
 GOOD, UNKNOWN = "good", "unknown"
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.media import Frame
+from datamodules.picture_file import Frame
 
 _BLOCK = 32  # columns
 _MEMORY = 8  # blocks of fabric to the right that a block is compared with

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.errors import BadFile, InputError, refuse_or_warn
-from datamodules.media import Frame
 from datamodules.parallel import in_parallel
 from datamodules.parts.inspection_folder import Part
 from datamodules.parts.margin import margin_width
-from datamodules.picture_file import read_picture
+from datamodules.picture_file import Frame, read_picture
 
 MASKED = 127
 """Grey level above which a pixel of a mask picture marks the defect."""

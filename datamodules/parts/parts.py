@@ -8,10 +8,10 @@ import torch
 from torch.utils.data import Dataset
 
 from datamodules.batches import PartBatch, TileBatch
-from datamodules.media import Frame
 from datamodules.parts.inspection_folder import Part
 from datamodules.parts.part_pictures import PictureReader
 from datamodules.parts.synthetic_defects import Kind, add_defects
+from datamodules.picture_file import Frame
 from datamodules.seeding import derive_seed
 
 Flips = tuple[bool, bool]

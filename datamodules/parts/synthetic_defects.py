@@ -18,7 +18,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from datamodules.media import Frame
+from datamodules.picture_file import Frame
 
 Kind = Literal["blob", "thread", "missing_yarn", "patch"]
 KINDS: tuple[Kind, ...] = ("blob", "thread", "missing_yarn", "patch")

@@ -15,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from datamodules.decode_cache import made_once
-from datamodules.media import Frame
+from datamodules.picture_file import Frame
 
 WEAVE_VERSION = 1
 """Raised whenever the recipe draws something else."""

@@ -16,7 +16,8 @@ from datamodules.arrays import GrowingArray, GrowingPictures, mapped
 from datamodules.decode_cache import open_all
 from datamodules.errors import BadFile, InputError
 from datamodules.letterbox import Letterbox
-from datamodules.media import Frame, read_timed_frames
+from datamodules.media import read_timed_frames
+from datamodules.picture_file import Frame
 from datamodules.sound.audio_video_sources import Pair
 from datamodules.sound.sound import Sound, read_sound
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datamodules.errors import InputError
-from datamodules.media import VIDEO_SUFFIXES, natural_key
+from datamodules.listing import VIDEO_SUFFIXES, natural_key
 from datamodules.named import NamedT
 from datamodules.seeding import derive_seed
 from datamodules.sound.sound import SOUND_SUFFIXES

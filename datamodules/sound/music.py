@@ -14,7 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from datamodules.decode_cache import made_once
-from datamodules.media import Frame
+from datamodules.picture_file import Frame
 from datamodules.sound.sound import FilmWriter, Sound
 
 MUSIC_VERSION = 1

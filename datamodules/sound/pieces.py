@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from datamodules.batches import AudioVideoBatch
-from datamodules.media import Frame
+from datamodules.picture_file import Frame
 from datamodules.seeding import derive_seed
 from datamodules.sound.audio_video_cache import CachedPair
 from datamodules.sound.sound import Sound

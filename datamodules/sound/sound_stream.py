@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from datamodules.errors import InputError
-from datamodules.media import VIDEO_SUFFIXES, natural_key
+from datamodules.listing import VIDEO_SUFFIXES, natural_key
 from datamodules.named import source_name
 from datamodules.sound.audio_video_cache import Settings
 from datamodules.sound.audio_video_sources import name_left_out

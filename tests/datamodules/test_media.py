@@ -5,10 +5,11 @@ import av
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from datamodules.errors import InputError
-from datamodules.media import FOLDER_FPS, VideoWriter, find_videos, probe, read_frames, read_image
+from datamodules.media import FOLDER_FPS, VideoWriter, find_videos, probe, read_frames
+from datamodules.picture_file import read_picture
 
 
 def test_folder_is_read_in_natural_order_with_hidden_files_left_out(tmp_path):
@@ -61,7 +62,7 @@ def test_writer_refuses_frames_of_another_size(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "I;16", "1"])
-def test_unusual_images_read_as_pillow_reads_them(tmp_path, mode):
+def test_unusual_frames_read_as_pillow_reads_them(tmp_path, mode):
     levels = np.linspace(0, 255, 20 * 30).reshape(20, 30).astype(np.uint8)
     colour = np.stack([levels, levels[::-1], levels[:, ::-1]], -1)
     path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
@@ -72,10 +73,22 @@ def test_unusual_images_read_as_pillow_reads_them(tmp_path, mode):
         image = Image.fromarray(colour).convert("L" if mode == "L" else mode)
         image.save(path)
         expected = np.asarray(image.convert("RGB"))
-    read = read_image(path)
+    read = next(read_frames(tmp_path))
     assert read.shape == (20, 30, 3)
     tolerance = 3 if mode == "CMYK" else 0
     assert np.abs(read.astype(int) - expected).max() <= tolerance
+
+
+def test_frames_lie_on_black_and_upright_as_pictures_do(tmp_path, frames):
+    colour = frames(1, 20, 30)[0]
+    alpha = np.zeros((20, 30, 1), np.uint8)
+    alpha[:10] = 255
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 3
+    Image.fromarray(np.concatenate([colour, alpha], axis=-1)).save(tmp_path / "a.png", exif=exif)
+    (read,) = read_frames(tmp_path)
+    np.testing.assert_array_equal(read, (colour * (alpha > 0))[::-1, ::-1])
+    np.testing.assert_array_equal(read, read_picture(tmp_path / "a.png", 3, background=0))
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".tif"])
@@ -85,13 +98,13 @@ def test_truncated_image_is_named(tmp_path, frames, suffix):
     for tenth in range(11):
         path = tmp_path / f"cut{tenth}{suffix}"
         path.write_bytes(data[: len(data) * tenth // 10 - 20] if tenth else b"")
-        with pytest.raises(InputError, match=f"cut{tenth}.*: unreadable image"):
-            read_image(path)
+        with pytest.raises(InputError, match=f"cut{tenth}.*: unreadable picture"):
+            read_picture(path, 3)
 
 
 def test_text_named_as_image_is_refused(tmp_path):
     (tmp_path / "a.jpg").write_text("hello")
-    with pytest.raises(InputError, match=r"a\.jpg: unreadable image"):
+    with pytest.raises(InputError, match=r"a\.jpg: unreadable picture"):
         next(read_frames(tmp_path))
 
 

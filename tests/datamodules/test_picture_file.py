@@ -8,7 +8,8 @@ import pytest
 from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 
 from datamodules.errors import InputError
-from datamodules.picture_file import is_picture, read_picture
+from datamodules.listing import is_picture
+from datamodules.picture_file import read_picture
 
 HEIGHT, WIDTH = 24, 40
 

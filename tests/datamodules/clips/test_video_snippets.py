@@ -240,7 +240,7 @@ def test_test_clip_among_training_clips_is_refused(module, source, images, frame
 def test_damaged_clip_is_fatal_or_left_out(module, source):
     image = source / "train" / "n2" / "004.png"
     image.write_bytes(image.read_bytes()[:50])
-    with pytest.raises(InputError, match=r"n2/004\.png: unreadable image"):
+    with pytest.raises(InputError, match=r"n2/004\.png: unreadable picture"):
         module().setup("fit")
     data = module(on_bad_file="skip")
     with pytest.warns(UserWarning, match=r"left out: .*n2/004\.png"):
