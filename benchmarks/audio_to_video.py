@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from datamodules.sound.audio_video_cache import Settings, cache_pairs
 from datamodules.sound.audio_video_sources import find_pairs
 from datamodules.sound.music import FPS, RATE, compose, visualise, write_clip
 from datamodules.sound.sound import FilmWriter, Resampler, Sound
-from lightning_models.audio_to_video import AudioToVideo
+from lightning_models.audio_to_video import AudioToVideo, AudioToVideoNet, AudioToVideoNetLegacy
 
 FRAMES, SAMPLES = 90, 48_000
 PUBLISHED = {"l2_weight": 1.0, "l1_weight": 0.0, "change_weight": 0.0, "structure_weight": 0.0, "mismatch_weight": 0.0}
@@ -36,13 +37,13 @@ Changes = dict[str, object]
 ROWS: dict[str, tuple[str, int, Changes]] = {
     "forward": ("2.2", 1, {}),
     "step, published loss": ("6.1", 1, PUBLISHED),
-    "step, published loss, chunks of 16": ("-", 1, {**PUBLISHED, "chunk": 16}),
+    "step, published loss, chunks of 16": ("-", 1, {**PUBLISHED, "network": partial(AudioToVideoNet, chunk=16)}),
     "step, all losses": ("-", 1, {"l2_weight": 1.0}),
-    "step, all losses, chunks of 16": ("-", 1, {"l2_weight": 1.0, "chunk": 16}),
+    "step, all losses, chunks of 16": ("-", 1, {"l2_weight": 1.0, "network": partial(AudioToVideoNet, chunk=16)}),
     "step, published loss, batch of 8": ("-", 8, PUBLISHED),
     "step, all losses, batch of 8": ("-", 8, {"l2_weight": 1.0}),
-    "legacy, forward": ("0.7", 1, {"architecture": "legacy"}),
-    "legacy, step, published loss": ("3.8", 1, {"architecture": "legacy", **PUBLISHED}),
+    "legacy, forward": ("0.7", 1, {"network": AudioToVideoNetLegacy}),
+    "legacy, step, published loss": ("3.8", 1, {"network": AudioToVideoNetLegacy, **PUBLISHED}),
 }
 DECODING, BATCH = "loading, decode a clip into the cache", "loading, batch of 8 from the cache"
 LOADING = {DECODING: "0.5", BATCH: "-"}

@@ -16,7 +16,7 @@ class Written(NamedTuple):
     Attributes:
         key: Dotted, without ``init_args``: ``model.optimizer.lr``. Entries of a list have the key of the list.
         value: What stands there; the class's path where a class is named.
-        owner: Name of the class whose argument it is, empty where the file does not tell.
+        owner: Name of the class whose argument it is, empty where nothing before it tells.
         config: The configuration that it stands in, None for the command line.
     """
 
@@ -43,7 +43,9 @@ class Given:
     def __init__(self, words: Sequence[str]) -> None:
         self.words = list(words)
         self.configs: dict[Path, dict[str, Any]] = {}
-        self.written = list(self._read())
+        self.written: list[Written] = []
+        for written in self._read():
+            self.written.append(written)
 
     def find(self, key: str, owner: str = "") -> Written | None:
         """Return what was written for ``key`` (of the class ``owner``) and counts, None where nothing was."""
@@ -67,7 +69,13 @@ class Given:
                 self.configs[path] = _read(value)
                 yield from _walk(self.configs[path], path)
             elif option.startswith("--"):
-                yield Written(_plain(option[2:].removesuffix("+")), value)
+                key = _plain(option[2:].removesuffix("+"))
+                yield Written(key, value, self._class_at(key.rpartition(".")[0]))
+
+    def _class_at(self, key: str) -> str:
+        """Return the name of the class that stands at a key so far, empty where none does."""
+        values = [written.value for written in self.written if written.key == key]
+        return values[-1].rpartition(".")[2] if values and isinstance(values[-1], str) else ""
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -4,11 +4,25 @@ import yaml
 
 from fulgurite.given import Given, Written
 
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "AudioToVideo.architecture": "model.network",
+    "AudioToVideo.architecture=transformer": "model.network: AudioToVideoNet",
+    "AudioToVideo.architecture=legacy": "model.network: AudioToVideoNetLegacy",
+    "AudioToVideo.width": "model.network.width",
+    "AudioToVideo.layers": "model.network.layers",
+    "AudioToVideo.heads": "model.network.heads",
+    "AudioToVideo.feedforward": "model.network.feedforward",
+    "AudioToVideo.dropout": "model.network.dropout",
+    "AudioToVideo.cross_attention": "model.network.cross_attention",
+    "AudioToVideo.chunk": "model.network.chunk",
+    "AudioToVideo.max_frames": "model.network.max_frames",
+    "AudioToVideo.pretrained_encoder": "model.network.encoder",
+}
 """Old name -> new name, of these kinds:
 
 - a dotted key without ``init_args``: ``"model.reconstruction_weight": "model.weights.reconstruction"``
 - an argument of one class: ``"MediaLogger.windows": "ClipSheets.clips"``
+- one value of an argument: ``"AudioToVideo.architecture=legacy": "model.network: AudioToVideoNetLegacy"``
 - a class: ``"MediaLogger": "ClipSheets"``
 
 It is looked up only where a name is not known, so that an old name may come to mean something else.
@@ -28,8 +42,10 @@ def tell_new_names(given: Given) -> str:
 
 
 def _tell(written: Written) -> str:
-    stem = str(written.value).rpartition(".")[2]
-    new = RENAMED.get(written.key) or RENAMED.get(f"{written.owner}.{written.key.rpartition('.')[2]}")
+    stem, argument = str(written.value).rpartition(".")[2], f"{written.owner}.{written.key.rpartition('.')[2]}"
+    if value := RENAMED.get(f"{argument}={written.value}"):
+        return f"{written.key}{written}: write {value}"
+    new = RENAMED.get(written.key) or RENAMED.get(argument)
     if new is None:
         new = RENAMED.get(stem) if stem[:1].isupper() else None
         return f"{written.key}{written}: this class is now called {new}" if new else ""

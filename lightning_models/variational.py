@@ -6,13 +6,15 @@ even under autocast, where a small variance would be lost.
 
 import math
 from abc import ABC, abstractmethod
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, LowRankMultivariateNormal, MultivariateNormal, Normal
 
 from datamodules.errors import InputError
+from lightning_models.class_path import as_factory
 from lightning_models.ranges import above_zero, at_least_zero
 
 PosteriorKind = Literal["diagonal", "full", "low_rank"]
@@ -240,6 +242,9 @@ class CyclicalBeta(BetaSchedule):
         return self.beta * min(progress % self.period / (self.ratio * self.period), 1.0)
 
 
-def as_schedule(beta: float | BetaSchedule) -> BetaSchedule:
-    """Return a number as the schedule that stays at it."""
+def as_schedule(beta: float | BetaSchedule | Mapping[str, Any]) -> BetaSchedule:
+    """Return a number as the schedule that stays at it, and what a checkpoint's mapping stands for."""
+    if isinstance(beta, Mapping):
+        schedule: BetaSchedule = as_factory(beta, BetaSchedule)()
+        return schedule
     return beta if isinstance(beta, BetaSchedule) else ConstantBeta(beta)

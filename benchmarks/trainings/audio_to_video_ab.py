@@ -24,7 +24,7 @@ from fulgurite.runs import timestamp
 from lightning_models.audio_to_video import AudioToVideo
 
 EXPERIMENT = Path("experiments/audio_to_video.yaml")
-NETS = {"AudioToVideoNet": "transformer", "AudioToVideoNetLegacy": "legacy"}
+NETS = ("AudioToVideoNet", "AudioToVideoNetLegacy")
 COMMAND = [sys.executable, "-m", "fulgurite"]
 
 
@@ -38,7 +38,7 @@ def main() -> None:
         print(json.dumps(costs(yaml.safe_load(options.costs.read_text()))))
         return
     fill_cache(handed_on)
-    columns = {name: train_and_test(kind, handed_on, Path(options.root)) for name, kind in NETS.items()}
+    columns = {net: train_and_test(net, handed_on, Path(options.root)) for net in NETS}
     names = dict.fromkeys(name for column in columns.values() for name in column)
     common.print_header("AudioToVideoNet against its predecessor, equal steps")
     rows = [(name, *(_cell(column.get(name)) for column in columns.values())) for name in names]
@@ -52,11 +52,12 @@ def fill_cache(arguments: list[str]) -> None:
     AudioVideoDataModule(**yaml.safe_load(printed.stdout)["data"]["init_args"]).prepare_data()
 
 
-def train_and_test(kind: str, arguments: list[str], root: Path) -> dict[str, float | None]:
+def train_and_test(net: str, arguments: list[str], root: Path) -> dict[str, float | None]:
     """Return what is to be known of one net; a failed run ends the benchmark."""
-    name = f"{kind}-{timestamp()}"
+    name = f"{net}-{timestamp()}"
     place = ["--run.root", str(root), "--run.experiment", "audio_to_video_ab", "--run.name", name]
-    given = ["--config", str(EXPERIMENT), *arguments, "--model.architecture", kind, *place]
+    chosen = ["--model.network", f"lightning_models.audio_to_video.{net}"]
+    given = ["--config", str(EXPERIMENT), *arguments, *chosen, *place]
     start = time.monotonic()
     subprocess.run([*COMMAND, "fit", *given], check=True)
     seconds = time.monotonic() - start

@@ -50,11 +50,11 @@ class FrameDecoder(nn.Module):
             )
         if width % (1 << (doublings - 1)):
             raise InputError(
-                f"model.width: {width} cannot be halved {doublings - 1} times, once for every doubling up to "
+                f"model.network.width: {width} cannot be halved {doublings - 1} times, once for every doubling up to "
                 f"{image_size} pixels but the last: give a multiple of {1 << (doublings - 1)}"
             )
         if chunk < 1:
-            raise InputError(f"model.chunk: is {chunk}; decode at least 1 frame at a time")
+            raise InputError(f"model.network.chunk: is {chunk}; decode at least 1 frame at a time")
         channels = [width >> level for level in range(doublings)]
         self.chunk = chunk
         self.seed = nn.Linear(width, width * SEED * SEED)
@@ -98,7 +98,7 @@ def _fold(norm: nn.Module, chunks: list[Tensor]) -> tuple[Tensor, Tensor]:
     if not isinstance(norm, nn.BatchNorm2d):
         raise InputError(
             "trainer.sync_batchnorm is true, but frames drawn in chunks are normalised within each process: "
-            "set it to false, or model.chunk to the frames of a whole batch"
+            "set it to false, or model.network.chunk to the frames of a whole batch"
         )
     counts = [chunk[:, 0].numel() for chunk in chunks]
     moments = torch.stack([torch.stack(_recomputed(_moments, chunk)) for chunk in chunks])  # (chunks, 2, channels)

@@ -1,6 +1,7 @@
 """What listens: sound ``(B, 1, N)`` becomes a sequence of features ``(B, width, L)``, coarser than the sound."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,22 +9,29 @@ import torch
 from torch import Tensor, nn
 
 from datamodules.errors import InputError
+from lightning_models.class_path import as_factory
 
 STRIDE = 256  # samples between two features of the convolutional encoder
 
 
 class AudioEncoder(nn.Module, ABC):
-    """The place where another encoder can be plugged in.
+    """What another encoder has to be; its first argument is ``width``, the number of features.
 
     Attributes:
         min_samples: shortest sound, in samples, that it makes a feature of.
+        sample_rate: the only rate of the sound that it knows, in Hz; None: any.
     """
 
     min_samples: int
+    sample_rate: int | None = None
 
     @abstractmethod
     def forward(self, audio: Tensor) -> Tensor:
         """Map ``(B, 1, N)`` in [-1, 1] to ``(B, width, L)``."""
+
+
+EncoderCallable = Callable[[int], AudioEncoder]
+"""Makes an encoder of a width."""
 
 
 class ConvolutionalEncoder(AudioEncoder):
@@ -42,13 +50,13 @@ class ConvolutionalEncoder(AudioEncoder):
     def __init__(self, width: int = 256, activation: type[nn.Module] = nn.GELU) -> None:
         super().__init__()
         if width < 8 or width % 8:
-            raise InputError(f"model.width: is {width}; give a multiple of 8, as the encoder starts with an eighth")
+            raise InputError(f"model.network.width: is {width}; give a multiple of 8, as the encoder begins with 1/8")
         layers: list[nn.Module] = []
         channels = [1, width // 8, width // 4, width // 2, width]
         for level, (inputs, outputs) in enumerate(pairwise(channels)):
             kernel, padding = (80, 38) if level == 0 else (4, 0)
             convolution = nn.Conv1d(inputs, outputs, kernel, stride=4, padding=padding)
-            layers += [convolution, activation(), nn.BatchNorm1d(outputs)]
+            layers += [convolution, as_factory(activation, nn.Module)(), nn.BatchNorm1d(outputs)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, audio: Tensor) -> Tensor:
@@ -64,35 +72,30 @@ class PretrainedEncoder(AudioEncoder):
     without network that folder can be copied from another.
 
     Args:
-        name: a Wav2Vec2 pipeline of torchaudio such as ``WAV2VEC2_BASE``, ``HUBERT_BASE`` or ``WAVLM_BASE``.
         width: number of features.
-        sample_rate: rate of the sound, in Hz.
+        name: a Wav2Vec2 pipeline of torchaudio such as ``WAV2VEC2_BASE``, ``HUBERT_BASE`` or ``WAVLM_BASE``.
 
     Raises:
-        InputError: for an unknown name, for weights that are not there, for a rate that the model does not know.
+        InputError: for an unknown name, for weights that are not there.
     """
 
     min_samples = 400  # window of the models' convolutions
 
-    def __init__(self, name: str, width: int, sample_rate: int) -> None:
+    def __init__(self, width: int, name: str) -> None:
         super().__init__()
         from torchaudio import pipelines  # takes a moment, and only this class needs it
 
         known = [key for key in pipelines.__all__ if isinstance(getattr(pipelines, key), pipelines.Wav2Vec2Bundle)]
         if name not in known:
-            raise InputError(f"model.pretrained_encoder: {name} is none of {', '.join(known)}")
+            raise InputError(f"model.network.encoder.name: {name} is none of {', '.join(known)}")
         bundle = getattr(pipelines, name)
-        if bundle.sample_rate != sample_rate:
-            raise InputError(
-                f"model.sample_rate: is {sample_rate}, but {name} listens at {bundle.sample_rate:g} Hz: "
-                "set data.sample_rate and model.sample_rate to that"
-            )
+        self.sample_rate = int(bundle.sample_rate)
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         # where torch.hub puts it; the bundle says the file's name nowhere else
         weights = folder / Path(bundle._path).name
         if not weights.is_file():
             raise InputError(
-                f"model.pretrained_encoder: the weights of {name} are not at {weights}. Copy them there, or let "
+                f"model.network.encoder.name: the weights of {name} are not at {weights}. Copy them there, or let "
                 f"torchaudio fetch them: python -c 'import torchaudio; torchaudio.pipelines.{name}.get_model()'"
             )
         self.pretrained = bundle.get_model(dl_kwargs={"model_dir": str(folder), "weights_only": True})

@@ -1,11 +1,14 @@
 """AudioToVideoNetLegacy: the predecessor, kept for comparison."""
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
 from datamodules.errors import InputError
-from lightning_models.audio_to_video.encoders import AudioEncoder, ConvolutionalEncoder
+from lightning_models.audio_to_video.encoders import AudioEncoder, ConvolutionalEncoder, EncoderCallable
 from lightning_models.audio_to_video.network import AudioToFrames
+from lightning_models.class_path import as_factory
 
 
 class AudioToVideoNetLegacy(AudioToFrames):
@@ -18,7 +21,7 @@ class AudioToVideoNetLegacy(AudioToFrames):
         sample_rate: samples a second.
         image_size: edge of a frame in pixels.
         width: length of a frame's vector; the hidden layers are two and four times as wide.
-        encoder: listens instead of the convolutions.
+        encoder: makes what listens, from ``width``; None: the convolutions.
         max_frames: longest clip in frames.
     """
 
@@ -28,10 +31,12 @@ class AudioToVideoNetLegacy(AudioToFrames):
         sample_rate: int = 16000,
         image_size: int = 128,
         width: int = 256,
-        encoder: AudioEncoder | None = None,
+        encoder: EncoderCallable | None = None,
         max_frames: int = 256,
     ) -> None:
-        super().__init__(encoder or ConvolutionalEncoder(width, nn.ReLU), fps, sample_rate, image_size, max_frames)
+        make = encoder or partial(ConvolutionalEncoder, activation=nn.ReLU)
+        listens: AudioEncoder = as_factory(make, AudioEncoder)(width)
+        super().__init__(listens, fps, sample_rate, image_size, max_frames)
         if image_size < 1:
             raise InputError(f"model.image_size: is {image_size}; give a number of pixels")
         self.decoder = nn.Sequential(

@@ -5,7 +5,7 @@ picture follows the sound: drawn to another clip's sound, or to silence, a clip 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -16,14 +16,17 @@ from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.errors import InputError
 from datamodules.protocols import HasMeanPicture, HasPieceLength
 from lightning_models.audio_to_video import video_losses
-from lightning_models.audio_to_video.encoders import AudioEncoder, PretrainedEncoder
-from lightning_models.audio_to_video.legacy import AudioToVideoNetLegacy
 from lightning_models.audio_to_video.mean_picture import odds_of, shift
 from lightning_models.audio_to_video.network import AudioToFrames, AudioToVideoNet
+from lightning_models.class_path import as_factory
 from lightning_models.training.phases import SinglePhaseModule
 
 MISMATCH_STEP = 4
 """To another clip's sound only every fourth frame is drawn: enough to compare, for a quarter of the cost."""
+
+
+NetworkCallable = Callable[[float, int, int], AudioToFrames]
+"""Makes a net from frames a second, samples a second and edge of a frame in pixels."""
 
 
 class Drawn(NamedTuple):
@@ -42,20 +45,11 @@ class AudioToVideo(SinglePhaseModule):
     """The picture track for a piece of sound.
 
     Args:
-        architecture: ``transformer`` is AudioToVideoNet, ``legacy`` its predecessor AudioToVideoNetLegacy.
+        network: makes the net from frames a second, samples a second and edge of a frame, such as
+            :class:`AudioToVideoNet` or its predecessor :class:`AudioToVideoNetLegacy`.
         fps: frames a second, as in the data.
         sample_rate: samples a second, as in the data.
-        image_size: edge of a frame in pixels, as in the data; 8 times a power of two (legacy: any).
-        width: length of a frame's feature vector; 256 is the published size.
-        layers: transformer layers; not for legacy, as all up to ``chunk``.
-        heads: attention heads in each.
-        feedforward: width of their hidden layers.
-        dropout: share of values dropped in them.
-        cross_attention: whether frames also attend to the sound's features, which are finer than frames.
-        chunk: frames drawn at once. A batch with more is drawn in chunks: half the memory, a fifth more time.
-        pretrained_encoder: name of a torchaudio pipeline, such as WAV2VEC2_BASE, that listens instead of the
-            convolutions; its weights must be on disk.
-        max_frames: longest piece in frames.
+        image_size: edge of a frame in pixels, as in the data; 8 times a power of two (the predecessor: any).
         start_from_mean: whether a net that has learned nothing draws the mean picture of the training clips instead of
             grey (``mean_picture.py``): for a fixed camera, where most of a picture never changes.
         l2_weight: weight of the mean squared difference of the pixels, the published loss.
@@ -73,24 +67,14 @@ class AudioToVideo(SinglePhaseModule):
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"generator": ("network",)}
     shared_with_data: ClassVar[Mapping[str, str]] = {name: name for name in ("fps", "sample_rate", "image_size")}
     published_optimizers: ClassVar = {"generator": partial(torch.optim.Adam, lr=1e-3)}
-    network: AudioToFrames
     mean_odds: Tensor | None
 
     def __init__(
         self,
-        architecture: Literal["transformer", "legacy"] = "transformer",
+        network: NetworkCallable = AudioToVideoNet,
         fps: float = 30.0,
         sample_rate: int = 16000,
         image_size: int = 128,
-        width: int = 256,
-        layers: int = 4,
-        heads: int = 8,
-        feedforward: int = 1024,
-        dropout: float = 0.1,
-        cross_attention: bool = False,
-        chunk: int = 128,
-        pretrained_encoder: str | None = None,
-        max_frames: int = 256,
         start_from_mean: bool = False,
         l2_weight: float = 0.0,
         l1_weight: float = 1.0,
@@ -120,29 +104,7 @@ class AudioToVideo(SinglePhaseModule):
         # what has no weight is not computed
         self.weights = {name: weight for name, weight in given.items() if weight}
         self.margin = mismatch_margin
-        encoder: AudioEncoder | None = None
-        if pretrained_encoder is not None:
-            encoder = PretrainedEncoder(pretrained_encoder, width, sample_rate)
-        if architecture == "legacy":
-            if cross_attention:
-                raise InputError("model.cross_attention: is true, but the legacy net has no attention: set it to false")
-            self.network = AudioToVideoNetLegacy(fps, sample_rate, image_size, width, encoder, max_frames)
-        else:
-            self.network = AudioToVideoNet(
-                fps,
-                sample_rate,
-                image_size,
-                width,
-                layers,
-                heads,
-                feedforward,
-                dropout,
-                cross_attention,
-                encoder,
-                chunk,
-                max_frames,
-            )
-
+        self.network: AudioToFrames = as_factory(network, AudioToFrames)(fps, sample_rate, image_size)
         self.register_buffer("mean_odds", torch.ones(3, image_size, image_size) if start_from_mean else None)
 
     def forward(self, audio: Tensor) -> Tensor:
@@ -230,7 +192,7 @@ class AudioToVideo(SinglePhaseModule):
 
     @torch.no_grad()
     def attention(self, batch: AudioVideoBatch) -> Tensor:
-        """Return how much each frame attends to each, ``(B, layers, T, T)``; no layer for the legacy net."""
+        """Return how much each frame attends to each, ``(B, layers, T, T)``; no layer for the predecessor."""
         return self.network.attention(batch.audio)
 
     def _check(self, batch: AudioVideoBatch) -> None:

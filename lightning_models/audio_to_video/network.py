@@ -17,11 +17,15 @@ from torch.nn import functional as F
 
 from datamodules.errors import InputError
 from lightning_models.audio_to_video.decoder import FrameDecoder
-from lightning_models.audio_to_video.encoders import AudioEncoder, ConvolutionalEncoder
+from lightning_models.audio_to_video.encoders import AudioEncoder, ConvolutionalEncoder, EncoderCallable
+from lightning_models.class_path import as_factory
 
 
 class AudioToFrames(nn.Module, ABC):
-    """What the net and its predecessor have in common: one feature vector a frame, and how it is drawn.
+    """What all nets have in common: one feature vector a frame, and how it is drawn.
+
+    Another one can be given to :class:`AudioToVideo`, whose first arguments are ``fps``, ``sample_rate`` and
+    ``image_size``.
 
     Args:
         encoder: listens to the sound.
@@ -36,7 +40,12 @@ class AudioToFrames(nn.Module, ABC):
         if not (0 < fps < math.inf and sample_rate > 0):
             raise InputError(f"model.fps is {fps} and model.sample_rate {sample_rate}: give rates above 0")
         if max_frames < 1:
-            raise InputError(f"model.max_frames: is {max_frames}; give at least 1")
+            raise InputError(f"model.network.max_frames: is {max_frames}; give at least 1")
+        if encoder.sample_rate not in (None, sample_rate):
+            raise InputError(
+                f"model.sample_rate: is {sample_rate}, but the encoder listens at {encoder.sample_rate} Hz: set "
+                "data.sample_rate to that"
+            )
         self.encoder, self.fps, self.sample_rate = encoder, fps, sample_rate
         self.image_size, self.max_frames = image_size, max_frames
 
@@ -73,7 +82,7 @@ class AudioToFrames(nn.Module, ABC):
         if frames > self.max_frames:
             raise InputError(
                 f"a piece of sound has {samples} samples, which is {frames} frames, but the model serves "
-                f"{self.max_frames}: choose a shorter data.duration, or a larger model.max_frames before training"
+                f"{self.max_frames}: choose a shorter data.duration, or train with a larger model.network.max_frames"
             )
         return frames
 
@@ -97,8 +106,8 @@ class AudioToVideoNet(AudioToFrames):
         feedforward: width of its hidden layer.
         dropout: share of values dropped in the transformer, training only.
         cross_attention: whether frames also attend to the encoder's features, which are finer than frames.
-        encoder: listens instead of the convolutions.
-        chunk: frames that are drawn at once; where a batch has more, they are drawn in chunks to save memory.
+        encoder: makes what listens, from ``width``; None: the convolutions.
+        chunk: frames that are drawn at once; more are drawn in chunks, in half the memory and a fifth more time.
         max_frames: longest clip in frames.
     """
 
@@ -113,11 +122,12 @@ class AudioToVideoNet(AudioToFrames):
         feedforward: int = 1024,
         dropout: float = 0.1,
         cross_attention: bool = False,
-        encoder: AudioEncoder | None = None,
+        encoder: EncoderCallable | None = None,
         chunk: int = 128,
         max_frames: int = 256,
     ) -> None:
-        super().__init__(encoder or ConvolutionalEncoder(width), fps, sample_rate, image_size, max_frames)
+        listens: AudioEncoder = as_factory(encoder or ConvolutionalEncoder, AudioEncoder)(width)
+        super().__init__(listens, fps, sample_rate, image_size, max_frames)
         self.transformer = TemporalTransformer(width, layers, heads, feedforward, dropout, cross_attention)
         self.decoder = FrameDecoder(width, image_size, chunk)
 
@@ -152,11 +162,11 @@ class TemporalTransformer(nn.Module):
         super().__init__()
         for name, value in {"layers": layers, "heads": heads, "feedforward": feedforward}.items():
             if value < 1:
-                raise InputError(f"model.{name}: is {value}; give at least 1")
+                raise InputError(f"model.network.{name}: is {value}; give at least 1")
         if not 0 <= dropout < 1:
-            raise InputError(f"model.dropout: is {dropout}; give a share of at least 0 and below 1")
+            raise InputError(f"model.network.dropout: is {dropout}; give a share of at least 0 and below 1")
         if width % heads:
-            raise InputError(f"model.width: {width} cannot be shared between {heads} heads: give a multiple of that")
+            raise InputError(f"model.network.width: {width} cannot be shared by {heads} heads: give a multiple of that")
         kind = nn.TransformerDecoderLayer if cross_attention else nn.TransformerEncoderLayer
         self.cross_attention = cross_attention
         self.dropout = nn.Dropout(dropout)

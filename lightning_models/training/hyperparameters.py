@@ -1,20 +1,24 @@
 """Checkpoints that say what they were made of, and models that say why a checkpoint does not fit."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
 from datamodules.errors import InputError
+from lightning_models.class_path import named
 
 
 def only_plain(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries made of JSON's types alone.
+    """Return the arguments made of JSON's types alone, and classes by their name.
 
     Anything else, such as a function passed from Python instead of a YAML file, would make the checkpoint
-    unreadable to ``torch.load(weights_only=True)``; whoever loads it has to pass that argument again.
+    unreadable to ``torch.load(weights_only=True)``; whoever loads it has to pass that argument again. Names with an
+    underscore are no arguments but Lightning's notes on how to rebuild the model: it would import what they name.
     """
-    return {name: value for name, value in hyperparameters.items() if _is_plain(value)}
+    plain = {name: named(value) for name, value in hyperparameters.items() if name[0] != "_"}
+    return {name: value for name, value in plain.items() if _is_plain(value)}
 
 
 def check_fits(checkpoint: Mapping[str, Any], own_state: Mapping[str, Tensor], own: Mapping[str, Any]) -> None:
@@ -33,9 +37,8 @@ def check_fits(checkpoint: Mapping[str, Any], own_state: Mapping[str, Tensor], o
     ours = {name: tuple(tensor.shape) for name, tensor in own_state.items()}
     if theirs == ours:
         return
-    saved, own = only_plain(checkpoint.get("hyper_parameters", {})), only_plain(own)
-    # names with an underscore are Lightning's own
-    names = sorted(name for name in saved.keys() & own.keys() if name[0] != "_" and saved[name] != own[name])
+    saved, own = (_flat(only_plain(arguments)) for arguments in (checkpoint.get("hyper_parameters", {}), own))
+    names = sorted(name for name in saved.keys() & own.keys() if saved[name] != own[name])
     reasons = [f"{name} is {saved[name]!r} in the checkpoint and {own[name]!r} here" for name in names]
     if not reasons:
         tensors = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
@@ -47,6 +50,33 @@ def check_fits(checkpoint: Mapping[str, Any], own_state: Mapping[str, Tensor], o
         f"the checkpoint does not fit the model: {'; '.join(reasons)}. "
         "Build the model that it was made by: --config <the run's folder>/config.yaml"
     )
+
+
+def check_known(arguments: Mapping[str, Any], kind: type) -> None:
+    """Refuse the arguments of a checkpoint that a model's class does not have.
+
+    Raises:
+        InputError: naming them.
+    """
+    constructors = [vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base)]
+    names = {name for constructor in constructors for name in inspect.signature(constructor).parameters}
+    if unknown := sorted(arguments.keys() - names):
+        raise InputError(
+            f"the checkpoint was made by another version: {kind.__name__} has no {', '.join(unknown)}. Use it with the "
+            "command: --config <the run's folder>/config.yaml, which tells the new names"
+        )
+
+
+def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the arguments of a class that is an argument itself names of their own: ``network.width``."""
+    flat: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if isinstance(value, Mapping) and "class_path" in value:
+            flat[name] = value["class_path"].rpartition(".")[2]
+            flat |= {f"{name}.{key}": deeper for key, deeper in _flat(value.get("init_args") or {}).items()}
+        else:
+            flat[name] = value
+    return flat
 
 
 def _is_plain(value: object) -> bool:

@@ -28,7 +28,7 @@ resumed run repeats an uninterrupted one, and validation cannot shift it.
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from lightning.pytorch import Callback, LightningModule
@@ -48,7 +48,7 @@ from datamodules.seeding import derive_seed, global_seed
 from lightning_models.training.ema import EvaluateAverage, WeightAverage
 from lightning_models.training.finite_losses import NonFiniteLosses, check_finite
 from lightning_models.training.gradient_scaling import SharedScale
-from lightning_models.training.hyperparameters import check_fits, only_plain
+from lightning_models.training.hyperparameters import check_fits, check_known, only_plain
 from lightning_models.training.learning_rate import WarmUpCosine
 from lightning_models.training.preflight import check_clipping, check_system, check_trainer, phase_parameters
 from lightning_models.training.shared_buffers import SharedBuffers
@@ -335,6 +335,23 @@ class PhasedModule(LightningModule):
         if self.schedule == "epoch":
             for scheduler in self._schedulers.values():
                 scheduler.step()
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **arguments: Any) -> Self:
+        """Rebuild a system by the arguments in its checkpoint.
+
+        Args:
+            checkpoint_path: file of the checkpoint.
+            args: as Lightning has them.
+            arguments: of the system, instead of those in the checkpoint or where it has none.
+
+        Raises:
+            InputError: the checkpoint has arguments that the system has not.
+        """
+        saved = torch.load(checkpoint_path, "meta", weights_only=True).get("hyper_parameters", {})
+        check_known(only_plain(saved), cls)
+        # what the command needs to build a model by a name, and Lightning would build here by a checkpoint's word
+        return super().load_from_checkpoint(checkpoint_path, *args, _instantiator=None, **arguments)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the counters and the average; refuse to write a state that is not finite."""

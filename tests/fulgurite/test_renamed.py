@@ -59,3 +59,18 @@ def test_all_of_a_file_at_once(experiment, capsys, tmp_path):
 def test_an_old_name_that_is_in_use_again_is_not_refused(fit, monkeypatch):
     monkeypatch.setitem(renamed.RENAMED, "model.lr", "model.width")
     fit("--model.lr", "0.5")
+
+
+def test_an_argument_of_the_class_that_is_chosen_before(experiment, capsys, monkeypatch):
+    monkeypatch.setitem(renamed.RENAMED, "TinyModel.size_of_line", "model.width")
+    monkeypatch.setitem(renamed.RENAMED, "TinyData.size_of_line", "data.source")
+    assert answer(capsys, "--model.size_of_line", "3") == (
+        "error: --model.size_of_line 3: now called model.width; write --model.width 3"
+    )
+
+
+def test_a_value_that_has_become_a_class(experiment, capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(renamed.RENAMED, "TinyModel.shape", "model.kind")
+    monkeypatch.setitem(renamed.RENAMED, "TinyModel.shape=wide", "model.kind: warm")
+    (tmp_path / "old.yaml").write_text("model: {class_path: TinyModel, init_args: {shape: wide}}\n")
+    assert answer(capsys, "--config", "old.yaml") == "error: model.shape = wide (in old.yaml): write model.kind: warm"

@@ -14,14 +14,18 @@ from datamodules.sound.sound import FilmWriter
 from lightning_models.audio_to_video import AudioToVideo
 
 SIZES = {"fps": 10.0, "sample_rate": 4000, "image_size": 16}
-SMALL = {"width": 32, "layers": 1, "heads": 4, "feedforward": 32}
+NETS = {
+    "AudioToVideoNet": {"width": 32, "layers": 1, "heads": 4, "feedforward": 32},
+    "AudioToVideoNetLegacy": {"width": 32},
+}
 
 
-@pytest.mark.parametrize("architecture", ["transformer", "legacy"])
-def test_costs_are_those_of_the_configured_net_and_batch(architecture, monkeypatch):
+@pytest.mark.parametrize("net", ab.NETS)
+def test_costs_are_those_of_the_configured_net_and_batch(net, monkeypatch):
     shapes = []
     monkeypatch.setattr(ab, "training_step", lambda model, batch: shapes.append(batch.frames.shape) or (lambda: None))
-    model = {**SIZES, **SMALL, "architecture": architecture}
+    network = {"class_path": f"lightning_models.audio_to_video.{net}", "init_args": NETS[net]}
+    model = {**SIZES, "network": network}
     found = ab.costs(
         {
             "model": {"init_args": {**model, "optimizer": None, "scheduler": None}},
@@ -49,9 +53,10 @@ def test_the_cache_is_filled_before_the_first_training(monkeypatch, capsys):
     monkeypatch.setattr(ab, "train_and_test", lambda kind, *_: order.append(kind) or {"l1": 0.25, kind: 1.0})
     monkeypatch.setattr(sys, "argv", ["audio_to_video_ab", "--data.fps", "10"])
     ab.main()
-    assert order == [("data", ["--data.fps", "10"]), "transformer", "legacy"]
+    assert order == [("data", ["--data.fps", "10"]), *ab.NETS]
     rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in capsys.readouterr().out.splitlines()[-3:]]
-    assert rows == [["l1", "0.25", "0.25"], ["transformer", "1", "undefined"], ["legacy", "undefined", "1"]]
+    net, predecessor = ab.NETS
+    assert rows == [["l1", "0.25", "0.25"], [net, "1", "undefined"], [predecessor, "undefined", "1"]]
 
 
 def test_what_fills_the_cache_is_what_the_command_reads(tmp_path, monkeypatch):

@@ -1,20 +1,26 @@
 """Sound to pictures as a whole: its losses, its steps, and that it learns to follow the sound."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from lightning.pytorch import LightningDataModule, Trainer, seed_everything
+from torch import nn
 from torch.utils.data import DataLoader
 
 from datamodules.batches import AudioVideoBatch
 from datamodules.errors import InputError
-from lightning_models.audio_to_video import AudioToVideo, video_losses
+from lightning_models.audio_to_video import AudioToVideo, AudioToVideoNet, AudioToVideoNetLegacy, video_losses
+from lightning_models.audio_to_video.encoders import ConvolutionalEncoder, PretrainedEncoder
 from lightning_models.audio_to_video.module import Drawn
 from lightning_models.training.learning_rate import WarmUpCosine
 
-SIZES = {"fps": 10.0, "sample_rate": 4000, "image_size": 16, "width": 32, "layers": 1, "heads": 4, "feedforward": 32}
-RATES = ("fps", "sample_rate", "image_size")
+SIZES = {"fps": 10.0, "sample_rate": 4000, "image_size": 16}
+NETS = {
+    AudioToVideoNet: {"width": 32, "layers": 1, "heads": 4, "feedforward": 32},
+    AudioToVideoNetLegacy: {"width": 32},
+}
 TERMS = {"l2", "l1", "change", "structure", "mismatch"}
 ALL = {f"{name}_weight": 1.0 for name in TERMS}
 
@@ -23,9 +29,11 @@ def adam(parameters):
     return torch.optim.Adam(parameters, 3e-3)
 
 
-def model(**changes):
+def model(net=AudioToVideoNet, network=(), **changes):
+    """A small system; ``network`` changes the arguments of its net."""
     torch.manual_seed(0)
-    return AudioToVideo(optimizer=adam, **{**SIZES, **changes})
+    make = partial(net, **{**NETS[net], **dict(network)})
+    return AudioToVideo(optimizer=adam, network=make, **{**SIZES, **changes})
 
 
 def batch(clips=2, seed=0, size=16):
@@ -67,7 +75,7 @@ def test_a_loss_without_weight_is_not_computed(name):
 
 
 def test_each_term_is_its_formula_on_what_was_drawn():
-    system, clips = model(**ALL, dropout=0.0), batch()
+    system, clips = model(**ALL, network={"dropout": 0.0}), batch()
     prepared = system.prepare(clips)
     terms, drawn, real = system.generator_loss(prepared), prepared[0].frames, clips.frames / 255
     torch.testing.assert_close(terms["l1"], (drawn - real).abs().mean())
@@ -79,7 +87,7 @@ def test_each_term_is_its_formula_on_what_was_drawn():
 
 
 def test_padding_is_not_learned():
-    system, clips = model(**ALL, dropout=0.0), batch()
+    system, clips = model(**ALL, network={"dropout": 0.0}), batch()
     clips.valid[1, 6:] = False
     before = terms_of(system, clips)
     changed = replace(clips, frames=clips.frames.clone())
@@ -117,23 +125,23 @@ def test_mismatched_frames_are_drawn_to_the_other_sound():
 
 
 def test_every_parameter_is_trained():
-    for changes in ({}, {"cross_attention": True}, {"architecture": "legacy"}):
+    for changes in ({}, {"network": {"cross_attention": True}}, {"net": AudioToVideoNetLegacy}):
         system = model(**ALL, **changes)
         sum(terms_of(system, batch()).values()).backward()
         assert [name for name, weight in system.named_parameters() if weight.grad is None] == []
 
 
 def test_statistics_are_counted_once_a_batch():
-    system = model(**{**ALL, "image_size": 32}, chunk=7)
+    system = model(**{**ALL, "image_size": 32}, network={"chunk": 7})
     sum(terms_of(system, batch(size=32)).values()).backward()
     counted = {name: int(b) for name, b in system.named_buffers() if name.endswith("num_batches_tracked")}
     assert len(counted) > 4
     assert set(counted.values()) == {1}
 
 
-@pytest.mark.parametrize("architecture", ["transformer", "legacy"])
-def test_steps_of_evaluation(architecture):
-    system, clips = model(architecture=architecture).eval(), batch()
+@pytest.mark.parametrize("net", NETS)
+def test_steps_of_evaluation(net):
+    system, clips = model(net).eval(), batch()
     with torch.no_grad():
         shown = system.test_step(clips, 0)
         for name, sound in (("frames", clips.audio), ("shuffled", clips.other), ("silent", 0 * clips.audio)):
@@ -142,7 +150,7 @@ def test_steps_of_evaluation(architecture):
         assert torch.equal(drawn.frames, shown.frames)
     assert drawn.shuffled is None
     assert drawn.silent is None
-    assert system.attention(clips).shape == (2, 0 if architecture == "legacy" else 1, 10, 10)
+    assert system.attention(clips).shape == (2, 0 if net is AudioToVideoNetLegacy else 1, 10, 10)
     assert AudioToVideo.validation_step is AudioToVideo.test_step
 
 
@@ -155,14 +163,13 @@ def test_steps_of_evaluation(architecture):
         ({"mismatch_margin": float("nan")}, "mismatch_margin"),
         ({"mismatch_margin": -0.1}, "mismatch_margin"),
         ({"fps": float("nan")}, "fps is nan"),
-        ({"fps": 0.0, "architecture": "legacy"}, "fps is 0"),
-        ({"max_frames": 0}, "max_frames: is 0"),
-        *(({name: 0}, f"{name}: is 0") for name in ("layers", "heads", "feedforward")),
-        ({"heads": -4}, "heads: is -4"),
-        ({"dropout": 1.0}, "dropout: is 1"),
+        ({"fps": 0.0, "net": AudioToVideoNetLegacy}, "fps is 0"),
+        ({"network": {"max_frames": 0}}, "network.max_frames: is 0"),
+        *(({"network": {name: 0}}, f"network.{name}: is 0") for name in ("layers", "heads", "feedforward")),
+        ({"network": {"heads": -4}}, "network.heads: is -4"),
+        ({"network": {"dropout": 1.0}}, "network.dropout: is 1"),
         ({"l1_weight": 0.0, "change_weight": 0.0, "structure_weight": 0.0}, "no loss pulls"),
-        ({"architecture": "legacy", "cross_attention": True}, "cross_attention"),
-        ({"pretrained_encoder": "WHISPER"}, "WHISPER"),
+        ({"network": {"encoder": partial(PretrainedEncoder, name="WHISPER")}}, "network.encoder.name: WHISPER"),
         ({"image_size": 20}, "image_size: is 20"),
     ],
 )
@@ -186,7 +193,7 @@ class Data(LightningDataModule):
 
     def __init__(self, **changes):
         super().__init__()
-        self.fps, self.sample_rate, self.image_size = ({**SIZES, **changes}[key] for key in RATES)
+        self.fps, self.sample_rate, self.image_size = {**SIZES, **changes}.values()
 
     def prepare_data(self):
         pytest.fail("was decoded")
@@ -214,7 +221,7 @@ def test_a_length_that_is_not_served_is_refused_before_anything_is_decoded(verb,
     data.num_samples = round(duration * data.sample_rate)
     trainer = Trainer(default_root_dir=tmp_path, accelerator="cpu", logger=False, enable_checkpointing=False)
     with pytest.raises(InputError, match=message):
-        getattr(trainer, verb)(model(max_frames=20), datamodule=data)
+        getattr(trainer, verb)(model(network={"max_frames": 20}), datamodule=data)
 
 
 def fit(system, clips, steps, tmp_path, epochs=1, **options):
@@ -272,10 +279,10 @@ def test_data_without_a_mean_picture_are_refused(tmp_path):
         trainer.fit(model(start_from_mean=True), datamodule=Repeated(batch(), 1))
 
 
-@pytest.mark.parametrize("architecture", ["transformer", "legacy"])
-def test_it_learns_to_follow_the_sound(architecture, tmp_path):
+@pytest.mark.parametrize(("net", "network"), [(AudioToVideoNet, {"dropout": 0.0}), (AudioToVideoNetLegacy, {})])
+def test_it_learns_to_follow_the_sound(net, network, tmp_path):
     seed_everything(0)
-    system, clips = model(architecture=architecture, dropout=0.0, structure_weight=0.0), batch(4, seed=1)
+    system, clips = model(net, network, structure_weight=0.0), batch(4, seed=1)
     fit(system, clips, 40, tmp_path)
     system.eval()
     real = clips.frames / 255
@@ -292,7 +299,8 @@ def test_the_rate_moves_with_every_step(tmp_path):
         def on_train_batch_end(self, outputs, batch, batch_idx):
             rates.append(self.optimizers().param_groups[0]["lr"])
 
-    system = Watched(optimizer=adam, **SIZES, scheduler=lambda optimizer: WarmUpCosine(optimizer, total=5, warm_up=2))
+    net, schedule = partial(AudioToVideoNet, **NETS[AudioToVideoNet]), partial(WarmUpCosine, total=5, warm_up=2)
+    system = Watched(optimizer=adam, network=net, **SIZES, scheduler=schedule)
     fit(system, batch(), 5, tmp_path)
     assert rates == pytest.approx([2e-3, 3e-3, 2.25e-3, 0.75e-3, 0.0])
 
@@ -324,3 +332,43 @@ def test_a_schedule_without_a_total_needs_an_end(tmp_path):
     system = model(scheduler=WarmUpCosine)
     with pytest.raises(InputError, match="has no end: set max_epochs"):
         fit(system, batch(), 5, tmp_path, epochs=-1)
+
+
+def saved(system, tmp_path):
+    trainer = Trainer(default_root_dir=tmp_path, accelerator="cpu", logger=False, enable_checkpointing=False)
+    trainer.validate(system, DataLoader([batch()], batch_size=None), verbose=False)
+    trainer.save_checkpoint(tmp_path / "saved.ckpt")
+    return tmp_path / "saved.ckpt"
+
+
+@pytest.mark.parametrize("activation", [nn.GELU, nn.Tanh])
+@pytest.mark.parametrize("net", NETS)
+def test_a_net_is_rebuilt_from_its_checkpoint(net, activation, tmp_path):
+    system = model(net, {"encoder": partial(ConvolutionalEncoder, activation=activation)}).eval()
+    path = saved(system, tmp_path)
+    arguments = torch.load(path, weights_only=True)["hyper_parameters"]["network"]
+    assert arguments["class_path"].endswith(f".{net.__name__}")
+    assert arguments["init_args"]["width"] == 32
+    loaded = AudioToVideo.load_from_checkpoint(path, optimizer=adam).eval()
+    assert type(loaded.network) is net
+    sound = batch().audio
+    assert torch.equal(loaded(sound), system(sound))
+
+
+@pytest.mark.parametrize("network", [{"class_path": "os.system"}, "os.system", {"class_path": "torch.nn.Linear"}])
+def test_a_checkpoint_cannot_name_what_is_no_net(network, tmp_path):
+    path = saved(model(), tmp_path)
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["hyper_parameters"]["network"] = network
+    torch.save(checkpoint, path)
+    with pytest.raises(InputError, match="is no AudioToFrames that was imported"):
+        AudioToVideo.load_from_checkpoint(path, optimizer=adam)
+
+
+def test_a_checkpoint_of_another_net_says_what_differs(tmp_path):
+    path = saved(model(network={"width": 64}), tmp_path)
+    with pytest.raises(InputError, match=r"network\.width is 64 in the checkpoint and 32 here"):
+        model().on_load_checkpoint(torch.load(path, weights_only=True))
+    path = saved(model(AudioToVideoNetLegacy), tmp_path)
+    with pytest.raises(InputError, match=r"network is 'AudioToVideoNetLegacy' in the checkpoint and 'AudioToVideoNet'"):
+        model().on_load_checkpoint(torch.load(path, weights_only=True))

@@ -1,6 +1,7 @@
 """The two nets: the published shapes and sizes, and what a configuration changes."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -213,7 +214,7 @@ def test_cross_attention_hears_what_interpolation_leaves_out():
 
 
 def test_another_encoder_can_be_plugged_in():
-    network = small(encoder=ConvolutionalEncoder(32, nn.Tanh))
+    network = small(encoder=partial(ConvolutionalEncoder, activation=nn.Tanh))
     assert any(isinstance(layer, nn.Tanh) for layer in network.encoder.modules())
     network(torch.rand(2, 1, 8_000)).sum().backward()
 
@@ -242,7 +243,7 @@ def write_weights(bundle, folder):
 
 def test_a_pretrained_encoder_is_frozen_but_for_its_last_layer(bundle, tmp_path):
     write_weights(bundle, tmp_path)
-    network = small(encoder=PretrainedEncoder("WAV2VEC2_BASE", 32, 16_000)).train()
+    network = small(encoder=partial(PretrainedEncoder, name="WAV2VEC2_BASE")).train()
     audio = torch.rand(2, 1, 16_000)
     assert torch.equal(network.encoder(audio), network.encoder(audio))  # no dropout in what is frozen
     frames = network(audio)
@@ -254,14 +255,16 @@ def test_a_pretrained_encoder_is_frozen_but_for_its_last_layer(bundle, tmp_path)
 
 def test_pretrained_weights_are_never_fetched(bundle, tmp_path):
     with pytest.raises(InputError, match=r"weights of WAV2VEC2_BASE are not at .*tiny\.pth"):
-        PretrainedEncoder("WAV2VEC2_BASE", 32, 16_000)
+        PretrainedEncoder(32, "WAV2VEC2_BASE")
 
 
-def test_a_pretrained_encoder_of_another_rate_is_refused(bundle):
+@pytest.mark.parametrize("net", [AudioToVideoNet, AudioToVideoNetLegacy])
+def test_a_pretrained_encoder_of_another_rate_is_refused(net, bundle, tmp_path):
+    write_weights(bundle, tmp_path)
     with pytest.raises(InputError, match="listens at 16000 Hz"):
-        PretrainedEncoder("WAV2VEC2_BASE", 32, 8_000)
+        net(sample_rate=8_000, image_size=16, encoder=partial(PretrainedEncoder, name="WAV2VEC2_BASE"))
 
 
 def test_an_unknown_pretrained_encoder_is_refused():
     with pytest.raises(InputError, match="WHISPER is none of"):
-        PretrainedEncoder("WHISPER", 32, 16_000)
+        PretrainedEncoder(32, "WHISPER")
