@@ -1,22 +1,95 @@
-"""The files that a test leaves behind, whatever was tested: records, tables, and what a result depends on."""
+"""The files that a test leaves behind, whatever was tested: their form, what a result depends on, and their reader.
+
+``docs/results_format.md`` documents the form for other programs.
+"""
 
 import csv
 import io
 import json
+import math
 import platform
+import subprocess
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
+from lightning.fabric.utilities.data import sized_len
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities import CombinedLoader
 
 from datamodules.atomic_file import write_text
+from datamodules.errors import InputError
+from datamodules.protocols import HasSource
 from datamodules.seeding import global_seed
 
+RESULTS, SCORES = "results.json", "scores.csv"
 PACKAGES = ("fulgurite", "torch", "lightning", "numpy")
+HOME = Path(__file__).parents[1]
+
+
+class Results(TypedDict):
+    """The entries of every ``results.json``; a room may have further ones, such as ``threshold``."""
+
+    system: str
+    source: str | None
+    checkpoint: str | None
+    seed: int
+    commit: str | None
+    complete: bool
+    device: str
+    processes: int
+    date: str
+    versions: dict[str, str]
+    metrics: dict[str, float]
+    undefined: dict[str, str]
+    counts: dict[str, int]
+    groups: dict[str, dict[str, dict[str, float | int | None]]]
+    test_seconds: float
+
+
+def read_results(path: Path) -> Results:
+    """Read the ``results.json`` of a test, or of a run folder.
+
+    Raises:
+        InputError: if it is missing, is no such file, or has the form of before version 0.2.
+    """
+    path = path / RESULTS if path.is_dir() else path
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist. Run `lightning test` first.") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is no {RESULTS} of a test: {error}. Run `lightning test` again.") from error
+    missing = sorted(Results.__required_keys__ - found.keys()) if isinstance(found, dict) else ["metrics"]
+    if missing:
+        raise InputError(
+            f"{path} lacks {', '.join(missing)}: it was written by another program, or before version 0.2, when "
+            "metrics had no entry of their own. Run `lightning test` again."
+        )
+    results: Results = found
+    return results
+
+
+def about_run(trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+    """Return what a result depends on: system, data, checkpoint, seed, code, device, and whether all data were seen."""
+    device = pl_module.device
+    data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+    source = data.source if isinstance(data, HasSource) else None
+    return {
+        "system": type(pl_module).__name__,
+        "source": str(Path(source).expanduser().absolute()) if source else None,
+        "checkpoint": str(trainer.ckpt_path) if trainer.ckpt_path else None,
+        "seed": global_seed(),
+        "commit": commit(),
+        "complete": not is_cut(trainer),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+        "processes": trainer.world_size,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+    }
 
 
 def versions() -> dict[str, str]:
@@ -24,17 +97,23 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
-def about_run(trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-    """Return what a result depends on beside the data: checkpoint, seed, device, processes, date, versions."""
-    device = pl_module.device
-    return {
-        "checkpoint": str(trainer.ckpt_path) if trainer.ckpt_path else None,
-        "seed": global_seed(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
-        "processes": trainer.world_size,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions(),
-    }
+def commit() -> str | None:
+    """Return the commit of the project's checkout, with ``-dirty`` where files were changed since; None without one."""
+    if not (HOME / ".git").exists():
+        return None  # installed: a repository further up belongs to another project
+    command = ["git", "-C", str(HOME), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None  # no git, or it does not trust the folder
+    return told.stdout.strip() or None
+
+
+def is_cut(trainer: Trainer) -> bool:
+    """Tell whether ``limit_test_batches``, or ``fast_dev_run``, left out data of a test."""
+    loaders = CombinedLoader(trainer.test_dataloaders, "sequential").flattened
+    sizes = [math.inf if (size := sized_len(loader)) is None else size for loader in loaders]
+    return any(seen < size for seen, size in zip(trainer.num_test_batches, sizes, strict=True))
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:

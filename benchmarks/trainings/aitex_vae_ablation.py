@@ -8,18 +8,17 @@ Further ``--config`` and overrides are handed to every run and win over the vari
 """
 
 import argparse
-import json
 import re
 import statistics
 import subprocess
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from benchmarks import common
+from callbacks.results import read_results
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 VARIANTS = {
@@ -54,22 +53,22 @@ def main() -> None:
     print(f"{date.today()}, {common.processor()}, commit {common.commit()}\n")
     rows: list[list[str]] = []
     for variant in options.only or VARIANTS:
-        results, seconds, latent = train_and_test(variant, handed_on, Path(options.root))
+        metrics, seconds, latent = train_and_test(variant, handed_on, Path(options.root))
         if not rows:
-            rows = [[name, "-", *cells(results, suffix), "-"] for name, suffix in REFERENCES.items()]
-        rows.append([variant, latent, *cells(results), "-" if "untrained" in variant else f"{seconds:.1f}"])
+            rows = [[name, "-", *cells(metrics, suffix), "-"] for name, suffix in REFERENCES.items()]
+        rows.append([variant, latent, *cells(metrics), "-" if "untrained" in variant else f"{seconds:.1f}"])
         common.print_table(("variant", "latent", *COLUMNS, "seconds per epoch"), rows)
         print(flush=True)
 
 
-def cells(results: dict[str, Any], suffix: str = "") -> list[str]:
+def cells(metrics: dict[str, float], suffix: str = "") -> list[str]:
     """Return a row's figures; a rule that is only known by its tiles has no others."""
-    found = [results.get(name + suffix) for name in COLUMNS]
+    found = [metrics.get(name + suffix) for name in COLUMNS]
     return ["-" if value is None else f"{value:.3f}" for value in found]
 
 
-def train_and_test(variant: str, handed_on: list[str], root: Path) -> tuple[dict[str, Any], float, str]:
-    """Return results, seconds per epoch and latent dimensions of one variant; a failed run ends the benchmark."""
+def train_and_test(variant: str, handed_on: list[str], root: Path) -> tuple[dict[str, float], float, str]:
+    """Return metrics, seconds per epoch and latent dimensions of one variant; a failed run ends the benchmark."""
     overlay = VARIANTS[variant]
     paths = [EXPERIMENTS / "aitex_vae.yaml"] + ([EXPERIMENTS / "aitex_vae" / f"{overlay}.yaml"] if overlay else [])
     untrained = "untrained" in variant
@@ -81,9 +80,9 @@ def train_and_test(variant: str, handed_on: list[str], root: Path) -> tuple[dict
     seconds = fit([*command, "fit", *words])
     subprocess.run([*command, "test", *words, "--ckpt_path", "best"], check=True)
     run = root / "aitex_vae_ablation" / name
-    results: dict[str, Any] = json.loads((run / "results.json").read_text())
+    metrics: dict[str, float] = read_results(run)["metrics"]
     settings = yaml.safe_load((run / "config.yaml").read_text())["model"]["init_args"]
-    return results, seconds, str(settings["latent_dim"])
+    return metrics, seconds, str(settings["latent_dim"])
 
 
 def fit(command: list[str]) -> float:

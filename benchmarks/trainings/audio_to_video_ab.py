@@ -19,6 +19,7 @@ import yaml
 
 from benchmarks import common
 from benchmarks.audio_to_video import device, noise, training_step
+from callbacks.results import read_results
 from datamodules import AudioVideoDataModule
 from fulgurite.runs import timestamp
 from lightning_models.audio_to_video import AudioToVideo
@@ -63,12 +64,11 @@ def train_and_test(net: str, arguments: list[str], root: Path) -> dict[str, floa
     seconds = time.monotonic() - start
     subprocess.run([*COMMAND, "test", *given, "--ckpt_path", "best"], check=True)
     run = root / "audio_to_video_ab" / name
-    results: dict[str, float | None] = json.loads((run / "results.json").read_text())
-    numbers = {name: value for name, value in results.items() if value is None or isinstance(value, int | float)}
+    metrics = read_results(run)["metrics"]
     # in a process of its own, so that its memory is known
     words = ["-m", "benchmarks.trainings.audio_to_video_ab", "--costs", str(run / "config.yaml")]
     found = subprocess.run([sys.executable, *words], check=True, stdout=subprocess.PIPE)
-    return {**json.loads(found.stdout), "training, s": seconds, **numbers}
+    return {**json.loads(found.stdout), "training, s": seconds, **metrics}
 
 
 def costs(config: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:

@@ -8,10 +8,11 @@ prints a table of the results. Further ``--config`` and overrides are handed to 
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
+
+from callbacks.results import read_results
 
 VARIANTS = {
     "whole": [],
@@ -33,21 +34,20 @@ def main() -> None:
     options, handed_on = parser.parse_known_args()
     rows = [f"| variant | {' | '.join(COLUMNS)} |", "|---|" + "---:|" * len(COLUMNS)]
     for variant in options.only or VARIANTS:
-        results = train_and_test(variant, handed_on + VARIANTS[variant], Path(options.root))
-        cells = ["undefined" if results.get(name) is None else f"{results[name]:.3f}" for name in COLUMNS]
+        metrics = train_and_test(variant, handed_on + VARIANTS[variant], Path(options.root))
+        cells = [f"{metrics[name]:.3f}" if name in metrics else "undefined" for name in COLUMNS]
         rows.append(f"| {variant} | {' | '.join(cells)} |")
         print("\n".join(rows), flush=True)
 
 
-def train_and_test(variant: str, arguments: list[str], root: Path) -> dict[str, float | None]:
-    """Return the results of one variant; a failed run ends the benchmark."""
+def train_and_test(variant: str, arguments: list[str], root: Path) -> dict[str, float]:
+    """Return the metrics of one variant; a failed run ends the benchmark."""
     name = variant.replace(" ", "_")
     place = ["--run.root", str(root), "--run.experiment", "vta_gan_ablation", "--run.name", name]
     command = [sys.executable, "-m", "fulgurite"]
     subprocess.run([*command, "fit", *arguments, *place], check=True)
     subprocess.run([*command, "test", *arguments, *place, "--ckpt_path", "best"], check=True)
-    results: dict[str, float | None] = json.loads((root / "vta_gan_ablation" / name / "results.json").read_text())
-    return results
+    return read_results(root / "vta_gan_ablation" / name)["metrics"]
 
 
 if __name__ == "__main__":

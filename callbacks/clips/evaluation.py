@@ -1,7 +1,6 @@
-"""What scores are worth: every number under its own name, and why some have no value."""
+"""What the scores of frames are worth: every metric under its own name, and why some have no value."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,43 +8,33 @@ from numpy.typing import NDArray
 from callbacks import auc
 from callbacks.auc import Floats
 from callbacks.clips.frame_table import Array, VideoSeries
+from callbacks.evaluation import Evaluation, split_undefined
 from datamodules.batches import UNKNOWN_LABEL
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """The metrics of a set of videos; frames whose label is unknown take no part.
+def evaluate(
+    series: Sequence[VideoSeries], threshold: float | None = None, *, judge_threshold: bool = False
+) -> Evaluation:
+    """Compute all metrics exactly; frames whose label is unknown take no part.
 
-    Attributes:
-        metrics: ``frame_auroc_micro`` over all frames on raw scores; ``frame_auroc_minmax`` after the
-            scores of every video were brought to [0, 1]; ``frame_auroc_macro``, the mean over videos that
-            have both classes; ``frame_ap``; ``frame_eer``; ``pixel_auroc`` over all pixels of frames that
-            have a mask; ``frame_auroc_micro_<name>`` and ``frame_auroc_minmax_<name>`` of every
-            alternative, and of the frame's number as ``frame_index``: what the mere order of the frames
-            would reach.
-        undefined: reason by name of what has no value.
-        videos: area under the ROC curve of every video on its own, None where it holds one class only.
-        frames: number of frames with a label.
-        anomalous_frames: number of these that are anomalous.
+    ``frame_auroc_micro`` is over all frames on raw scores; ``frame_auroc_minmax`` after the scores of every video were
+    brought to [0, 1]; ``frame_auroc_macro`` the mean over videos that have both classes; ``frame_ap``; ``frame_eer``;
+    ``pixel_auroc`` over all pixels of frames that have a mask; ``frame_auroc_micro_<name>`` and
+    ``frame_auroc_minmax_<name>`` of every alternative, and of the frame's number as ``frame_index``: what the mere
+    order of the frames would reach. ``f1`` is of calling anomalous what lies above the threshold.
+
+    Args:
+        series: the videos.
+        threshold: raw score above which a frame is called anomalous; None where unknown.
+        judge_threshold: whether ``f1`` is among the metrics.
     """
-
-    metrics: dict[str, float] = field(default_factory=dict)
-    undefined: dict[str, str] = field(default_factory=dict)
-    videos: dict[str, float | None] = field(default_factory=dict)
-    frames: int = 0
-    anomalous_frames: int = 0
-
-
-def evaluate(series: Sequence[VideoSeries]) -> Evaluation:
-    """Compute all metrics exactly."""
     known = [one.label != UNKNOWN_LABEL for one in series]
     labels = [one.label[rows] for one, rows in zip(series, known, strict=True)]
     label = _join(labels)
     raw = [one.score[rows] for one, rows in zip(series, known, strict=True)]
     curve = auc.rank_curve(_join(raw), label)
-    per_video = [auc.rank_curve(scores, truth) for scores, truth in zip(raw, labels, strict=True)]
-    videos = {one.video: auc.auroc(alone) for one, alone in zip(series, per_video, strict=True)}
-    macro = [value for value in videos.values() if value is not None]
+    per_video = [auc.auroc(auc.rank_curve(scores, truth)) for scores, truth in zip(raw, labels, strict=True)]
+    macro = [value for value in per_video if value is not None]
 
     found: dict[str, float | None] = {
         "frame_auroc_micro": auc.auroc(curve),
@@ -61,19 +50,31 @@ def evaluate(series: Sequence[VideoSeries]) -> Evaluation:
         found[f"frame_auroc_micro_{name}"] = auc.auroc(auc.rank_curve(_join(scores), label))
         found[f"frame_auroc_minmax_{name}"] = auc.auroc(auc.rank_curve(_join(map(_minmax, scores)), label))
     found["pixel_auroc"] = _pixel_auroc(series)
-
     reasons = {
         "frame_auroc_macro": "no video has both normal and anomalous frames",
         "pixel_auroc": "no masks, or none that has both normal and anomalous pixels",
     }
+    if judge_threshold:
+        found["f1"] = None if threshold is None or curve.undefined else auc.f1_score(_join(raw), label, threshold)
+        reasons |= {} if curve.undefined else {"f1": "the model has no calibrated threshold"}
+    metrics, undefined = split_undefined(found, reasons, f"frames: {curve.undefined}")
     return Evaluation(
-        metrics={name: value for name, value in found.items() if value is not None},
-        undefined={
-            name: reasons.get(name, f"frames: {curve.undefined}") for name, value in found.items() if value is None
+        metrics=metrics,
+        undefined=undefined,
+        counts={
+            "videos": len(series),
+            "videos_in_macro": len(macro),
+            "videos_left_out_of_macro": len(series) - len(macro),
+            "frames": len(label),
+            "anomalous_frames": int(label.sum()),
         },
-        videos=videos,
-        frames=len(label),
-        anomalous_frames=int(label.sum()),
+        groups={
+            "video": {
+                one.video: {"frames": len(truth), "anomalous_frames": int(truth.sum()), "frame_auroc": value}
+                for one, truth, value in zip(series, labels, per_video, strict=True)
+            }
+        },
+        details={} if threshold is None else {"threshold": threshold},
     )
 
 

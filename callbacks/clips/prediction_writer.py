@@ -14,10 +14,10 @@ from lightning.pytorch import LightningModule, Trainer
 from callbacks.clips.anomaly_plots import draw_scores
 from callbacks.clips.frame_table import Array
 from callbacks.clips.overlay import Overlay
-from callbacks.clips.threshold import threshold_of
 from callbacks.clips.window_merger import Merged, WindowMerger
 from callbacks.plots import picture
 from callbacks.streamed_writer import StreamedWriter
+from callbacks.thresholds import threshold_of
 from datamodules.atomic_file import atomic_file, atomic_folder
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.media import VideoWriter, read_frames
@@ -27,7 +27,7 @@ from datamodules.protocols import PredictSource
 class PredictionWriter(StreamedWriter["_Prediction"]):
     """Writes ``predictions/<video>/`` with ``scores.csv``, ``timeline.png`` and ``overlay.mp4`` at predict.
 
-    The table has video, frame, time in seconds, raw score, and 0/1 for anomalous where the module has a
+    The table has name, frame, time in seconds, raw score, and 0/1 for anomalous where the module has a
     threshold. The film has the original's size; see :class:`~callbacks.clips.overlay.Overlay` for its colours.
     Everything is written as the windows pass: what is held does not grow with the length of a video, but
     for eight bytes a frame for the timeline. A folder appears whole, in place of an older one of the same name.
@@ -93,7 +93,7 @@ class _Prediction:
         text = self._files.enter_context(_text(binary))
         self._table = csv.writer(text, lineterminator="\n")
         anomalous = [] if threshold is None else ["anomalous"]
-        self._table.writerow(["video", "frame", "time", "score", *anomalous])
+        self._table.writerow(["name", "frame", "time", "score", *anomalous])
         self._frames = read_frames(source.path) if overlay else None
         self._draw = Overlay(threshold)
         self._film: VideoWriter | None = None

@@ -1,24 +1,21 @@
 """What a generative autoencoder is worth, at validation and at test: its reconstructions and its samples."""
 
 import math
-import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_warn
-from rich.console import Console
+from lightning.pytorch import LightningModule, Trainer
+from rich.console import RenderableType
 from rich.table import Table
 from torch import Tensor
 
+from callbacks.evaluation import Evaluation, EvaluationCallback, split_undefined
 from callbacks.gathering import gather_objects
 from callbacks.images.feature_extractor import FeatureExtractor, find_extractors, make_extractor
 from callbacks.images.picture_table import Pictures, PictureTable
 from callbacks.images.sample_quality import Spread, frechet_distance, kernel_distance
-from callbacks.results import about_run, write_record, write_rows
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
 from datamodules.protocols import Decodes
@@ -28,7 +25,7 @@ ACTIVE = 0.01
 """A latent dimension is active where its posterior's mean varies more than this (Burda et al. 2016)."""
 
 
-class GenerationMetrics(Callback):
+class GenerationMetrics(EvaluationCallback[PictureTable, Pictures | None]):
     """Judges the ``Reconstructions`` that a module's validation and test steps return, and samples it decodes.
 
     Logged as ``val/<name>`` or ``test/<name>``, each computed once over the pictures of all processes:
@@ -41,10 +38,10 @@ class GenerationMetrics(Callback):
       all pairs and pixels. A model that draws one picture has 0, the data themselves 1.
 
     FID grows the fewer the pictures; with fewer pictures than features it says little, and a warning says so.
-    A test also writes ``scores.csv`` and ``results.json``, there with references that need no learning:
-    ``psnr_mean_picture`` (the best of all constants), FID and KID of that mean picture repeated, and KID of one half of
-    the pictures against the other (FID is biased by their number, and would not compare). What has no value is not
-    logged; ``undefined`` says why. The sanity check is not judged.
+    A test also writes ``scores.csv`` (a row per picture) and ``results.json``, there with references that need no
+    learning: ``psnr_mean_picture`` (the best of all constants), FID and KID of that mean picture repeated, and KID of
+    one half of the pictures against the other (FID is biased by their number, and would not compare). What has no value
+    is not logged; ``undefined`` says why. The sanity check is not judged.
 
     Args:
         features: extractors; ``random_conv`` needs no download, ``inception`` gives the numbers of the literature. None
@@ -57,6 +54,8 @@ class GenerationMetrics(Callback):
         undefined: reason by logged name of what had no value in the last validation.
     """
 
+    judged = Reconstructions
+
     def __init__(
         self,
         features: Sequence[Literal["random_conv", "inception"]] | None = None,
@@ -65,12 +64,10 @@ class GenerationMetrics(Callback):
     ) -> None:
         if features is not None and not features:
             raise InputError("GenerationMetrics: features is empty; give random_conv, inception or both.")
+        super().__init__()
         self.features, self.inception_weights, self.seed = features, inception_weights, seed
-        self.undefined: dict[str, str] = {}
         self._extractors: list[FeatureExtractor] = []
-        self._table, self._largest_batch = PictureTable(), 1
-        self._began = 0.0
-        self._said: set[str] = set()
+        self._largest_batch = 1
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make the extractors.
@@ -81,116 +78,81 @@ class GenerationMetrics(Callback):
         if not self._extractors and stage != "predict":
             names: Sequence[str] = self.features or find_extractors(self.inception_weights)
             self._extractors = [make_extractor(name, self.inception_weights) for name in names]
+            self.headline = f"fid_{self._extractors[0].name}"
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start an empty table."""
-        self._table, self._largest_batch = PictureTable(trainer.world_size), 1
+    def new_table(self, trainer: Trainer) -> PictureTable:
+        """Return an empty table of pictures."""
+        self._largest_batch = 1
         for extractor in self._extractors:
-            extractor.to(pl_module.device)
+            extractor.to(trainer.lightning_module.device)
+        return PictureTable(trainer.world_size)
 
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start an empty table; our own table of results takes the place of Lightning's."""
-        self.on_validation_epoch_start(trainer, pl_module)
-        self._began = time.monotonic()
-        trainer.test_loop.verbose = False
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def collect(self, table: PictureTable, outputs: Any, batch: Any, trainer: Trainer) -> None:
         """Take in the reconstructions of a batch."""
-        if isinstance(outputs, Reconstructions) and not trainer.sanity_checking:
-            self._table.add(outputs, self._features(outputs.images))
-            self._largest_batch = max(self._largest_batch, len(outputs))
+        table.add(outputs, self._features(outputs.images))
+        self._largest_batch = max(self._largest_batch, len(outputs))
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Take in the reconstructions of a batch."""
-        self.on_validation_batch_end(trainer, pl_module, outputs, batch, batch_idx, dataloader_idx)
+    def gather(self, table: PictureTable) -> Pictures | None:
+        """Return the pictures of all processes."""
+        return table.gather()
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log ``val/<metric>`` on every process."""
-        pictures = self._table.gather()
-        self._table = PictureTable()  # release the memory
-        if pictures is not None:
-            self._judge(trainer, pl_module, "val", pictures)
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log ``test/<metric>``, write the files and print the table."""
-        pictures = self._table.gather()
-        self._table = PictureTable()
-        if pictures is None:
-            raise RuntimeError(f"{type(pl_module).__name__}.test_step returned no Reconstructions: nothing to judge")
-        metrics = self._judge(trainer, pl_module, "test", pictures)
-        references = self._references(pictures, pl_module.device)
-        if not trainer.is_global_zero:
-            return
-        folder = Path(trainer.default_root_dir)
-        undefined = {name.removeprefix("test/"): reason for name, reason in self.undefined.items()}
-        record = {
-            **metrics,
-            **references,
-            "undefined": undefined,
-            "counts": {"pictures": len(pictures), "samples": len(pictures), "latent_dim": pictures.mean.shape[1]},
-            "kl_by_dimension": pictures.kl.mean(0).tolist(),
-            **about_run(trainer, pl_module),
-            "test_seconds": round(time.monotonic() - self._began, 3),
-        }
-        write_record(folder / "results.json", record)
-        columns = zip(pictures.name, _decibels(pictures), pictures.ssim, pictures.kl.sum(1), strict=True)
-        write_rows(
-            folder / "scores.csv",
-            ["name", "psnr", "ssim", "kl"],
-            ([a, float(b), float(c), float(d)] for a, b, c, d in columns),
+    def evaluate(self, rows: Pictures | None, stage: str, trainer: Trainer, pl_module: LightningModule) -> Evaluation:
+        """Compare reconstructions with pictures, and as many samples; nothing with nothing."""
+        if rows is None:
+            return Evaluation()
+        found = _reconstruction_metrics(rows)
+        samples, spread = self._samples(trainer, pl_module, stage, rows)
+        enough = len(rows) > 1
+        for extractor in self._extractors:
+            real, fake = torch.from_numpy(rows.features[extractor.name]), samples[extractor.name]
+            found[f"fid_{extractor.name}"] = frechet_distance(real, fake) if enough else None
+            found[f"kid_{extractor.name}"] = kernel_distance(real, fake) if enough else None
+            if len(rows) < extractor.num_features:
+                self.warn_once(
+                    f"fid_{extractor.name} has {extractor.num_features} features and the {stage} split only "
+                    f"{len(rows)} pictures: it is far too large, and compares with itself only. Trust kid_"
+                    f"{extractor.name} instead, which is unbiased."
+                )
+        varied = enough and rows.spread.variance > 0
+        found["sample_diversity"] = spread.pairwise_distance / rows.spread.pairwise_distance if varied else None
+        reasons = {"psnr": "every reconstruction is exact"}
+        reasons |= {"sample_diversity": "all pictures are the same"} if enough else {}
+        metrics, undefined = split_undefined(found, reasons, "the split has a single picture")
+        return Evaluation(
+            metrics=metrics,
+            undefined=undefined,
+            references=self._references(rows, pl_module.device) if stage == "test" else {},
+            counts={"pictures": len(rows), "samples": len(rows), "latent_dim": rows.mean.shape[1]},
+            groups={"dimension": {str(number): {"kl": kl} for number, kl in enumerate(rows.kl.mean(0).tolist())}},
         )
-        _print(len(pictures), metrics, references, undefined)
+
+    def scores(self, rows: Pictures | None) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        """Return one row per picture: its name, PSNR in decibels, SSIM, KL divergence in nats."""
+        assert rows is not None
+        with np.errstate(divide="ignore"):
+            decibels = -10 * np.log10(rows.squared_error)
+        columns = (decibels.tolist(), rows.ssim.tolist(), rows.kl.sum(1).tolist())
+        return ["name", "psnr", "ssim", "kl"], zip(rows.name, *columns, strict=True)
+
+    def tables(self, evaluation: Evaluation) -> list[RenderableType]:
+        """Return the metrics, each beside what is reached without learning."""
+        counts, references = evaluation.counts, evaluation.references
+        title = f"{counts['pictures']} pictures, {counts['samples']} samples"
+        table = Table("metric", "value", "without learning", title=title, title_justify="left")
+        for name, value in evaluation.metrics.items():
+            beside = [
+                f"{references[key]:.4f} ({word})"
+                for key, word in ((f"{name}_mean_picture", "mean picture"), (f"{name}_halves", "half of the pictures"))
+                if key in references
+            ]
+            table.add_row(name, f"{value:.4f}", ", ".join(beside))
+        for name, reason in evaluation.undefined.items():
+            table.add_row(name, f"undefined ({reason})", style="dim")
+        return [table]
 
     def _features(self, images: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
             return {extractor.name: extractor(images) for extractor in self._extractors}
-
-    def _judge(self, trainer: Trainer, pl_module: LightningModule, stage: str, pictures: Pictures) -> dict[str, float]:
-        found = _reconstruction_metrics(pictures)
-        samples, spread = self._samples(trainer, pl_module, stage, pictures)
-        enough = len(pictures) > 1
-        for extractor in self._extractors:
-            real, fake = torch.from_numpy(pictures.features[extractor.name]), samples[extractor.name]
-            found[f"fid_{extractor.name}"] = frechet_distance(real, fake) if enough else None
-            found[f"kid_{extractor.name}"] = kernel_distance(real, fake) if enough else None
-            if len(pictures) < extractor.num_features:
-                self._warn(
-                    f"fid_{extractor.name} has {extractor.num_features} features and the {stage} split only "
-                    f"{len(pictures)} pictures: it is far too large, and compares with itself only. Trust kid_"
-                    f"{extractor.name} instead, which is unbiased."
-                )
-        varied = enough and pictures.spread.variance > 0
-        found["sample_diversity"] = spread.pairwise_distance / pictures.spread.pairwise_distance if varied else None
-        metrics = {name: value for name, value in found.items() if value is not None}
-        headline = f"fid_{self._extractors[0].name}"
-        for name, value in metrics.items():
-            pl_module.log(f"{stage}/{name}", value, prog_bar=name == headline, rank_zero_only=False)
-        reasons = {"psnr": "every reconstruction is exact", "sample_diversity": "all pictures are the same"}
-        few = "the split has a single picture"
-        self.undefined = {
-            f"{stage}/{name}": few if not enough and name != "psnr" else reasons[name]
-            for name, value in found.items()
-            if value is None
-        }
-        for name, reason in self.undefined.items():
-            self._warn(f"{name} has no value: {reason}.")
-        return metrics
 
     def _samples(
         self, trainer: Trainer, pl_module: LightningModule, stage: str, pictures: Pictures
@@ -235,11 +197,6 @@ class GenerationMetrics(Callback):
                 found[f"kid_{name}_halves"] = kernel_distance(real[::2], real[1::2])
         return found
 
-    def _warn(self, message: str) -> None:
-        if message not in self._said:
-            rank_zero_warn(message)
-            self._said.add(message)
-
 
 def _reconstruction_metrics(pictures: Pictures) -> dict[str, float | None]:
     error = float(pictures.squared_error.mean())
@@ -250,23 +207,3 @@ def _reconstruction_metrics(pictures: Pictures) -> dict[str, float | None]:
         "kl": float(pictures.kl.sum(1).mean()),
         "active_units": active,
     }
-
-
-def _decibels(pictures: Pictures) -> Any:
-    with np.errstate(divide="ignore"):
-        return -10 * np.log10(pictures.squared_error)
-
-
-def _print(count: int, metrics: dict[str, float], references: dict[str, float], undefined: dict[str, str]) -> None:
-    title = f"{count} pictures, {count} samples"
-    table = Table("metric", "value", "without learning", title=title, title_justify="left")
-    for name, value in metrics.items():
-        beside = [
-            f"{references[key]:.4f} ({word})"
-            for key, word in ((f"{name}_mean_picture", "mean picture"), (f"{name}_halves", "half of the pictures"))
-            if key in references
-        ]
-        table.add_row(name, f"{value:.4f}", ", ".join(beside))
-    for name, reason in undefined.items():
-        table.add_row(name, f"undefined ({reason})", style="dim")
-    Console().print(table)

@@ -1,25 +1,22 @@
-"""Tile, strip and pixel metrics of inspected parts, at validation and at test."""
+"""Tile, image and pixel metrics of inspected parts, at validation and at test."""
 
-import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
+from rich.console import RenderableType
 
-from callbacks.figures import log_figures
-from callbacks.parts.part_evaluation import PartEvaluation, by_defect, by_group, evaluate_parts, f1_score
+from callbacks.evaluation import Evaluation, EvaluationCallback
+from callbacks.parts.part_evaluation import evaluate_parts, judge_thresholds
 from callbacks.parts.part_plots import write_part_plots
-from callbacks.parts.part_results import print_part_results, write_part_results, write_part_scores
+from callbacks.parts.part_results import part_scores, part_tables
 from callbacks.parts.part_table import PartRow, PartTable
-from callbacks.parts.part_thresholds import part_thresholds_of
-from callbacks.results import about_run
-from callbacks.wandb_run import show
+from callbacks.thresholds import pixel_threshold_of, threshold_of
 from datamodules.batches import PartScores
 
-HEADLINE = "tile_auroc"
 
-
-class DefectMetrics(Callback):
+class DefectMetrics(EvaluationCallback[PartTable, list[PartRow]]):
     """Judges the ``PartScores`` that a module's validation and test steps return.
 
     Areas under the ROC curve are exact and on raw scores. A tile is defective where the mask marks a pixel of
@@ -35,15 +32,15 @@ class DefectMetrics(Callback):
     - these four for every alternative score, as ``tile_auroc_<name>`` and so on;
     - ``tile_ap``, average precision, of the tiles of ``tile_auroc``, and at test (a validation is what settles the
       threshold) their ``f1`` at the module's ``threshold``;
-    - ``strip_auroc``: whole pictures;
+    - ``image_auroc``: whole pictures;
     - ``pixel_auroc`` and ``aupro`` (up to a false-positive rate of 0.3): all pixels of faultless pictures and of
       those with a mask, from the start of the part on. Pixel scores are rounded to a relative 2.4e-4; how much
       that can matter stands in ``results.json`` under ``rounding``.
 
     Each is computed once per run over the pictures of all processes and logged as ``val/<name>`` or
-    ``test/<name>``. What is undefined (one class only) is not logged, and null in ``results.json``. The sanity
+    ``test/<name>``. What is undefined (one class only) is not logged, and ``undefined`` says why. The sanity
     check is not judged. A test also writes ``results.json`` (with tables per group and kind of defect),
-    ``scores.csv`` and ``plots/`` into the run folder.
+    ``scores.csv`` (a row per tile) and ``plots/`` into the run folder.
 
     Args:
         plots: draw ROC and precision-recall curves and the scores of every group, at test.
@@ -52,85 +49,39 @@ class DefectMetrics(Callback):
         undefined: reason by logged name (``val/tile_auroc``) of what had no value in the last validation.
     """
 
+    judged, headline = PartScores, "tile_auroc"
+
     def __init__(self, plots: bool = True) -> None:
+        super().__init__()
         self.plots = plots
-        self.undefined: dict[str, str] = {}
-        self._table = PartTable()
-        self._began = 0.0
-        self._said: set[str] = set()
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start an empty table."""
-        self._table = PartTable()
+    def new_table(self, trainer: Trainer) -> PartTable:
+        """Return an empty table of pictures."""
+        return PartTable()
 
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start an empty table; our own table of results takes the place of Lightning's."""
-        self._table, self._began = PartTable(), time.monotonic()
-        trainer.test_loop.verbose = False
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Take in the scores of a picture; a step that returns None (calibration) is not judged."""
-        if isinstance(outputs, PartScores):
-            self._table.add(outputs)
-
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def collect(self, table: PartTable, outputs: Any, batch: Any, trainer: Trainer) -> None:
         """Take in the scores of a picture."""
-        self.on_validation_batch_end(trainer, pl_module, outputs, batch, batch_idx, dataloader_idx)
+        table.add(outputs)
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log ``val/<metric>`` on every process."""
-        if not trainer.sanity_checking:
-            self._log(pl_module, "val", evaluate_parts(self._collect()))
+    def gather(self, table: PartTable) -> list[PartRow]:
+        """Return a row per picture."""
+        return table.gather()
 
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log ``test/<metric>``, write the files and print the tables."""
-        rows = self._collect()
-        if not rows:
-            raise RuntimeError(f"{type(pl_module).__name__}.test_step returned no PartScores: nothing to judge")
-        thresholds = part_thresholds_of(pl_module)
-        threshold = thresholds.tile if thresholds else None
+    def evaluate(self, rows: list[PartRow], stage: str, trainer: Trainer, pl_module: LightningModule) -> Evaluation:
+        """Compute the metrics; those of a threshold at test only, since a validation is what settles it."""
         evaluation = evaluate_parts(rows)
-        evaluation.metrics["f1"] = None if threshold is None else f1_score(rows, threshold)
-        if evaluation.metrics["f1"] is None:
-            missing = evaluation.undefined.get("tile_ap")  # the same tiles
-            evaluation.undefined["f1"] = missing or "the module has no calibrated threshold"
-        self._log(pl_module, "test", evaluation)
-        if not trainer.is_global_zero:
-            return
-        folder = Path(trainer.default_root_dir)
-        groups, defects = by_group(rows, threshold), by_defect(rows, threshold)
-        about = about_run(trainer, pl_module) | {"test_seconds": round(time.monotonic() - self._began, 3)}
-        if thresholds:
-            about |= {"tile_threshold": thresholds.tile, "pixel_threshold": thresholds.pixel}
-        write_part_scores(folder / "scores.csv", rows)
-        write_part_results(folder / "results.json", evaluation, groups, defects, about)
-        if self.plots:
-            for plot in write_part_plots(folder / "plots", rows, threshold):
-                show(trainer, f"test/{plot.stem}", plot)
-        print_part_results(evaluation, groups, list(rows[0].alternatives))
+        if stage == "test":
+            judge_thresholds(evaluation, rows, threshold_of(pl_module), pixel_threshold_of(pl_module))
+        return evaluation
 
-    def _collect(self) -> list[PartRow]:
-        rows = self._table.gather()
-        self._table = PartTable()  # release the memory
-        return rows
+    def scores(self, rows: list[PartRow]) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        """Return one row per tile."""
+        return part_scores(rows)
 
-    def _log(self, pl_module: LightningModule, stage: str, evaluation: PartEvaluation) -> None:
-        self.undefined = log_figures(
-            pl_module, stage, evaluation.metrics, evaluation.undefined, headline=HEADLINE, said=self._said
-        )
+    def draw(self, folder: Path, rows: list[PartRow], evaluation: Evaluation) -> list[Path]:
+        """Draw the curves and the scores of every group."""
+        return write_part_plots(folder, rows, evaluation.details.get("threshold")) if self.plots else []
+
+    def tables(self, evaluation: Evaluation) -> list[RenderableType]:
+        """Return the metrics, the model's beside those of the alternatives, and the groups."""
+        return part_tables(evaluation)

@@ -16,9 +16,9 @@ from callbacks.parts.contact_sheet import ContactSheet
 from callbacks.parts.defects import Box, find_boxes
 from callbacks.parts.heat_picture import draw_heat, with_bar
 from callbacks.parts.part_table import part_start
-from callbacks.parts.part_thresholds import PartThresholds, part_thresholds_of
 from callbacks.picture_file import Picture, write_png
 from callbacks.results import write_rows
+from callbacks.thresholds import pixel_threshold_of, threshold_of
 from datamodules.atomic_file import atomic_folder, write_text
 from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
@@ -33,9 +33,9 @@ class DefectWriter(Callback):
     - ``mask/<picture>.png``: 255 where the heat lies above the module's ``pixel_threshold``, else 0;
     - ``boxes/<picture>.json``: the connected places of the mask (x, y, width, height and area in pixels of the
       picture, score: the largest heat), highest score first, beside the picture's own score and the thresholds;
-    - ``scores.csv``: picture, group, place of every tile, its raw score, and 0/1 for defective: above the module's
+    - ``scores.csv``: name, group, place of every tile, its raw score, and 0/1 for defective: above the module's
       ``threshold``;
-    - ``pictures.csv``: picture, group, raw score, 0/1 for defective (any tile is), number of boxes, their area;
+    - ``pictures.csv``: name, group, raw score, 0/1 for defective (any tile is), number of boxes, their area;
     - ``contact_sheet.png``: the pictures with the highest scores, each enlarged at its hottest place.
 
     The tables and the sheet are written at the end; what is held until then are their lines alone.
@@ -61,15 +61,15 @@ class DefectWriter(Callback):
             raise TypeError(f"{type(data).__name__} has no source; DefectWriter cannot name its folder")
         if trainer.world_size > 1:
             raise InputError(f"DefectWriter needs trainer.devices: 1, found {trainer.world_size} processes.")
-        thresholds = part_thresholds_of(pl_module)
-        if thresholds is None:
+        threshold, pixel_threshold = threshold_of(pl_module), pixel_threshold_of(pl_module)
+        if threshold is None or pixel_threshold is None:
             raise InputError(
                 f"{type(pl_module).__name__} has no thresholds: it was never validated, so nothing can be called a "
                 "defect. Give --ckpt_path a checkpoint written after a validation, such as best."
             )
         name = source_name(Path(data.source)) if data.source else "generated"
         folder = Path(trainer.default_root_dir) / "predictions" / name
-        self._current = _Prediction(folder, thresholds, self.worst)
+        self._current = _Prediction(folder, threshold, pixel_threshold, self.worst)
 
     def on_predict_batch_end(
         self,
@@ -102,10 +102,10 @@ class DefectWriter(Callback):
 class _Prediction:
     """The files of one prediction: those of a picture at once, those about all of them at the end."""
 
-    def __init__(self, folder: Path, thresholds: PartThresholds, worst: int) -> None:
+    def __init__(self, folder: Path, threshold: float, pixel_threshold: float, worst: int) -> None:
         self._files = ExitStack()  # closing it puts the folder in its place; after an error it stays unfinished
         self._folder = self._files.enter_context(atomic_folder(folder))
-        self._thresholds = thresholds
+        self._threshold, self._pixel_threshold = threshold, pixel_threshold
         self._tiles: list[Sequence[Any]] = []
         self._pictures: list[Sequence[Any]] = []
         self._sheet = ContactSheet(worst)
@@ -119,13 +119,13 @@ class _Prediction:
         for place, value in [*zip(tile, tile_score, strict=True), ("whole", score)]:
             if not math.isfinite(value):
                 raise ValueError(f"picture {name!r}, tile {place}: score is {value}; weights or input have diverged")
-        called = [int(value > self._thresholds.tile) for value in tile_score]
-        mask, boxes = find_boxes(heat, self._thresholds.pixel)
+        called = [int(value > self._threshold) for value in tile_score]
+        mask, boxes = find_boxes(heat, self._pixel_threshold)
         area = sum(box.area for box in boxes)
         verdict = "defective" if any(called) else "faultless"
         caption = f"{name}   {verdict}, score {score:.4g}, places above the threshold: {len(boxes)}"
-        drawn = draw_heat(seen, heat, boxes, self._thresholds.pixel)
-        write_png(self._folder / "heat" / f"{name}.png", with_bar(drawn, caption, self._thresholds.pixel))
+        drawn = draw_heat(seen, heat, boxes, self._pixel_threshold)
+        write_png(self._folder / "heat" / f"{name}.png", with_bar(drawn, caption, self._pixel_threshold))
         write_png(self._folder / "mask" / f"{name}.png", mask.astype(np.uint8) * 255)
         write_text(self._folder / "boxes" / f"{name}.json", self._record(scores, start, any(called), boxes))
         self._tiles += [
@@ -138,8 +138,8 @@ class _Prediction:
     def finish(self) -> None:
         """Write the tables and the sheet."""
         places = ["top", "left", "height", "width"]
-        write_rows(self._folder / "scores.csv", ["picture", "group", *places, "score", "defective"], self._tiles)
-        header = ["picture", "group", "score", "defective", "boxes", "area"]
+        write_rows(self._folder / "scores.csv", ["name", "group", *places, "score", "defective"], self._tiles)
+        header = ["name", "group", "score", "defective", "boxes", "area"]
         write_rows(self._folder / "pictures.csv", header, self._pictures)
         write_png(self._folder / "contact_sheet.png", self._sheet.draw())
         self._files.close()
@@ -151,15 +151,15 @@ class _Prediction:
     def _record(self, scores: PartScores, start: int, defective: bool, boxes: Sequence[Box]) -> str:
         height, width = scores.heat.shape
         record = {
-            "picture": scores.name,
+            "name": scores.name,
             "group": scores.group,
             "width": width,
             "height": height,
             "start": start,
             "score": float(scores.score),
             "defective": defective,
-            "tile_threshold": self._thresholds.tile,
-            "pixel_threshold": self._thresholds.pixel,
+            "threshold": self._threshold,
+            "pixel_threshold": self._pixel_threshold,
             "boxes": [asdict(box) for box in boxes],
         }
         return json.dumps(record, indent=2, allow_nan=False) + "\n"

@@ -1,7 +1,6 @@
 """What the scores of inspected parts are worth: several figures, since no single one can be trusted alone."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,30 +8,13 @@ from numpy.typing import NDArray
 
 from callbacks import auc
 from callbacks.auc import Floats
+from callbacks.evaluation import Evaluation, Figures, split_undefined
 from callbacks.parts.aupro import aupro
 from callbacks.parts.part_table import PartRow
 from callbacks.parts.pixel_counts import add_counts, pixel_auroc
 from datamodules.batches import UNKNOWN_LABEL
 
 Flags = NDArray[np.bool_]
-Figures = dict[str, float | int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class PartEvaluation:
-    """The metrics of a set of pictures.
-
-    Attributes:
-        metrics: see :class:`~callbacks.parts.defect_metrics.DefectMetrics`; None where undefined.
-        undefined: reason by name of what has no value.
-        bounds: how far ``pixel_auroc`` and ``aupro`` can be from those of unrounded scores.
-        counts: pictures, tiles, and how many of them are defective.
-    """
-
-    metrics: dict[str, float | None] = field(default_factory=dict)
-    undefined: dict[str, str] = field(default_factory=dict)
-    bounds: dict[str, float] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
 
 
 class Tiles:
@@ -78,39 +60,36 @@ class Tiles:
         return float(np.mean(known)) if known else None
 
 
-def evaluate_parts(rows: Sequence[PartRow]) -> PartEvaluation:
+def evaluate_parts(rows: Sequence[PartRow]) -> Evaluation:
     """Compute all metrics that need no threshold."""
     tiles = Tiles(rows)
-    metrics: dict[str, float | None] = {}
+    found: dict[str, float | None] = {}
     for name in tiles.scores:
         suffix = f"_{name}" if name else ""
-        metrics[f"tile_auroc{suffix}"] = tiles.area(name, tiles.defective, tiles.faultless)
-        metrics[f"tile_auroc_macro{suffix}"] = tiles.macro(name)
-        metrics[f"tile_auroc_within{suffix}"] = tiles.area(name, tiles.paired, tiles.beside)
-        metrics[f"tile_auroc_gap{suffix}"] = tiles.area(name, tiles.beside, tiles.faultless)
+        found[f"tile_auroc{suffix}"] = tiles.area(name, tiles.defective, tiles.faultless)
+        found[f"tile_auroc_macro{suffix}"] = tiles.macro(name)
+        found[f"tile_auroc_within{suffix}"] = tiles.area(name, tiles.paired, tiles.beside)
+        found[f"tile_auroc_gap{suffix}"] = tiles.area(name, tiles.beside, tiles.faultless)
     curve = tiles.curve("", tiles.defective, tiles.faultless)
-    metrics["tile_ap"] = auc.average_precision(curve)
-    metrics["strip_auroc"] = _strip_auroc(rows)
+    found["tile_ap"] = auc.average_precision(curve)
+    found["image_auroc"] = _image_auroc(rows)
     pixels = _pixels(rows)
-    metrics |= {name: value for name, (value, _) in pixels.items()}
+    found |= {name: value for name, (value, _) in pixels.items()}
 
     reasons = {
         "tile_auroc_macro": "no group has both defective tiles and faultless pictures",
         "tile_auroc_within": "no picture has both defective and clean tiles",
         "tile_auroc_gap": "pictures with defective and clean tiles, and faultless pictures, are both needed",
-        "strip_auroc": "defective and faultless pictures are both needed",
+        "image_auroc": "defective and faultless pictures are both needed",
         "pixel_auroc": "no masks, or none with both defective and clean pixels",
         "aupro": "no masks, or none with both defective and clean pixels",
     }
     label = [row.label for row in rows]
-    return PartEvaluation(
+    metrics, undefined = split_undefined(found, reasons, f"tiles: {curve.undefined}")
+    return Evaluation(
         metrics=metrics,
-        undefined={
-            name: next((why for start, why in reasons.items() if name.startswith(start)), f"tiles: {curve.undefined}")
-            for name, value in metrics.items()
-            if value is None
-        },
-        bounds={name: bound for name, (value, bound) in pixels.items() if value is not None},
+        undefined=undefined,
+        details={"rounding": {name: bound for name, (value, bound) in pixels.items() if value is not None}},
         counts={
             "pictures": len(rows),
             "defective_pictures": label.count(1),
@@ -123,32 +102,41 @@ def evaluate_parts(rows: Sequence[PartRow]) -> PartEvaluation:
     )
 
 
-def f1_score(rows: Sequence[PartRow], tile_threshold: float) -> float | None:
-    """F1 of calling the tiles above the threshold defective, those of faultless pictures being the others."""
+def judge_thresholds(
+    evaluation: Evaluation, rows: Sequence[PartRow], threshold: float | None, pixel_threshold: float | None
+) -> None:
+    """Add what needs thresholds: ``f1`` of the tiles, and the tables by group and kind of defect."""
     tiles = Tiles(rows)
-    curve = tiles.curve("", tiles.defective, tiles.faultless)
-    used = tiles.defective | tiles.faultless
-    return None if curve.undefined else auc.f1_score(tiles.scores[""][used], tiles.defective[used], tile_threshold)
+    undefined = tiles.curve("", tiles.defective, tiles.faultless).undefined
+    if undefined or threshold is None:
+        why = f"tiles: {undefined}" if undefined else "the model has no calibrated threshold"
+        evaluation.undefined["f1"] = why
+    else:
+        used = tiles.defective | tiles.faultless
+        evaluation.metrics["f1"] = auc.f1_score(tiles.scores[""][used], tiles.defective[used], threshold)
+    known = {"threshold": threshold, "pixel_threshold": pixel_threshold}
+    evaluation.details.update({name: value for name, value in known.items() if value is not None})
+    evaluation.groups.update(group=_by_group(rows, threshold), defect=_by_defect(rows, threshold))
 
 
-def by_group(rows: Sequence[PartRow], tile_threshold: float | None) -> dict[str, Figures]:
+def _by_group(rows: Sequence[PartRow], threshold: float | None) -> dict[str, Figures]:
     """Judge every group on its own."""
     names = sorted({row.group for row in rows})
-    return {name: _figures([row for row in rows if row.group == name], tile_threshold) for name in names}
+    return {name: _figures([row for row in rows if row.group == name], threshold) for name in names}
 
 
-def by_defect(rows: Sequence[PartRow], tile_threshold: float | None) -> dict[str, Figures]:
+def _by_defect(rows: Sequence[PartRow], threshold: float | None) -> dict[str, Figures]:
     """Judge every kind of defect against the faultless pictures of the groups it occurs in."""
     found: dict[str, Figures] = {}
     for name in sorted({row.defect for row in rows if row.label == 1}):
         own = [row for row in rows if row.label == 1 and row.defect == name]
         groups = {row.group for row in own}
         rivals = [row for row in rows if row.label == 0 and row.group in groups]
-        found[name] = _figures([*own, *rivals], tile_threshold)
+        found[name] = _figures([*own, *rivals], threshold)
     return found
 
 
-def _figures(rows: Sequence[PartRow], tile_threshold: float | None) -> Figures:
+def _figures(rows: Sequence[PartRow], threshold: float | None) -> Figures:
     tiles = Tiles(rows)
     defective = [row for row in rows if row.label == 1]
     figures: Figures = {
@@ -157,13 +145,13 @@ def _figures(rows: Sequence[PartRow], tile_threshold: float | None) -> Figures:
         "defective_tiles": int(tiles.defective.sum()),
         "tile_auroc": tiles.area("", tiles.defective, tiles.faultless),
         "tile_auroc_within": tiles.area("", tiles.paired, tiles.beside),
-        "strip_auroc": _strip_auroc(rows),
+        "image_auroc": _image_auroc(rows),
         **{name: value for name, (value, _) in _pixels(rows).items()},
     }
-    if tile_threshold is not None:
-        above = tiles.scores[""] > tile_threshold
+    if threshold is not None:
+        above = tiles.scores[""] > threshold
         figures["tiles_found"] = _share(above[tiles.defective])
-        figures["pictures_found"] = _share([bool((row.tile_score > tile_threshold).any()) for row in defective])
+        figures["pictures_found"] = _share([bool((row.tile_score > threshold).any()) for row in defective])
         figures["false_alarms"] = _share(above[tiles.faultless])
     return figures
 
@@ -175,7 +163,7 @@ def _pixels(rows: Sequence[PartRow]) -> dict[str, tuple[float | None, float]]:
     return {name: value or (None, 0.0) for name, value in found.items()}
 
 
-def _strip_auroc(rows: Sequence[PartRow]) -> float | None:
+def _image_auroc(rows: Sequence[PartRow]) -> float | None:
     known = [row for row in rows if row.label != UNKNOWN_LABEL]
     return auc.auroc(auc.rank_curve([row.score for row in known], [row.label for row in known]))
 

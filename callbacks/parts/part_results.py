@@ -1,21 +1,20 @@
-"""What a test on inspected parts leaves behind: results.json, scores.csv and tables on the screen."""
+"""What a test on inspected parts writes to scores.csv, and prints."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
-from callbacks.parts.part_evaluation import Figures, PartEvaluation
+from callbacks.evaluation import Evaluation
 from callbacks.parts.part_table import PartRow
-from callbacks.results import write_record, write_rows
 
 _PER_GROUP = {
     "defective_tiles": "defective\ntiles",
     "tile_auroc": "tile\nauroc",
     "tile_auroc_within": "within",
-    "strip_auroc": "strip\nauroc",
+    "image_auroc": "image\nauroc",
     "aupro": "aupro",
     "tiles_found": "tiles\nfound",
     "false_alarms": "false\nalarms",
@@ -28,30 +27,10 @@ _WITH_ALTERNATIVES = {
 }
 
 
-def write_part_results(
-    path: Path,
-    evaluation: PartEvaluation,
-    groups: Mapping[str, Figures],
-    defects: Mapping[str, Figures],
-    about: Mapping[str, Any],
-) -> None:
-    """Write metrics at the top level (undefined ones as null), then reasons, counts, tables and ``about``."""
-    record = {
-        **evaluation.metrics,
-        "undefined": evaluation.undefined,
-        "rounding": evaluation.bounds,
-        "counts": evaluation.counts,
-        "groups": groups,
-        "defects": defects,
-        **about,
-    }
-    write_record(path, record)
-
-
-def write_part_scores(path: Path, rows: Sequence[PartRow]) -> None:
-    """Write one row per tile: picture, group, defect, place in pixels, score, label (-1 unknown), alternatives."""
-    names = list(rows[0].alternatives) if rows else []
-    header = ["picture", "group", "defect", "top", "left", "height", "width", "score", "label", *names]
+def part_scores(rows: Sequence[PartRow]) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+    """Return one row per tile: picture, group, defect, place in pixels, score, label (-1 unknown), alternatives."""
+    names = list(rows[0].alternatives)
+    header = ["name", "group", "defect", "top", "left", "height", "width", "score", "label", *names]
     cells = (
         [row.name, row.group, row.defect, *tile]
         for row in rows
@@ -63,34 +42,36 @@ def write_part_scores(path: Path, rows: Sequence[PartRow]) -> None:
             strict=True,
         )
     )
-    write_rows(path, header, cells)
+    return header, cells
 
 
-def print_part_results(evaluation: PartEvaluation, groups: Mapping[str, Figures], names: Sequence[str]) -> None:
-    """Print the metrics, the model's beside those of the alternatives ``names``, and the groups."""
-    counts = evaluation.counts
+def part_tables(evaluation: Evaluation) -> list[RenderableType]:
+    """Return what is printed: the metrics, the model's beside those of the alternatives, and the groups."""
+    metrics, counts = evaluation.metrics, evaluation.counts
     title = (
         f"{counts['pictures']} pictures, {counts['defective_pictures']} defective; tiles: {counts['defective_tiles']} "
         f"defective, {counts['clean_tiles_beside_defects']} clean beside them, "
         f"{counts['faultless_tiles']} of faultless pictures"
     )
+    every = [*metrics, *evaluation.undefined]
+    names = [name.removeprefix("tile_auroc_gap_") for name in every if name.startswith("tile_auroc_gap_")]
     beside = Table("score", *_WITH_ALTERNATIVES.values())
     for suffix, name in (("", "model"), *((f"_{name}", name) for name in names)):
-        beside.add_row(name, *(_cell(evaluation.metrics[metric + suffix]) for metric in _WITH_ALTERNATIVES))
+        beside.add_row(name, *(_cell(metrics.get(metric + suffix)) for metric in _WITH_ALTERNATIVES))
     shown = {f"{metric}_{name}" for metric in _WITH_ALTERNATIVES for name in names} | set(_WITH_ALTERNATIVES)
     alone = Table("metric", "model")
-    for metric, value in evaluation.metrics.items():
+    for metric in every:
         if metric not in shown:
-            alone.add_row(metric, _cell(value))
-    console = Console()
-    console.print(title, beside, alone)
-    for metric, reason in evaluation.undefined.items():
-        if metric not in shown or metric in _WITH_ALTERNATIVES:
-            console.print(f"{metric}: undefined ({reason})", style="dim")
+            alone.add_row(metric, _cell(metrics.get(metric)))
+    reasons = [
+        Text(f"{metric}: undefined ({reason})", style="dim")
+        for metric, reason in evaluation.undefined.items()
+        if metric not in shown or metric in _WITH_ALTERNATIVES
+    ]
     per_group = Table("group", *_PER_GROUP.values())
-    for name, figures in groups.items():
+    for name, figures in evaluation.groups["group"].items():
         per_group.add_row(name, *(_cell(figures.get(column)) for column in _PER_GROUP))
-    console.print(per_group)
+    return [title, beside, alone, *reasons, per_group]
 
 
 def _cell(value: float | None) -> str:

@@ -1,23 +1,17 @@
 """How good the pictures drawn to sound are, and whether they follow it, at validation and at test."""
 
-import time
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from rich.console import Console
-from rich.table import Table
+from lightning.pytorch import LightningModule, Trainer
 
-from callbacks.figures import log_figures
-from callbacks.results import about_run, write_record, write_rows
+from callbacks.evaluation import Evaluation, EvaluationCallback
 from callbacks.sound.audio_video_table import PieceTable
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.protocols import HasRates
 
-HEADLINE = "l1"
 
-
-class AudioVideoMetrics(Callback):
+class AudioVideoMetrics(EvaluationCallback[PieceTable, PieceTable]):
     """Judges the ``DrawnClips`` that a module's validation and test steps return.
 
     Each is computed once per run over the pieces of all processes and logged as ``val/<name>`` or
@@ -39,82 +33,34 @@ class AudioVideoMetrics(Callback):
         undefined: reason by logged name of what had no value in the last validation or test.
     """
 
-    def __init__(self) -> None:
-        self.undefined: dict[str, str] = {}
-        self._table = PieceTable()
-        self._began = 0.0
-        self._said: set[str] = set()
+    judged, headline = DrawnClips, "l1"
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start an empty table."""
-        self._table = PieceTable()
+    def new_table(self, trainer: Trainer) -> PieceTable:
+        """Return an empty table of pieces."""
+        return PieceTable()
 
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start an empty table; our own table of results takes the place of Lightning's."""
-        self._table, self._began = PieceTable(), time.monotonic()
-        trainer.test_loop.verbose = False
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def collect(self, table: PieceTable, outputs: Any, batch: Any, trainer: Trainer) -> None:
         """Measure what was drawn to a batch."""
-        if isinstance(outputs, DrawnClips) and isinstance(batch, AudioVideoBatch) and not trainer.sanity_checking:
-            data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
-            if not isinstance(data, HasRates):
-                raise TypeError(f"{type(data).__name__} has no sample_rate and fps, which AudioVideoMetrics needs")
-            self._table.add(outputs, batch, data.sample_rate, data.fps)
+        assert isinstance(batch, AudioVideoBatch)
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+        if not isinstance(data, HasRates):
+            raise TypeError(f"{type(data).__name__} has no sample_rate and fps, which AudioVideoMetrics needs")
+        table.add(outputs, batch, data.sample_rate, data.fps)
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Measure what was drawn to a batch."""
-        self.on_validation_batch_end(trainer, pl_module, outputs, batch, batch_idx, dataloader_idx)
+    def gather(self, table: PieceTable) -> PieceTable:
+        """Return the table of all processes together."""
+        return table.gather()
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log ``val/<metric>`` on every process."""
-        if not trainer.sanity_checking:
-            self._judge(pl_module, "val", self._table.gather())
+    def evaluate(self, rows: PieceTable, stage: str, trainer: Trainer, pl_module: LightningModule) -> Evaluation:
+        """Return the means over all frames, pieces and clips; nothing of nothing."""
+        if not rows:
+            return Evaluation()
+        metrics, undefined = rows.evaluation()
+        counts = {"clips": len(rows.clips()), "pieces": len(rows)}
+        return Evaluation(metrics=metrics, undefined=undefined, counts=counts)
 
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log ``test/<metric>``, write the files and print the table."""
-        table = self._table.gather()
-        metrics = self._judge(pl_module, "test", table)
-        if not trainer.is_global_zero:
-            return
-        clips, folder = table.clips(), Path(trainer.default_root_dir)
-        reasons = {name.removeprefix("test/"): reason for name, reason in self.undefined.items()}
-        counts = {"clips": len(clips), "pieces": len(table.rows)}
-        about = about_run(trainer, pl_module) | {"test_seconds": round(time.monotonic() - self._began, 3)}
-        write_record(folder / "results.json", {**metrics, "undefined": reasons, "counts": counts, **about})
-        names = list(next(iter(clips.values())))
-        write_rows(folder / "scores.csv", ["clip", *names], ([clip, *row.values()] for clip, row in clips.items()))
-        _print(metrics, reasons, counts)
-
-    def _judge(self, pl_module: LightningModule, stage: str, table: PieceTable) -> dict[str, float]:
-        if not table.rows:
-            raise RuntimeError(f"{type(pl_module).__name__} returned no DrawnClips at {stage}: nothing to judge")
-        metrics, undefined = table.evaluation()
-        self.undefined = log_figures(pl_module, stage, metrics, undefined, headline=HEADLINE, said=self._said)
-        return metrics
-
-
-def _print(metrics: dict[str, float], undefined: dict[str, str], counts: dict[str, int]) -> None:
-    title = ", ".join(f"{count} {name}" for name, count in counts.items())
-    table = Table("metric", "value", title=title, title_justify="left")
-    for name, value in metrics.items():
-        table.add_row(name, f"{value:.4f}")
-    for name, reason in undefined.items():
-        table.add_row(name, f"undefined ({reason})", style="dim")
-    Console().print(table)
+    def scores(self, rows: PieceTable) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        """Return one row per clip, with its figures."""
+        clips = rows.clips()
+        header = ["name", *next(iter(clips.values()))]
+        return header, ([clip, *figures.values()] for clip, figures in clips.items())

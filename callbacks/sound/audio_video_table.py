@@ -42,6 +42,9 @@ class PieceTable:
 
     rows: dict[int, tuple[str, Row]] = field(default_factory=dict)
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def add(self, drawn: DrawnClips, batch: AudioVideoBatch, rate: int, fps: float) -> None:
         """Measure every piece of a batch.
 

@@ -67,9 +67,9 @@ def test_fit_test_and_predict_leave_their_files(words, source, tmp_path):
     run = latest(tmp_path)
     results = json.loads((run / "results.json").read_text())
     for name in ("tile_auroc", "tile_auroc_macro", "tile_auroc_within", "pixel_auroc", "aupro", "tile_ap"):
-        assert 0 <= results[name] <= 1
+        assert 0 <= results["metrics"][name] <= 1
     for kind in (*KINDS, "baseline_blur", "baseline_mahalanobis"):
-        assert 0 <= results[f"tile_auroc_{kind}"] <= 1
+        assert 0 <= results["metrics"][f"tile_auroc_{kind}"] <= 1
     assert {path.name for path in (run / "checkpoints").glob("*.ckpt")} == {"best.ckpt", "last.ckpt"}
     with (run / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))

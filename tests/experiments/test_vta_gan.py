@@ -69,8 +69,10 @@ def words(source, tmp_path, monkeypatch):
 def check(run: Path) -> None:
     """A run folder holds all that the README promises, with finite numbers."""
     results = json.loads((run / "results.json").read_text())
-    assert {"frame_auroc_micro", "frame_auroc_minmax", "frame_auroc_macro", "frame_ap", "frame_eer"} <= set(results)
-    assert 0 <= results["frame_auroc_micro"] <= 1
+    metrics = results["metrics"]
+    assert {"frame_auroc_micro", "frame_auroc_minmax", "frame_auroc_macro", "frame_ap", "frame_eer"} <= set(metrics)
+    assert 0 <= metrics["frame_auroc_micro"] <= 1
+    assert (results["system"], results["complete"]) == ("VTAGAN", True)
     with (run / "scores.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 2 * FRAMES
     with (run / "metrics.csv").open() as file:

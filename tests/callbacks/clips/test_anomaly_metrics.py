@@ -11,6 +11,7 @@ from sklearn import metrics
 from torch.utils.data import DataLoader
 
 from callbacks import AnomalyMetrics, Checkpoints
+from callbacks.results import read_results
 
 
 class Replay(LightningModule):
@@ -85,11 +86,14 @@ def test_test_writes_what_scikit_learn_says(tmp_path, make_scores, windows, batc
         "frame_auroc_macro": np.mean(list(per_video.values())),
         "frame_ap": metrics.average_precision_score(label, score),
         "frame_auroc_micro_frame_index": metrics.roc_auc_score(label, [key[1] for key in keys]),
-        "f1_at_threshold": metrics.f1_score(label, score > 0.5),
+        "f1": metrics.f1_score(label, score > 0.5),
     }
     for name, value in expected.items():
-        assert results[name] == pytest.approx(value, abs=1e-12), name
-    assert results["frame_auroc_by_video"] == pytest.approx(per_video | {"clip1": None})
+        assert results["metrics"][name] == pytest.approx(value, abs=1e-12), name
+    videos = results["groups"]["video"]
+    assert {name: one["frame_auroc"] for name, one in videos.items()} == pytest.approx(per_video | {"clip1": None})
+    assert [one["frames"] for one in videos.values()] == [9, 6, 11]
+    assert sum(one["anomalous_frames"] for one in videos.values()) == label.sum()
     assert results["counts"] == {
         "videos": 3,
         "videos_in_macro": 2,
@@ -98,14 +102,15 @@ def test_test_writes_what_scikit_learn_says(tmp_path, make_scores, windows, batc
         "anomalous_frames": int(label.sum()),
     }
     assert results["threshold"] == 0.5
-    assert {"pixel_auroc", "frame_eer", "frame_auroc_micro_baseline", "seed", "versions", "date"} <= results.keys()
-    assert logged["test/frame_auroc_micro"] == pytest.approx(results["frame_auroc_micro"], abs=1e-6)
+    assert {"pixel_auroc", "frame_eer", "frame_auroc_micro_baseline"} <= results["metrics"].keys()
+    assert logged["test/frame_auroc_micro"] == pytest.approx(results["metrics"]["frame_auroc_micro"], abs=1e-6)
+    assert read_results(tmp_path) == results
     printed = capsys.readouterr().out
     assert printed.count("frame_auroc_macro") == 1  # Lightning's own table is off
 
     rows = list(csv.DictReader((tmp_path / "scores.csv").open()))
-    assert list(rows[0]) == ["video", "frame", "score", "label", "baseline"]
-    assert [(row["video"], int(row["frame"])) for row in rows] == keys
+    assert list(rows[0]) == ["name", "frame", "score", "label", "baseline"]
+    assert [(row["name"], int(row["frame"])) for row in rows] == keys
     np.testing.assert_allclose([float(row["score"]) for row in rows], score, rtol=1e-8)
     assert [int(row["label"]) for row in rows] == label.tolist()
 
@@ -121,7 +126,7 @@ def test_pixel_auroc_is_that_of_all_pixels_without_the_letterbox(tmp_path, make_
         pixels.append(full[..., 2:10, :].flatten())
         truth.append(batch.mask[..., 2:10, :].flatten())
     expected = metrics.roc_auc_score(torch.cat(truth), torch.cat(pixels))
-    assert json.loads((tmp_path / "results.json").read_text())["pixel_auroc"] == pytest.approx(expected, abs=1e-12)
+    assert read_results(tmp_path)["metrics"]["pixel_auroc"] == pytest.approx(expected, abs=1e-12)
 
 
 def test_unknown_labels_are_written_but_not_judged(tmp_path, make_scores, windows):
@@ -132,7 +137,7 @@ def test_unknown_labels_are_written_but_not_judged(tmp_path, make_scores, window
         trainer(tmp_path / name, AnomalyMetrics(plots=False)).test(Replay(), loader(make_scores, rows, 4))
         results[name] = json.loads((tmp_path / name / "results.json").read_text())
     for metric in ("frame_auroc_micro", "frame_auroc_minmax", "frame_ap", "pixel_auroc", "frame_eer"):
-        assert results["known"][metric] == results["hidden"][metric]
+        assert results["known"]["metrics"][metric] == results["hidden"]["metrics"][metric]
     assert results["hidden"]["counts"]["frames"] == 20
     assert len((tmp_path / "hidden/scores.csv").read_text().splitlines()) == 1 + 26
 
@@ -145,14 +150,22 @@ def test_one_class_is_undefined_and_never_a_number(tmp_path, make_scores, window
         logged = trainer(tmp_path, AnomalyMetrics(plots=False)).test(Replay(), loader(make_scores, normal, 4))
     assert logged == [{}]
     results = json.loads((tmp_path / "results.json").read_text())
-    assert "frame_auroc_micro" not in results
+    assert results["metrics"] == {}
     assert {"frame_auroc_micro", "frame_eer", "pixel_auroc", "frame_auroc_macro"} <= results["undefined"].keys()
 
 
 def test_no_masks_leave_the_pixels_undefined(tmp_path, make_scores, windows):
-    trainer(tmp_path, AnomalyMetrics(plots=False)).test(Replay(), loader(make_scores, windows, 4, masks=False))
+    trainer(tmp_path, AnomalyMetrics(plots=False)).test(Replay(0.5), loader(make_scores, windows, 4, masks=False))
     results = json.loads((tmp_path / "results.json").read_text())
     assert list(results["undefined"]) == ["pixel_auroc"]
+
+
+def test_without_a_threshold_there_is_no_f1(tmp_path, make_scores, windows):
+    logged = trainer(tmp_path, AnomalyMetrics(plots=False)).test(Replay(), loader(make_scores, windows, 4))[0]
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["undefined"] == {"f1": "the model has no calibrated threshold"}
+    assert "threshold" not in results
+    assert "test/f1" not in logged
 
 
 def test_validation_feeds_the_checkpoint_and_ignores_calibration(tmp_path, make_scores, windows, recwarn):

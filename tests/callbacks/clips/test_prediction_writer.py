@@ -106,13 +106,13 @@ def test_writes_table_timeline_and_film_of_every_video(tmp_path, sources):
     folder = predict(tmp_path, sources)
     for source in sources:
         rows = list(csv.DictReader((folder / source.name / "scores.csv").open()))
-        assert list(rows[0]) == ["video", "frame", "time", "score", "anomalous"]
+        assert list(rows[0]) == ["name", "frame", "time", "score", "anomalous"]
         assert [int(row["frame"]) for row in rows] == list(range(source.frames))
         expected = score_of(source.name, torch.arange(source.frames))
         np.testing.assert_allclose([float(row["score"]) for row in rows], expected, atol=1e-6)
         assert [row["anomalous"] == "1" for row in rows] == (expected > 1.0).tolist()
         assert float(rows[-1]["time"]) == pytest.approx((source.frames - 1) / 12.5, abs=1e-3)
-        assert {row["video"] for row in rows} == {source.name}
+        assert {row["name"] for row in rows} == {source.name}
         assert cv2.imread(str(folder / source.name / "timeline.png")).shape[1] > 1000
         with av.open(str(folder / source.name / "overlay.mp4")) as film:
             stream = film.streams.video[0]
@@ -132,7 +132,7 @@ def test_the_border_is_red_where_the_score_is_above_the_threshold(tmp_path, sour
 @pytest.mark.parametrize("overlay", [True, False])
 def test_without_a_threshold_nothing_is_called_anomalous(tmp_path, sources, overlay):
     folder = predict(tmp_path, sources, threshold=float("nan"), overlay=overlay)
-    assert (folder / "a/scores.csv").read_text().splitlines()[0] == "video,frame,time,score"
+    assert (folder / "a/scores.csv").read_text().splitlines()[0] == "name,frame,time,score"
     assert (folder / "a/overlay.mp4").exists() == overlay
     assert (folder / "a/timeline.png").exists()
 

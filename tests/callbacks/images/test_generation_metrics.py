@@ -15,6 +15,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 from callbacks import Checkpoints, GenerationMetrics
 from callbacks.images.feature_extractor import INCEPTION_FILE, InceptionFeatures, RandomConvFeatures
 from callbacks.images.sample_quality import Spread, frechet_distance, kernel_distance
+from callbacks.results import read_results
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
 
@@ -148,14 +149,17 @@ def test_test_writes_what_the_references_say(tmp_path, batch_size, capsys):
         "kid_random_conv_mean_picture": sklearn_kernel(real, repeated),
         "kid_random_conv_halves": kernel_distance(torch.tensor(real[::2]), torch.tensor(real[1::2])),
     }
-    assert not [name for name, value in expected.items() if results[name] != pytest.approx(value, rel=1e-5, abs=1e-6)]
-    assert "fid_random_conv_halves" not in results  # of half as many pictures: larger, whatever they show
-    assert logged["test/fid_random_conv"] == pytest.approx(results["fid_random_conv"], rel=1e-6)
+    found = results["metrics"]
+    assert not [name for name, value in expected.items() if found[name] != pytest.approx(value, rel=1e-5, abs=1e-6)]
+    assert "fid_random_conv_halves" not in found  # of half as many pictures: larger, whatever they show
+    assert logged["test/fid_random_conv"] == pytest.approx(found["fid_random_conv"], rel=1e-6)
     assert "test/fid_random_conv_mean_picture" not in logged
     assert results["counts"] == {"pictures": 23, "samples": 23, "latent_dim": D}
-    assert results["kl_by_dimension"] == pytest.approx(whole.kl.mean(0).tolist())
+    dimensions = results["groups"]["dimension"]
+    assert [one["kl"] for one in dimensions.values()] == pytest.approx(whole.kl.mean(0).tolist())
+    assert list(dimensions) == [str(number) for number in range(D)]
     assert results["undefined"] == {}
-    assert {"seed", "versions", "checkpoint", "date"} <= results.keys()
+    assert read_results(tmp_path) == results
     table = list(csv.DictReader((tmp_path / "scores.csv").open()))
     assert [row["name"] for row in table] == whole.name
     each = [
@@ -188,17 +192,17 @@ def test_validation_decodes_the_same_samples_and_the_test_others(tmp_path, recwa
 def test_one_repeated_sample_has_no_diversity(tmp_path):
     with pytest.warns(UserWarning, match="only"):
         trainer(tmp_path, GenerationMetrics()).test(Replay(contrast=0.0), loader(rows()))
-    assert json.loads((tmp_path / "results.json").read_text())["sample_diversity"] == pytest.approx(0, abs=1e-6)
+    assert read_results(tmp_path)["metrics"]["sample_diversity"] == pytest.approx(0, abs=1e-6)
 
 
 def test_a_single_picture_has_no_distances(tmp_path):
     callback = GenerationMetrics()
-    with pytest.warns(UserWarning, match=r"test/fid_random_conv has no value: the split has a single picture"):
+    with pytest.warns(UserWarning, match=r"test has no value \(the split has a single picture\): .*fid_random_conv"):
         trainer(tmp_path, callback).test(Replay(), loader(rows(1)))
     results = json.loads((tmp_path / "results.json").read_text())
     assert set(results["undefined"]) == {"active_units", "fid_random_conv", "kid_random_conv", "sample_diversity"}
-    assert "psnr" in results
-    assert "fid_random_conv" not in results
+    assert "psnr" in results["metrics"]
+    assert "fid_random_conv" not in results["metrics"]
 
 
 def test_exact_reconstructions_have_no_psnr(tmp_path):
@@ -247,10 +251,8 @@ def test_two_processes_give_the_numbers_of_one(tmp_path, unused_port):
         trainer(tmp_path / "one", GenerationMetrics()).test(Replay(), loader(rows(), 2))
     multiprocessing.start_processes(run_rank, (2, unused_port, tmp_path / "two"), nprocs=2, start_method="fork")
     one, two = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("one", "two"))
-    own = {"date", "test_seconds", "processes", "kl_by_dimension"}
-    numbers = {name: value for name, value in one.items() if isinstance(value, float) and name not in own}
-    assert len(numbers) > 10
-    assert {name: two[name] for name in numbers} == pytest.approx(numbers, rel=1e-6, abs=1e-9)
+    assert len(one["metrics"]) > 10
+    assert two["metrics"] == pytest.approx(one["metrics"], rel=1e-6, abs=1e-9)
     assert two["counts"] == one["counts"]  # 23 pictures: the sampler has repeated one
 
 

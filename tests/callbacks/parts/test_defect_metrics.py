@@ -14,6 +14,7 @@ from sklearn import metrics
 from torch.utils.data import DataLoader
 
 from callbacks import Checkpoints, DefectMetrics
+from callbacks.results import read_results
 from datamodules.batches import PartScores
 
 S, ROWS, COLUMNS, START = 8, 2, 6, 8  # tiles of 8 pixels, the first column of them is machine
@@ -145,24 +146,25 @@ def test_test_writes_what_scikit_learn_says(tmp_path, capsys):
         expected = expected_tile_metrics(parts, score)
         assert len(set(expected.values())) == 4
         for name, value in expected.items():
-            assert results[name + suffix] == pytest.approx(value, abs=1e-12), name + suffix
+            assert results["metrics"][name + suffix] == pytest.approx(value, abs=1e-12), name + suffix
             assert logged[f"test/{name}{suffix}"] == pytest.approx(value, abs=1e-6)
     judged = [one for one in parts if one.label == 0 or (one.tile_label == 1).any()]
     used = [(one.tile_label == 1) | torch.tensor(one.label == 0) for one in judged]
     score = torch.cat([one.tile_score[rows] for one, rows in zip(judged, used, strict=True)]).double().numpy()
     truth = torch.cat([one.tile_label[rows] for one, rows in zip(judged, used, strict=True)]).numpy()
-    assert results["tile_ap"] == pytest.approx(metrics.average_precision_score(truth, score), abs=1e-12)
-    assert results["f1"] == pytest.approx(metrics.f1_score(truth, score > 3.0), abs=1e-12)
+    assert results["metrics"]["tile_ap"] == pytest.approx(metrics.average_precision_score(truth, score), abs=1e-12)
+    assert results["metrics"]["f1"] == pytest.approx(metrics.f1_score(truth, score > 3.0), abs=1e-12)
     known = [one for one in parts if one.label >= 0]
     strips = metrics.roc_auc_score([one.label for one in known], [float(one.score) for one in known])
-    assert results["strip_auroc"] == pytest.approx(strips, abs=1e-12)
+    assert results["metrics"]["image_auroc"] == pytest.approx(strips, abs=1e-12)
     masked = [one for one in known if one.mask is not None]
     heat = np.concatenate([one.heat[:, START:].double().numpy().ravel() for one in masked])
     mask = np.concatenate([one.mask[:, START:].numpy().ravel() for one in masked])
     rounding = results["rounding"]
     assert 0 < rounding["pixel_auroc"] < 1e-3
-    assert results["pixel_auroc"] == pytest.approx(metrics.roc_auc_score(mask, heat), abs=rounding["pixel_auroc"])
-    assert 0.2 < results["aupro"] < 1
+    pixels = results["metrics"]["pixel_auroc"]
+    assert pixels == pytest.approx(metrics.roc_auc_score(mask, heat), abs=rounding["pixel_auroc"])
+    assert 0.2 < results["metrics"]["aupro"] < 1
     assert results["undefined"] == {}
     assert results["counts"] == {
         "pictures": 12,
@@ -173,8 +175,8 @@ def test_test_writes_what_scikit_learn_says(tmp_path, capsys):
         "faultless_tiles": 60,
         "clean_tiles_beside_defects": 24,
     }
-    assert results["tile_threshold"] == results["pixel_threshold"] == 3.0
-    assert {"seed", "versions", "date", "checkpoint"} <= results.keys()
+    assert results["threshold"] == results["pixel_threshold"] == 3.0
+    assert read_results(tmp_path) == results
     printed = capsys.readouterr().out
     assert printed.count("tile_auroc ") == 1  # Lightning's own table is off
     assert "score" in printed
@@ -182,12 +184,12 @@ def test_test_writes_what_scikit_learn_says(tmp_path, capsys):
     assert "blur" in printed
 
     rows = list(csv.DictReader((tmp_path / "scores.csv").open()))
-    header = ["picture", "group", "defect", "top", "left", "height", "width", "score", "label", "blur"]
+    header = ["name", "group", "defect", "top", "left", "height", "width", "score", "label", "blur"]
     assert list(rows[0]) == header
     assert len(rows) == 120
     row = rows[6 * 10 + 7]
     one = parts[6]
-    assert (row["picture"], row["group"], row["defect"]) == (one.name, "0", "hole")
+    assert (row["name"], row["group"], row["defect"]) == (one.name, "0", "hole")
     assert [int(row[key]) for key in header[3:7]] == one.tile[7].tolist()
     assert float(row["score"]) == pytest.approx(float(one.tile_score[7]), rel=1e-8)
     assert int(row["label"]) == int(one.tile_label[7])
@@ -196,9 +198,9 @@ def test_test_writes_what_scikit_learn_says(tmp_path, capsys):
 def test_tables_judge_every_group_and_every_kind_of_defect(tmp_path):
     parts = make_parts()
     results, _ = run_test(tmp_path, parts, threshold=3.0)
-    assert list(results["groups"]) == ["0", "1", "2"]
+    assert list(results["groups"]["group"]) == ["0", "1", "2"]
     own = [one for one in parts if one.group == "1"]
-    group = results["groups"]["1"]
+    group = results["groups"]["group"]["1"]
     assert group["tile_auroc"] == pytest.approx(
         area(tiles(own, lambda one: one.label == 1, 1), tiles(own, lambda one: one.label == 0, 0))
     )
@@ -209,18 +211,19 @@ def test_tables_judge_every_group_and_every_kind_of_defect(tmp_path):
     assert group["pictures_found"] == pytest.approx(np.mean(found))
     alarms = torch.cat([one.tile_score for one in own if one.label == 0]) > 3.0
     assert group["false_alarms"] == pytest.approx(float(alarms.float().mean()))
-    only_good = results["groups"]["2"]
-    for name in ("tile_auroc", "tile_auroc_within", "strip_auroc", "pixel_auroc", "aupro", "tiles_found"):
+    only_good = results["groups"]["group"]["2"]
+    for name in ("tile_auroc", "tile_auroc_within", "image_auroc", "pixel_auroc", "aupro", "tiles_found"):
         assert only_good[name] is None, name
 
-    assert list(results["defects"]) == ["hole", "knot", "thread"]
-    thread = results["defects"]["thread"]  # occurs in group 1 alone, and is compared with its faultless pictures
+    assert list(results["groups"]["defect"]) == ["hole", "knot", "thread"]
+    # it occurs in group 1 alone, and is compared with its faultless pictures
+    thread = results["groups"]["defect"]["thread"]
     assert thread["tile_auroc"] == pytest.approx(
         area(tiles(parts, lambda one: one.defect == "thread", 1), tiles(own, lambda one: one.label == 0, 0))
     )
     assert (thread["pictures"], thread["defective_pictures"]) == (3, 1)
-    assert results["defects"]["knot"]["tile_auroc"] is None  # nobody says where it is
-    assert results["defects"]["knot"]["strip_auroc"] is not None
+    assert results["groups"]["defect"]["knot"]["tile_auroc"] is None  # nobody says where it is
+    assert results["groups"]["defect"]["knot"]["image_auroc"] is not None
 
 
 def test_within_knows_no_difference_between_recordings(tmp_path):
@@ -229,7 +232,8 @@ def test_within_knows_no_difference_between_recordings(tmp_path):
     for one in parts:
         one.tile_score = torch.full_like(one.tile_score, 5.0 if one.label == 1 else 1.0)
     results, _ = run_test(tmp_path, parts)
-    assert [results[f"tile_auroc{kind}"] for kind in ("", "_macro", "_gap", "_within")] == [1.0, 1.0, 1.0, 0.5]
+    found = results["metrics"]
+    assert [found[f"tile_auroc{kind}"] for kind in ("", "_macro", "_gap", "_within")] == [1.0, 1.0, 1.0, 0.5]
 
 
 def test_a_faultless_picture_needs_no_mask(tmp_path):
@@ -244,26 +248,23 @@ def test_a_faultless_picture_needs_no_mask(tmp_path):
     assert with_masks == without
 
 
-def test_one_class_is_null_and_never_a_number(tmp_path):
+def test_one_class_is_undefined_and_never_a_number(tmp_path):
     faultless = [one for one in make_parts() if one.label == 0]
     with pytest.warns(UserWarning, match="test has no value"):
         results, logged = run_test(tmp_path, faultless, threshold=3.0, plots=True)
-    names = {name for name in results if name.startswith("tile_au") or name in ("strip_auroc", "pixel_auroc", "aupro")}
-    assert len(names) == 11
-    for name in names | {"f1", "tile_ap"}:
-        assert results[name] is None
-        assert name in results["undefined"]
-        assert f"test/{name}" not in logged
+    names = [f"tile_auroc{kind}{score}" for kind in ("", "_macro", "_within", "_gap") for score in ("", "_blur")]
+    assert results["undefined"].keys() == {*names, "image_auroc", "pixel_auroc", "aupro", "f1", "tile_ap"}
+    assert results["metrics"] == logged == {}
     assert [path.name for path in (tmp_path / "plots").iterdir()] == ["scores.png"]
 
 
 def test_without_a_threshold_there_is_no_f1(tmp_path):
     results, logged = run_test(tmp_path, make_parts())
-    assert results["f1"] is None
-    assert results["undefined"] == {"f1": "the module has no calibrated threshold"}
+    assert "f1" not in results["metrics"]
+    assert results["undefined"] == {"f1": "the model has no calibrated threshold"}
     assert "test/f1" not in logged
-    assert "tile_threshold" not in results
-    assert "tiles_found" not in results["groups"]["0"]
+    assert not {"threshold", "pixel_threshold"} & results.keys()
+    assert "tiles_found" not in results["groups"]["group"]["0"]
 
 
 def test_draws_curves_and_scores(tmp_path):

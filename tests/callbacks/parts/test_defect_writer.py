@@ -98,28 +98,28 @@ def test_writes_maps_masks_boxes_tables_and_a_sheet(tmp_path, batches):
         {"x": 20, "y": 25, "width": 5, "height": 3, "area": 15, "score": 4.0},
     ]
     assert record == {
-        "picture": "torn",
+        "name": "torn",
         "group": "03",
         "width": W,
         "height": H,
         "start": START,
         "score": 9.0,
         "defective": True,
-        "tile_threshold": 6.0,
+        "threshold": 6.0,
         "pixel_threshold": 3.0,
     }
     assert json.loads((folder / "boxes/clean.json").read_text())["boxes"] == []
 
     rows = list(csv.DictReader((folder / "scores.csv").open()))
-    assert list(rows[0]) == ["picture", "group", "top", "left", "height", "width", "score", "defective"]
+    assert list(rows[0]) == ["name", "group", "top", "left", "height", "width", "score", "defective"]
     assert len(rows) == 3 * 10
-    torn = {(int(row["top"]), int(row["left"])): row for row in rows if row["picture"] == "torn"}
+    torn = {(int(row["top"]), int(row["left"])): row for row in rows if row["name"] == "torn"}
     assert (torn[0, 32]["score"], torn[0, 32]["defective"]) == ("9", "1")
     assert (torn[16, 16]["score"], torn[16, 16]["defective"]) == ("4", "0")  # above the pixel threshold only
     assert sum(row["defective"] == "1" for row in torn.values()) == 2
     pictures = list(csv.reader((folder / "pictures.csv").open()))
     assert pictures == [
-        ["picture", "group", "score", "defective", "boxes", "area"],
+        ["name", "group", "score", "defective", "boxes", "area"],
         ["clean", "03", "0", "0", "0", "0"],
         ["torn", "03", "9", "1", "2", "67"],
         ["sub/dir", "03", "12", "1", "1", "48"],

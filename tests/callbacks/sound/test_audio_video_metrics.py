@@ -8,6 +8,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from callbacks import AudioVideoMetrics
+from callbacks.results import read_results
 from callbacks.sound.audio_video_measures import av_align, motion_frames, onset_frames, ssim
 from callbacks.sound.audio_video_table import PieceTable
 from datamodules.batches import AudioVideoBatch, DrawnClips
@@ -214,12 +215,13 @@ def test_a_test_leaves_its_files_and_a_validation_logs(tmp_path, capsys):
     assert not (tmp_path / "results.json").exists()
     run.test(Painter(), Data())
     results = json.loads((tmp_path / "results.json").read_text())
-    assert results["shuffle_l1_increase_low"] == pytest.approx(0.2, abs=1e-6)
+    assert results["metrics"]["shuffle_l1_increase_low"] == pytest.approx(0.2, abs=1e-6)
     assert results["counts"] == {"clips": CLIPS, "pieces": 2 * CLIPS}
-    assert {"seed", "device", "versions", "undefined", "psnr", "ssim", "av_align"} <= set(results)
+    assert {"psnr", "ssim", "av_align"} <= results["metrics"].keys()
+    assert read_results(tmp_path) == results
     with (tmp_path / "scores.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["clip"] for row in rows] == [f"clip{n}" for n in range(CLIPS)]
+    assert [row["name"] for row in rows] == [f"clip{n}" for n in range(CLIPS)]
     assert float(rows[0]["l1"]) == pytest.approx(0.1, abs=1e-6)
     assert "shuffle_l1_increase" in capsys.readouterr().out
 
@@ -229,5 +231,5 @@ def test_a_module_that_draws_nothing_is_named(tmp_path):
         def test_step(self, batch, batch_idx):
             return None
 
-    with pytest.raises(RuntimeError, match="Silent returned no DrawnClips"):
+    with pytest.raises(RuntimeError, match=r"Silent\.test_step returned no DrawnClips"):
         trainer(tmp_path, AudioVideoMetrics()).test(Silent(), Data())

@@ -1,0 +1,218 @@
+"""The base of the callbacks that judge a split: collect, bring together, evaluate once, log, write, print."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+from callbacks.results import RESULTS, SCORES, about_run, write_record, write_rows
+from callbacks.wandb_run import show
+
+Figures = dict[str, float | int | None]
+"""Figures of one video, group or the like, by name; None where undefined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a split is worth; all of it stands in ``results.json``, see ``docs/results_format.md``.
+
+    Attributes:
+        metrics: finite value by name, without the stage; logged.
+        undefined: reason by name of every metric that has no value.
+        references: what is reached without learning, finite value by name; written beside the metrics, not logged.
+        counts: of what was judged.
+        groups: by what is grouped (``video``, ``defect``), by the name of the group: its figures.
+        details: further entries of the room, such as ``threshold``.
+    """
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    undefined: dict[str, str] = field(default_factory=dict)
+    references: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    groups: dict[str, dict[str, Figures]] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """Return its part of ``results.json``."""
+        return {
+            "metrics": self.metrics | self.references,
+            "undefined": self.undefined,
+            "counts": self.counts,
+            **self.details,
+            "groups": self.groups,
+        }
+
+
+TableT = TypeVar("TableT")
+RowsT = TypeVar("RowsT")
+
+
+class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
+    """Judges what a module's validation and test steps return, once over everything from all processes.
+
+    A metric thus depends neither on the batch size nor on the number of processes. It is logged as ``val/<name>`` or
+    ``test/<name>``; what is undefined is not, and a warning says why. The sanity check is not judged. A test also
+    prints a table and, but for ``fast_dev_run``, writes ``results.json`` and ``scores.csv`` into the run folder, and
+    plots where the room has some.
+
+    A room supplies its table of what was collected (``new_table``, ``collect``, ``gather``), its metrics
+    (``evaluate``) and the columns of ``scores.csv`` (``scores``).
+
+    Attributes:
+        judged: type of the answers that are judged; a step that returns another one, or None, is not.
+        headline: the metric that the progress bar shows.
+        undefined: reason by logged name of what had no value in the last validation or test.
+    """
+
+    judged: ClassVar[type[Any]]
+    headline: str
+
+    def __init__(self) -> None:
+        self.undefined: dict[str, str] = {}
+        self._table: TableT | None = None
+        self._began = 0.0
+        self._said: set[str] = set()
+
+    @abstractmethod
+    def new_table(self, trainer: Trainer) -> TableT:
+        """Return an empty table."""
+
+    @abstractmethod
+    def collect(self, table: TableT, outputs: Any, batch: Any, trainer: Trainer) -> None:
+        """Add the answer to a batch, of the type ``judged``, to the table."""
+
+    @abstractmethod
+    def gather(self, table: TableT) -> RowsT:
+        """Return what all processes have collected, the same on each; false where there is nothing."""
+
+    @abstractmethod
+    def evaluate(self, rows: RowsT, stage: str, trainer: Trainer, pl_module: LightningModule) -> Evaluation:
+        """Compute the metrics, on every process; ``stage`` is ``val`` or ``test``, and ``rows`` may be empty at val."""
+
+    @abstractmethod
+    def scores(self, rows: RowsT) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        """Return header and rows of ``scores.csv``; the first column is ``name``."""
+
+    def draw(self, folder: Path, rows: RowsT, evaluation: Evaluation) -> list[Path]:
+        """Write the plots of a test into a folder and return their paths."""
+        return []
+
+    def tables(self, evaluation: Evaluation) -> list[RenderableType]:
+        """Return what is printed after a test."""
+        title = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in evaluation.counts.items())
+        return [metric_table(title, evaluation)]
+
+    def warn_once(self, message: str) -> None:
+        """Warn, on one process, unless this was said before."""
+        if message not in self._said:
+            rank_zero_warn(message)
+            self._said.add(message)
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start an empty table."""
+        self._table = self.new_table(trainer)
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start an empty table; our own table of results takes the place of Lightning's."""
+        self._table, self._began = self.new_table(trainer), time.monotonic()
+        trainer.test_loop.verbose = False
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Take in the answer to a batch."""
+        if isinstance(outputs, self.judged) and self._table is not None and not trainer.sanity_checking:
+            self.collect(self._table, outputs, batch, trainer)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Take in the answer to a batch."""
+        self.on_validation_batch_end(trainer, pl_module, outputs, batch, batch_idx, dataloader_idx)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log ``val/<metric>`` on every process."""
+        if not trainer.sanity_checking:
+            self._log(pl_module, "val", self.evaluate(self._gathered(), "val", trainer, pl_module))
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log ``test/<metric>``, write the files and print the table.
+
+        Raises:
+            RuntimeError: if no step returned anything to judge.
+        """
+        rows = self._gathered()
+        if not rows:
+            judged = self.judged.__name__
+            raise RuntimeError(f"{type(pl_module).__name__}.test_step returned no {judged}: nothing to judge")
+        evaluation = self.evaluate(rows, "test", trainer, pl_module)
+        self._log(pl_module, "test", evaluation)
+        if not trainer.is_global_zero:
+            return
+        Console().print(*self.tables(evaluation), sep="\n")
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # set without a type
+            return
+        folder = Path(trainer.default_root_dir)
+        write_rows(folder / SCORES, *self.scores(rows))
+        seconds = {"test_seconds": round(time.monotonic() - self._began, 3)}
+        write_record(folder / RESULTS, about_run(trainer, pl_module) | evaluation.record() | seconds)
+        for plot in self.draw(folder / "plots", rows, evaluation):
+            show(trainer, f"test/{plot.stem}", plot)
+
+    def _gathered(self) -> RowsT:
+        assert self._table is not None
+        rows = self.gather(self._table)
+        self._table = None  # release the memory
+        return rows
+
+    def _log(self, pl_module: LightningModule, stage: str, evaluation: Evaluation) -> None:
+        for name, value in evaluation.metrics.items():
+            pl_module.log(f"{stage}/{name}", value, prog_bar=name == self.headline, rank_zero_only=False)
+        for reason in sorted(set(evaluation.undefined.values())):
+            names = ", ".join(name for name, why in evaluation.undefined.items() if why == reason)
+            self.warn_once(f"{stage} has no value ({reason}): {names}.")
+        self.undefined = {f"{stage}/{name}": reason for name, reason in evaluation.undefined.items()}
+
+
+def split_undefined(
+    found: dict[str, float | None], reason: dict[str, str], otherwise: str = ""
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Split figures into those with a value and, of those without, the reasons.
+
+    Args:
+        found: value by name, None where undefined.
+        reason: why, by the beginning of a name; the first that fits counts.
+        otherwise: the reason of all others.
+    """
+    missing = [name for name, value in found.items() if value is None]
+    why = {name: next((why for start, why in reason.items() if name.startswith(start)), otherwise) for name in missing}
+    return {name: value for name, value in found.items() if value is not None}, why
+
+
+def metric_table(title: str, evaluation: Evaluation) -> Table:
+    """Return the metrics, and what has none and why, for the screen."""
+    table = Table("metric", "value", title=title, title_justify="left")
+    for name, value in evaluation.metrics.items():
+        table.add_row(name, f"{value:.4f}")
+    for name, reason in evaluation.undefined.items():
+        table.add_row(name, f"undefined ({reason})", style="dim")
+    return table

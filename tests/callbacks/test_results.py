@@ -1,0 +1,162 @@
+import json
+import shutil
+import subprocess
+
+import pytest
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from torch.utils.data import DataLoader, IterableDataset
+
+from callbacks import results
+from callbacks.evaluation import Evaluation, EvaluationCallback, split_undefined
+from callbacks.results import commit, is_cut, read_results, write_rows
+from datamodules.errors import InputError
+
+
+class Numbers(LightningDataModule):
+    def __init__(self, source=None, count=4):
+        super().__init__()
+        self.source, self.count = source, count
+
+    def test_dataloader(self):
+        return DataLoader(torch.arange(float(self.count)))
+
+
+class Echo(LightningModule):
+    def test_step(self, batch, batch_idx):
+        return batch
+
+
+class Mean(EvaluationCallback[list, list]):
+    """The smallest room: judges the mean of numbers."""
+
+    judged, headline = torch.Tensor, "mean"
+
+    def new_table(self, trainer):
+        return []
+
+    def collect(self, table, outputs, batch, trainer):
+        table += outputs.tolist()
+
+    def gather(self, table):
+        return table
+
+    def evaluate(self, rows, stage, trainer, pl_module):
+        return Evaluation({"mean": sum(rows) / len(rows)}, {"odd": "no reason"}, {"best": 0.0}, {"numbers": len(rows)})
+
+    def scores(self, rows):
+        return ["name", "number"], [(str(row), row) for row in rows]
+
+
+def run_test(folder, data, **kwargs):
+    run = Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        default_root_dir=folder,
+        callbacks=[Mean()],
+        **kwargs,
+    )
+    run.test(Echo(), data)
+    return run
+
+
+def test_a_record_says_what_was_tested_and_how(tmp_path, capsys):
+    run_test(tmp_path, Numbers(source="numbers"))
+    found = read_results(tmp_path)
+    assert (found["system"], found["checkpoint"], found["processes"]) == ("Echo", None, 1)
+    assert found["source"].endswith("/numbers")
+    assert found["source"].startswith("/")
+    assert found["metrics"] == {"mean": 1.5, "best": 0.0}
+    assert found["undefined"] == {"odd": "no reason"}
+    assert found["complete"] is True
+    assert (tmp_path / "scores.csv").read_text().splitlines()[:2] == ["name,number", "0.0,0"]
+    assert "4 numbers" in capsys.readouterr().out
+    run_test(tmp_path, Numbers())
+    assert read_results(tmp_path)["source"] is None
+
+
+@pytest.mark.parametrize(("limit", "complete"), [(3, False), (0.5, False), (4, True), (100, True), (1.0, True)])
+def test_a_test_that_is_cut_says_so(tmp_path, limit, complete):
+    run_test(tmp_path, Numbers(), limit_test_batches=limit)
+    assert read_results(tmp_path)["complete"] is complete
+
+
+def test_of_a_stream_only_a_test_without_limit_is_known_to_be_complete(tmp_path):
+    class Stream(IterableDataset):
+        def __iter__(self):
+            return iter(torch.arange(4.0))
+
+    class Streamed(Numbers):
+        def test_dataloader(self):
+            return DataLoader(Stream())
+
+    assert not is_cut(run_test(tmp_path, Streamed()))
+    assert is_cut(run_test(tmp_path, Streamed(), limit_test_batches=3))
+
+
+def test_a_dry_run_leaves_no_files(tmp_path):
+    run_test(tmp_path, Numbers(), fast_dev_run=2)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (None, "does not exist. Run `lightning test` first"),
+        ("{", "is no results.json of a test"),
+        ("[]", "lacks metrics"),
+        ('{"psnr": 20.0, "undefined": {}, "counts": {}}', "lacks checkpoint, .*metrics.* before version 0.2"),
+    ],
+)
+def test_what_is_no_record_is_refused(tmp_path, written, said):
+    if written is not None:
+        (tmp_path / "results.json").write_text(written)
+    with pytest.raises(InputError, match=said):
+        read_results(tmp_path)
+
+
+def test_the_commit_is_that_of_the_project_and_of_no_folder_above(tmp_path, monkeypatch):
+    git = shutil.which("git")
+    if git is None:
+        pytest.skip("needs git")
+
+    def call(*words):
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        return subprocess.run(
+            [git, "-C", tmp_path, *identity, *words], check=True, capture_output=True, text=True
+        ).stdout
+
+    (tmp_path / "code.py").write_text("1")
+    call("init", "-q")
+    call("add", ".")
+    call("commit", "-qm", "one")
+    head = call("rev-parse", "HEAD").strip()
+    call("tag", "v1")
+    monkeypatch.setattr(results, "HOME", tmp_path)
+    assert commit() == head
+    (tmp_path / "code.py").write_text("2")
+    assert commit() == f"{head}-dirty"
+    (tmp_path / "inside").mkdir()
+    monkeypatch.setattr(results, "HOME", tmp_path / "inside")
+    assert commit() is None
+    monkeypatch.setattr(results, "HOME", tmp_path)
+    monkeypatch.setenv("PATH", "")
+    assert commit() is None
+
+
+def test_what_has_no_value_gets_the_reason_of_its_beginning():
+    found = {"a": 1.0, "b_x": None, "c": None}
+    assert split_undefined(found, {"b": "no b"}, "why not") == ({"a": 1.0}, {"b_x": "no b", "c": "why not"})
+
+
+def test_rows_have_nine_digits(tmp_path):
+    write_rows(tmp_path / "a.csv", ["name", "score"], [("x", 1 / 3), ("y", None), ("z", 2)])
+    assert (tmp_path / "a.csv").read_text() == "name,score\nx,0.333333333\ny,\nz,2\n"
+
+
+def test_every_entry_is_written(tmp_path):
+    run_test(tmp_path, Numbers())
+    assert json.loads((tmp_path / "results.json").read_text()).keys() == results.Results.__required_keys__
