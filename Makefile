@@ -15,7 +15,7 @@ CONFIG ?= experiments/vta_gan.yaml
 # One thread a process: two test processes with two threads each are slower than with one.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 300
 
-.PHONY: help install run test test-slow test-gpu lint types format bench ablation lock clean
+.PHONY: help install run test test-slow test-gpu lint types format bench ablation wheel lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -24,7 +24,7 @@ help: ## list these targets
 install: $(INSTALLED) ## set up .venv with the pinned packages (about 2 minutes, 6 GB)
 
 # Safe to interrupt and repeat: the stamp is written last, and pip keeps what it has.
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock pyproject.toml setup.py
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it by: make PYTHON=/path/to/python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
@@ -61,6 +61,11 @@ bench: $(INSTALLED) ## measure speed and print tables
 
 ablation: $(INSTALLED) ## train VTA-GAN with each part left out and print a table (a quarter of an hour on 2 cores)
 	$(BIN)/python -m benchmarks.trainings.vta_gan_ablation --config $(CONFIG) --config experiments/vta_gan/small.yaml
+
+wheel: $(INSTALLED) ## build dist/*.whl, which holds the experiments too
+	rm -rf build
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	rm -rf build
 
 lock: $(INSTALLED) ## pin the newest packages that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv

@@ -10,10 +10,9 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import NamedTuple, NoReturn
 
+from fulgurite import clashes, plugins
 from fulgurite.huge_pages import use_huge_pages
-
-BAD_INPUT = 2
-"""Exit status of everything the user can put right: a typo, a missing file, a wrong value."""
+from fulgurite.refuse import refuse
 
 
 class Verb(NamedTuple):
@@ -29,6 +28,7 @@ VERBS = {
     "test": Verb("fulgurite.train", "judge a checkpoint on the labelled test data"),
     "predict": Verb("fulgurite.train", "score your own recordings with a checkpoint"),
     "sample": Verb("fulgurite.sample", "draw new pictures from a checkpoint"),
+    "experiments": Verb("fulgurite.experiment_files", "list the experiments, or copy one to edit"),
 }
 
 
@@ -48,31 +48,53 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(_help())
     elif first in ("-V", "--version", "version"):
         print(f"fulgurite {version('fulgurite')}")
-    elif first in VERBS:
-        use_huge_pages()
-        import_module(VERBS[first].module).main(None if argv is None else words)
     else:
-        _unknown(first)
+        module = _module(first)
+        clashes.refuse_other_packages()
+        use_huge_pages()
+        try:
+            verb = import_module(module)
+        except ImportError as problem:
+            clashes.explain(problem)
+            raise
+        verb.main(None if argv is None else words)
+
+
+def _module(name: str) -> str:
+    """Return the module of a verb: ours, or one that an installed package adds."""
+    if name in VERBS:
+        return VERBS[name].module
+    added = plugins.verbs()
+    if name not in added:
+        _unknown(name, [*VERBS, *added])
+    if len(added[name]) > 1:
+        refuse(f"the verb {name} is added by {' and '.join(added[name].values())}; uninstall one of them")
+    return next(iter(added[name]))
 
 
 def _help() -> str:
-    width = max(map(len, VERBS))
+    lines = [*((name, verb.help) for name, verb in VERBS.items())]
+    for name, sources in plugins.verbs().items():
+        hidden = ", and not used: the verb is ours" if name in VERBS else ""
+        lines.append((name, f"added by {' and '.join(sources.values())}{hidden}"))
+    width = max(len(name) for name, _ in lines)
+    others = clashes.other_owners()
+    clash = f"{' and '.join(others)} also installs a command lightning; if that runs, type fulgurite, or uninstall it."
     return "\n".join(
         [
             "usage: lightning VERB [options]",
             "",
-            *(f"  {name:<{width}}  {verb.help}" for name, verb in VERBS.items()),
+            *(f"  {name:<{width}}  {text}" for name, text in lines),
             "",
             "lightning VERB --help lists the options of a verb, lightning --version names the release.",
-            "Start with: lightning fit --config experiments/vta_gan.yaml",
+            "Start with: lightning fit --config vta_gan",
+            *([clash] if others else []),
         ]
     )
 
 
-def _unknown(word: str) -> NoReturn:
-    close = get_close_matches(word, VERBS, n=1)
+def _unknown(word: str, verbs: Sequence[str]) -> NoReturn:
+    close = get_close_matches(word, verbs, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
-    verbs = ", ".join(VERBS)
     remedy = "write it before the options" if word.startswith("-") else "choose one of them"
-    print(f"error: '{word}' is not a verb of lightning.{hint} Verbs: {verbs}; {remedy}.", file=sys.stderr)
-    raise SystemExit(BAD_INPUT)
+    refuse(f"'{word}' is not a verb of lightning.{hint} Verbs: {', '.join(verbs)}; {remedy}.")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from datamodules.errors import InputError
-from fulgurite.cli import BAD_INPUT
+from fulgurite.refuse import BAD_INPUT
 
 INTERRUPTED = 130
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from datamodules.errors import InputError
+from fulgurite.experiment_files import names
 
 
 class Written(NamedTuple):
@@ -83,9 +84,13 @@ def _read(name: str) -> dict[str, Any]:
         raise InputError(f"--config {name}: configurations are read from files only; download it, name the file")
     path = Path(name)
     if not path.is_file():
-        near = get_close_matches(path.name, (p.name for p in path.parent.glob("*.y*ml")), n=1)
-        hint = f" Did you mean {path.parent / near[0]}?" if near else ""
-        raise InputError(f"--config {path}: there is no such file.{hint} Give the path of a YAML file")
+        beside = {p.name: str(p) for p in path.parent.glob("*.y*ml")} | {name: name for name in names()}
+        near = get_close_matches(path.name, beside, n=1) or get_close_matches(name, beside, n=1)
+        hint = f" Did you mean {beside[near[0]]}?" if near else ""
+        raise InputError(
+            f"--config {path}: there is no such file.{hint} Give the path of a YAML file, "
+            "or a name that lightning experiments lists"
+        )
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as problem:

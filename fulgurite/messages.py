@@ -59,7 +59,7 @@ def explain(message: str, options: Collection[str], given: Given, verb: str) -> 
         return f"{found[1].split('/')[-1]}: a value is missing behind it"
     if found := re.match(r"the following arguments are required: (.*)", message):
         keys = [key.strip().removeprefix(f"{verb}.") for key in found[1].split(",")]
-        return f"{' and '.join(keys)}: not given. Name an experiment, e.g. --config experiments/vta_gan.yaml"
+        return f"{' and '.join(keys)}: not given. Name an experiment, e.g. --config vta_gan"
     return _nested(message, given)
 
 

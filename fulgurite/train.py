@@ -1,7 +1,7 @@
 """The verbs fit, validate, test and predict: LightningCLI, a run folder, and errors that can be read.
 
-lightning fit --config experiments/vta_gan.yaml
-lightning test --config experiments/vta_gan.yaml --ckpt_path best
+lightning fit --config vta_gan
+lightning test --config vta_gan --ckpt_path best
 """
 
 import argparse
@@ -31,6 +31,7 @@ from datamodules.atomic_file import atomic_file
 from datamodules.errors import InputError
 from fulgurite.building import build, refuse_functions
 from fulgurite.errors import readable_errors
+from fulgurite.experiment_files import named
 from fulgurite.given import Given
 from fulgurite.launch import RUN_VARIABLE, Place, place
 from fulgurite.messages import explain
@@ -69,7 +70,7 @@ class CommandLine(LightningCLI):
     trainer_kind: ClassVar[type[Trainer]] = Trainer
 
     def __init__(self, args: list[str] | None) -> None:
-        words, packages = separate_trust(sys.argv[1:] if args is None else args)
+        words, packages = separate_trust(named(sys.argv[1:] if args is None else args))
         self.given = Given(words[1:])
         self.trusted = trust(packages, self.given.configs)
         self.words = [*words, f"--trust={json.dumps(self.trusted)}"]

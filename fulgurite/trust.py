@@ -9,7 +9,6 @@ directory it could bring its own program along. A checkpoint is never asked.
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ from typing import Any
 from jsonargparse import set_parsing_settings
 
 from datamodules.errors import InputError
+from fulgurite import plugins
 
-GROUP = "fulgurite"
 OURS = ("lightning_models", "callbacks", "datamodules")
 ALLOWED = (
     *OURS,
@@ -80,7 +79,7 @@ def trust(packages: Iterable[str], configs: Mapping[Path, Mapping[str, Any]]) ->
             _check(package, where)
             if find_spec(package) is None:
                 raise InputError(f"{where}: it is not installed. If it lies in {Path.cwd()}, add --trust {package}")
-    added = _installed() | named
+    added = {package: f"the installed package {source}" for package, source in plugins.packages().items()} | named
     for package, where in added.items():
         _import(package, where)
     earlier = [package for package in _added if package not in ALLOWED]
@@ -108,14 +107,6 @@ def why_not(name: str) -> str:
         f"the package {package} is not trusted. If it is yours, add --trust {package}, "
         f"or, where it is installed, trust: [{package}] to the YAML"
     )
-
-
-def _installed() -> dict[str, str]:
-    """Return the packages that declare the entry point group, with what to call the one who says so."""
-    return {
-        entry.module: f"the installed package {entry.dist.name if entry.dist else entry.name}"
-        for entry in entry_points(group=GROUP)
-    }
 
 
 def _check(package: str, where: str) -> None:

@@ -48,6 +48,8 @@ WORDS = {
     "--config nope.yaml": ["--config nope.yaml", "no such file"],
     "--config tinny.yaml": ["--config tinny.yaml", "Did you mean tiny.yaml?"],
     "--config https://example.org/x.yaml": ["https://example.org/x.yaml", "download"],
+    "--config vta_gna": ["--config vta_gna", "Did you mean vta_gan?", "lightning experiments"],
+    "--config vta_gan/smok": ["--config vta_gan/smok", "Did you mean vta_gan/smoke?"],
     "--config .": ["--config .", "no such file"],
     "--config": ["--config", "a value is missing"],
     "foo": ["'foo'", "begin with --"],
@@ -120,7 +122,7 @@ def test_in_a_file(text, experiment, capsys, tmp_path):
 def test_no_configuration_at_all(experiment, capsys):
     said = answer(capsys)
     assert "model" in said
-    assert "--config experiments/vta_gan.yaml" in said
+    assert "--config vta_gan" in said
 
 
 def test_other_verbs_need_a_checkpoint(experiment, capsys):

@@ -1,0 +1,42 @@
+"""Other programs and packages that have taken a name of ours."""
+
+from importlib.metadata import entry_points, packages_distributions
+from importlib.util import find_spec
+from pathlib import Path
+
+from fulgurite.refuse import refuse
+
+PACKAGES = ("datamodules", "callbacks", "lightning_models")
+
+
+def refuse_other_packages() -> None:
+    """End with one sentence if Python would import another package under one of our names."""
+    home = Path(__file__).resolve().parents[1]
+    for package in PACKAGES:
+        spec = find_spec(package)
+        found = Path(spec.origin).resolve().parent if spec and spec.origin else None
+        if found != home / package:
+            where = found or f"a folder {package} without __init__.py"
+            refuse(
+                f"the package {package} of fulgurite is hidden by {where}, which Python finds first. "
+                "Remove it from PYTHONPATH, or install fulgurite in an environment of its own"
+            )
+
+
+def explain(problem: ImportError) -> None:
+    """End with one sentence if ``problem`` comes from a package of ours that another distribution has written over."""
+    package = (problem.name or "").partition(".")[0]
+    if package not in PACKAGES:
+        return
+    others = sorted(set(packages_distributions().get(package, [])) - {"fulgurite"})
+    if others:
+        refuse(
+            f"{' and '.join(others)} has written over the package {package} of fulgurite ({problem}). Uninstall it, "
+            "then: pip install --force-reinstall --no-deps fulgurite"
+        )
+
+
+def other_owners() -> list[str]:
+    """Return the other distributions that install a command ``lightning``; only one of all can have it."""
+    scripts = entry_points(group="console_scripts", name="lightning")
+    return sorted({script.dist.name for script in scripts if script.dist} - {"fulgurite"})

@@ -1,0 +1,17 @@
+"""How a verb ends before anything heavy is imported: one sentence, and status 2."""
+
+import sys
+from typing import NoReturn
+
+BAD_INPUT = 2
+"""Exit status of everything the user can put right: a typo, a missing file, a wrong value."""
+
+
+def refuse(sentence: str) -> NoReturn:
+    """Print ``sentence`` as an error and end the process.
+
+    Raises:
+        SystemExit: Always, with status 2.
+    """
+    print(f"error: {sentence}", file=sys.stderr, flush=True)
+    raise SystemExit(BAD_INPUT)
