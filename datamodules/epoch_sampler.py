@@ -1,11 +1,27 @@
-"""The order of training: a function of the seed and the epoch."""
+"""The order of training: a function of the seed and the epoch, which a resumed run enters where it was left."""
 
 from collections.abc import Iterator
 
 import numpy as np
+from lightning.pytorch import Trainer
 from torch.utils.data import DistributedSampler, SequentialSampler
 
 from datamodules.seeding import derive_seed
+
+
+def position(trainer: Trainer) -> tuple[int, int]:
+    """Return the epoch, and the number of its batches already trained on, at which training begins or goes on.
+
+    Lightning restores both counts from a checkpoint before it asks for the data, but starts to read, with worker
+    processes also ahead, before it tells a sampler the epoch.
+    """
+    epochs = trainer.fit_loop.epoch_progress.current
+    batches = trainer.fit_loop.epoch_loop.batch_progress
+    if epochs.started == epochs.processed:  # between two epochs
+        return epochs.processed, 0
+    if batches.is_last_batch:  # after the last batch, before the end of the epoch was told
+        return epochs.processed + 1, 0
+    return epochs.processed, batches.current.processed
 
 
 class EpochSampler(DistributedSampler[tuple[int, int]]):
@@ -20,15 +36,30 @@ class EpochSampler(DistributedSampler[tuple[int, int]]):
         seed: of the run.
         num_replicas: number of processes that train together.
         rank: number of this process among them.
+        begin: epoch to begin with, and how many of its items this process has already had. The length stays that of
+            a whole epoch, as Lightning counts on from the batch at which it was.
     """
 
-    def __init__(self, length: int, seed: int, num_replicas: int = 1, rank: int = 0) -> None:
+    def __init__(
+        self, length: int, seed: int, num_replicas: int = 1, rank: int = 0, begin: tuple[int, int] = (0, 0)
+    ) -> None:
         super().__init__(range(length), num_replicas, rank, seed=seed, drop_last=True)  # type: ignore[arg-type]
+        self.epoch, self._had = begin
+
+    def set_epoch(self, epoch: int) -> None:
+        """Begin an epoch; another one than the first is handed out as a whole."""
+        if epoch != self.epoch:
+            self._had = 0
+        super().set_epoch(epoch)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        random = np.random.default_rng(derive_seed(self.seed, "order", self.epoch))
+        epoch = self._epoch_shown()
+        random = np.random.default_rng(derive_seed(self.seed, "order", epoch))
         order = random.permutation(len(self.dataset))[: self.total_size]  # type: ignore[arg-type]
-        return ((self.epoch, int(index)) for index in order[self.rank :: self.num_replicas])
+        return ((epoch, int(index)) for index in order[self.rank :: self.num_replicas][self._had :])
+
+    def _epoch_shown(self) -> int:
+        return self.epoch
 
 
 class FixedOrder(EpochSampler, SequentialSampler):  # type: ignore[misc]  # keys are (epoch, index) here too
@@ -38,5 +69,5 @@ class FixedOrder(EpochSampler, SequentialSampler):  # type: ignore[misc]  # keys
     processes also of one that is not distributed.
     """
 
-    def set_epoch(self, epoch: int) -> None:
-        """Do nothing: every epoch is the first."""
+    def _epoch_shown(self) -> int:
+        return 0

@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader, Dataset
 
 from datamodules.cache_folder import default_cache
-from datamodules.epoch_sampler import EpochSampler, FixedOrder
+from datamodules.epoch_sampler import EpochSampler, FixedOrder, position
 from datamodules.errors import BadFile, InputError
 from datamodules.learned import Learned, Split
 from datamodules.named import NamedT
@@ -190,7 +190,7 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
     def _training_loader(
         self, items: Dataset[Any], collate: Callable[[Any], Any], counted: str, or_else: str = ""
     ) -> DataLoader[Any]:
-        """Return shuffled batches, the same for every number of processes.
+        """Return shuffled batches, the same for every number of processes; a resumed run goes on where it was left.
 
         Args:
             items: what is handed out by ``(epoch, index)``.
@@ -204,7 +204,9 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
         trainer = self.trainer
         kind = FixedOrder if trainer and trainer.overfit_batches else EpochSampler  # type: ignore[attr-defined]  # set without a type
         replicas = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
-        sampler = kind(len(items), global_seed(), *replicas)  # type: ignore[arg-type]  # all of ours have a length
+        epoch, batches = position(trainer) if trainer else (0, 0)
+        begin = epoch, batches * self._batch_size
+        sampler = kind(len(items), global_seed(), *replicas, begin)  # type: ignore[arg-type]  # all have a length
         if len(sampler) < self._batch_size:
             raise InputError(
                 f"data.batch_size: is {self._batch_size}, each process gets only {len(sampler)} {counted}; choose a "

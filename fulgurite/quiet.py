@@ -15,6 +15,8 @@ UNHELPFUL_WARNINGS = (
     # Lightning 2.6 uses an argument that jsonargparse has renamed; both are pinned.
     r"\s*skip_none parameter was deprecated",
     r"\s*By default only one JsonargparseDeprecationWarning",
+    # The data modules do resume within an epoch: their sampler begins at the batch where the checkpoint was written.
+    r"You're resuming from a checkpoint that ended before the epoch ended and your dataloader is not resumable",
 )
 UNHELPFUL_MESSAGES = (
     "💡 Tip:",  # advertisements of other products; Lightning has no switch for them

@@ -5,6 +5,7 @@ import random
 import shutil
 import socket
 
+import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as multiprocessing
@@ -13,6 +14,8 @@ from torch.utils.data import DataLoader
 
 from callbacks import AtomicCheckpointIO, Checkpoints, resolve_checkpoint
 from callbacks.clips.anomaly_metrics import AnomalyMetrics
+from callbacks.picture_file import write_png
+from datamodules import ImageFolderDataModule
 from datamodules.errors import InputError
 
 
@@ -283,3 +286,49 @@ def test_two_processes_decide_alike(tmp_path):
     multiprocessing.start_processes(fit_on_rank, (port, tmp_path), nprocs=2, start_method="fork")
     assert index(tmp_path)["best"]["epoch"] == 2
     assert weight(tmp_path / "checkpoints/best.ckpt") == 6
+
+
+class Reader(Scripted):
+    """Notes which pictures it was shown, and may die at a batch."""
+
+    def __init__(self, dies_at=None):
+        super().__init__([0.1 * number for number in range(20)])
+        self.seen, self.dies_at = [], dies_at
+
+    def training_step(self, batch, batch_idx):
+        if len(self.seen) == self.dies_at:
+            raise RuntimeError("killed")
+        self.seen.append(batch.index.tolist())
+        return super().training_step(batch, batch_idx)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(40):
+        write_png(folder / f"{number:02d}.png", np.random.default_rng(number).integers(0, 255, (16, 16, 3), np.uint8))
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore:.*workers", "ignore:.*LeafSpec", "ignore:.*before the epoch ended")
+@pytest.mark.parametrize(
+    ("name", "dies_at", "goes_on_at", "workers"),
+    [("last", 5, 4, 0), ("last", 5, 4, 2), ("last", 13, 12, 0), ("best", 6, 4, 0)],
+)
+def test_a_run_killed_within_an_epoch_goes_on_with_the_batch_after_its_checkpoint(
+    pictures, tmp_path, name, dies_at, goes_on_at, workers
+):
+    def run(model, folder, **kwargs):
+        options = {"image_size": 16, "batch_size": 4, "cache_dir": str(tmp_path / "cache"), "num_workers": workers}
+        data = ImageFolderDataModule(str(pictures), validation_fraction=0.2, test_fraction=0.0, **options)
+        callback = Checkpoints("val/score", every_n_batches=2)
+        settings = {"max_epochs": 3, "limit_train_batches": 8, "val_check_interval": 4, "num_sanity_val_steps": 0}
+        trainer(folder, callback, **settings).fit(model, datamodule=data, **kwargs)
+
+    whole, first, rest = Reader(), Reader(dies_at), Reader()
+    run(whole, tmp_path / "whole")
+    with pytest.raises(RuntimeError, match="killed"):
+        run(first, tmp_path / "run")
+    run(rest, tmp_path / "run", ckpt_path=tmp_path / f"run/checkpoints/{name}.ckpt")
+    assert rest.seen == whole.seen[goes_on_at:]
+    assert len(whole.seen) > 2 * 6

@@ -1,10 +1,12 @@
 """Small clips with a moving square, as arrays, as folders of images and as video files."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from lightning.pytorch import Trainer
 
 from datamodules.media import VideoWriter
 
@@ -61,3 +63,10 @@ def video():
 @pytest.fixture
 def masks():
     return save_masks
+
+
+@pytest.fixture
+def one_of_two():
+    """What a data module asks of a trainer that is one of two processes, by its number."""
+    loop = Trainer(accelerator="cpu", barebones=True).fit_loop
+    return lambda rank: SimpleNamespace(world_size=2, global_rank=rank, overfit_batches=0, fit_loop=loop)

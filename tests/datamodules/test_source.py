@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 
 from datamodules import AitexDataModule, AudioVideoDataModule, ImageFolderDataModule, VideoSnippetDataModule
 from datamodules.errors import InputError
@@ -95,7 +95,10 @@ ROOMS = {
         lambda root, name: root / f"{name}.mp4",
     ),
 }
-pytestmark = pytest.mark.filterwarnings("ignore:.*it has no mask", "ignore:.*left out, not known")
+pytestmark = pytest.mark.filterwarnings(
+    *("ignore:.*it has no mask", "ignore:.*does not have many workers", "ignore:.*LeafSpec"),
+    "ignore:.*resuming from a checkpoint that ended before the epoch ended",
+)
 
 
 @pytest.fixture(scope="module", params=ROOMS)
@@ -202,7 +205,6 @@ def trainer(**settings):
     return Trainer(accelerator="cpu", devices=1, num_sanity_val_steps=0, **quiet, **settings)
 
 
-@pytest.mark.filterwarnings("ignore:.*num_workers", "ignore:.*does not have many workers", "ignore:.*LeafSpec")
 def test_a_checkpoint_refuses_and_one_that_says_nothing_warns(written, cache, tmp_path):
     room, source = written
     options = {"cache_dir": str(cache), **room.options}
@@ -222,7 +224,42 @@ def test_a_checkpoint_refuses_and_one_that_says_nothing_warns(written, cache, tm
             getattr(trainer(), verb)(Idle(), datamodule=data, ckpt_path=tmp_path / "old.ckpt", weights_only=True)
 
 
-@pytest.mark.filterwarnings("ignore:.*num_workers", "ignore:.*does not have many workers", "ignore:.*LeafSpec")
+class Saver(Callback):
+    """Saves a checkpoint after every batch and at the end of every epoch, under the number of batches seen."""
+
+    def __init__(self, folder):
+        self.folder, self.count = folder, 0
+
+    def on_train_batch_end(self, trainer, *_):
+        self.count += 1
+        trainer.save_checkpoint(self.folder / f"{self.count}.ckpt")
+
+    def on_train_epoch_end(self, trainer, *_):
+        trainer.save_checkpoint(self.folder / f"end of {trainer.current_epoch}.ckpt")
+
+
+def test_a_run_resumed_within_an_epoch_goes_on_with_the_next_batch(written, cache, tmp_path):
+    room, source = written
+    options = {"cache_dir": str(cache), **room.options}
+    whole, epochs = Idle(), {"max_epochs": 3, "limit_train_batches": 4, "limit_val_batches": 0}
+    trainer(enable_checkpointing=False, callbacks=[Saver(tmp_path)], **epochs).fit(
+        whole, datamodule=room.kind(str(source), **options)
+    )
+    each = len(whole.order) // 3
+    assert each > 2
+    places = {"1": 1, f"{each - 1}": each - 1, f"{each}": each, "end of 0": each, f"{each + 2}": each + 2}
+    for name, done in places.items():
+        for workers in (0, 2) if room.kind is ImageFolderDataModule else (0,):  # processes start slowly
+            rest = Idle()
+            trainer(enable_checkpointing=False, **epochs).fit(
+                rest,
+                datamodule=room.kind(str(source), num_workers=workers, **options),
+                ckpt_path=tmp_path / f"{name}.ckpt",
+                weights_only=True,
+            )
+            assert rest.order == whole.order[done:], (name, workers)
+
+
 def test_overfit_batches_shows_the_same_batches_in_every_epoch(written, cache):
     room, source = written
     workers = 2 if room.kind is ImageFolderDataModule else 0  # processes start slowly

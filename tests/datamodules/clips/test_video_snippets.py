@@ -185,12 +185,12 @@ def test_prediction_in_several_processes_is_refused(module, source):
         data.predict_dataloader()
 
 
-def test_processes_train_on_different_windows(module):
+def test_processes_train_on_different_windows(module, one_of_two):
     indices = []
     for rank in (0, 1):
         data = module(batch_size=2)
         data.setup("fit")
-        data.trainer = type("Two", (), {"world_size": 2, "global_rank": rank, "overfit_batches": 0})()
+        data.trainer = one_of_two(rank)
         indices.append([i for batch in data.train_dataloader() for i in batch.index.tolist()])
     assert len(indices[0]) == len(indices[1]) > 0
     assert not set(indices[0]) & set(indices[1])

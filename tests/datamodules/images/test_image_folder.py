@@ -194,12 +194,12 @@ def test_prediction_of_a_folder_or_one_picture(module, source):
         assert found == names or len(found) == names
 
 
-def test_processes_train_on_different_pictures(module):
+def test_processes_train_on_different_pictures(module, one_of_two):
     indices = []
     for rank in (0, 1):
         data = module(batch_size=4)
         data.setup("fit")
-        data.trainer = type("Two", (), {"world_size": 2, "global_rank": rank, "overfit_batches": 0})()
+        data.trainer = one_of_two(rank)
         indices.append([index for _, _, index, _ in read(data.train_dataloader())])
     assert len(indices[0]) == len(indices[1]) > 0
     assert not set(indices[0]) & set(indices[1])
