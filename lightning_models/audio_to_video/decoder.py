@@ -1,4 +1,4 @@
-"""What draws: every feature vector becomes a frame; where they are many, chunk by chunk, in less memory.
+"""The frame decoder: a frame from every feature vector; where they are many, chunk by chunk, in less memory.
 
 BatchNorm is what makes this more than a loop: in training each frame is normalised by the statistics of all of them,
 which are not known before the last chunk is through. So chunks go through the network stage by stage, as follows.
@@ -65,27 +65,27 @@ class FrameDecoder(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm2d(outputs) for outputs in channels[1:])
 
     def forward(self, features: Tensor) -> Tensor:
-        """Draw ``(N, width)`` as frames ``(N, 3, image_size, image_size)`` in [0, 1]."""
-        chunks = features.split(self.chunk)
+        """Decode ``(N, width)`` to frames ``(N, 3, image_size, image_size)`` in [0, 1]."""
+        chunks = features.split(self.chunk)  # (n, width) each
         if not self.training or len(chunks) == 1:
-            return torch.cat([self._draw(chunk) for chunk in chunks])
-        maps = [self.doublings[0](self._seed(chunk)) for chunk in chunks]
+            return torch.cat([self._decode_alone(chunk) for chunk in chunks])
+        maps = [self.doublings[0](self._seed(chunk)) for chunk in chunks]  # (n, width / 2, 16, 16) each
         for norm, double in zip(self.norms, list(self.doublings)[1:], strict=True):
-            factor, summand = _fold(norm, maps)
-            maps = [_recomputed(_double, double, chunk, factor, summand) for chunk in maps]
+            factor, summand = _fold(norm, maps)  # (C, 1, 1) each
+            maps = [_recomputed(_double, double, chunk, factor, summand) for chunk in maps]  # (n, C / 2, 2H, 2W) each
         return torch.cat(maps).sigmoid_()  # in place, while the chunks still take as much again
 
-    def _draw(self, features: Tensor) -> Tensor:
-        """Draw frames that need not know of others."""
-        maps = self.doublings[0](self._seed(features))
+    def _decode_alone(self, features: Tensor) -> Tensor:
+        """Decode frames that are not normalised together with those of other chunks."""
+        maps = self.doublings[0](self._seed(features))  # (n, width / 2, 16, 16)
         for norm, double in zip(self.norms, list(self.doublings)[1:], strict=True):
-            maps = double(norm(F.gelu(maps)))
+            maps = double(norm(F.gelu(maps)))  # (n, C / 2, 2H, 2W); 3 channels at last
         frames: Tensor = maps.sigmoid()
         return frames
 
     def _seed(self, features: Tensor) -> Tensor:
-        seed: Tensor = self.seed(features)
-        return seed.unflatten(1, (-1, SEED, SEED))
+        seed: Tensor = self.seed(features)  # (n, 64 width)
+        return seed.unflatten(1, (-1, SEED, SEED))  # (n, width, 8, 8)
 
 
 def _double(double: nn.Module, maps: Tensor, factor: Tensor, summand: Tensor) -> Tensor:
@@ -97,14 +97,14 @@ def _fold(norm: nn.Module, chunks: list[Tensor]) -> tuple[Tensor, Tensor]:
     """Return BatchNorm over the activated maps of all chunks as factor and summand, and note the statistics."""
     if not isinstance(norm, nn.BatchNorm2d):
         raise InputError(
-            "trainer.sync_batchnorm is true, but frames drawn in chunks are normalised within each process: "
+            "trainer.sync_batchnorm is true, but frames decoded in chunks are normalised within each process: "
             "set it to false, or model.network.chunk to the frames of a whole batch"
         )
     counts = [chunk[:, 0].numel() for chunk in chunks]
     moments = torch.stack([torch.stack(_recomputed(_moments, chunk)) for chunk in chunks])  # (chunks, 2, channels)
-    share = moments.new_tensor(counts)[:, None] / sum(counts)
+    share = moments.new_tensor(counts)[:, None] / sum(counts)  # (chunks, 1)
     variances, means = moments.unbind(1)
-    mean = (share * means).sum(0)
+    mean = (share * means).sum(0)  # (channels,)
     variance = (share * (variances + (means - mean).square())).sum(0)
     if norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None:
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What listens: sound ``(B, 1, N)`` becomes a sequence of features ``(B, width, L)``, coarser than the sound."""
+"""Audio encoders: sound ``(B, 1, N)`` to a sequence of features ``(B, width, L)``, coarser than the sound."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -15,7 +15,7 @@ STRIDE = 256  # samples between two features of the convolutional encoder
 
 
 class AudioEncoder(nn.Module, ABC):
-    """What another encoder has to be; its first argument is ``width``, the number of features.
+    """Base of the audio encoders; the first argument of another one is ``width``, the number of features.
 
     Attributes:
         min_samples: shortest sound, in samples, that it makes a feature of.
@@ -112,5 +112,5 @@ class PretrainedEncoder(AudioEncoder):
         """Map ``(B, 1, N)`` to ``(B, width, L)``: the last layer of the pretrained model, about 50 features/s."""
         with torch.no_grad():
             layers, _ = self.pretrained.extract_features(audio[:, 0])
-        projected: Tensor = self.projection(layers[-1])
+        projected: Tensor = self.projection(layers[-1])  # (B, L, width)
         return projected.transpose(1, 2)

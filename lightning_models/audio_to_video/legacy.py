@@ -52,9 +52,9 @@ class AudioToVideoNetLegacy(AudioToFrames):
         """Map sound ``(B, 1, N)`` in [-1, 1] to one vector a frame, ``(B, T, width)``."""
         return self._latents(audio)[1]
 
-    def draw(self, features: Tensor) -> Tensor:
-        """Draw vectors ``(M, width)`` as frames ``(M, 3, H, W)`` in [0, 1]."""
-        pixels: Tensor = self.decoder(features)
+    def decode(self, features: Tensor) -> Tensor:
+        """Decode vectors ``(M, width)`` to frames ``(M, 3, H, W)`` in [0, 1]."""
+        pixels: Tensor = self.decoder(features)  # (M, 3 H W)
         return pixels.unflatten(1, (3, self.image_size, self.image_size))
 
     def attention(self, audio: Tensor) -> Tensor:

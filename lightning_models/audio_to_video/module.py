@@ -148,7 +148,7 @@ class AudioToVideo(SinglePhaseModule):
             return Drawn(self(batch.audio), None), batch
         own, other = self.network.features(torch.cat([batch.audio, batch.other])).chunk(2)
         other = other[:, ::MISMATCH_STEP]
-        frames = self._from_mean(self.network.draw(torch.cat([own.flatten(0, 1), other.flatten(0, 1)])))
+        frames = self._from_mean(self.network.decode(torch.cat([own.flatten(0, 1), other.flatten(0, 1)])))
         drawn, mismatched = frames.split([own.shape[0] * own.shape[1], other.shape[0] * other.shape[1]])
         return Drawn(drawn.unflatten(0, own.shape[:2]), mismatched.unflatten(0, other.shape[:2])), batch
 

@@ -22,13 +22,13 @@ from lightning_models.class_path import as_factory
 
 
 class AudioToFrames(nn.Module, ABC):
-    """What all nets have in common: one feature vector a frame, and how it is drawn.
+    """Base of all networks: sound to one feature vector a frame, and each vector to a frame.
 
     Another one can be given to :class:`AudioToVideo`, whose first arguments are ``fps``, ``sample_rate`` and
     ``image_size``.
 
     Args:
-        encoder: listens to the sound.
+        encoder: makes a sequence of features of the sound.
         fps: frames a second.
         sample_rate: samples a second.
         image_size: edge of a frame in pixels.
@@ -54,8 +54,8 @@ class AudioToFrames(nn.Module, ABC):
         """Map sound ``(B, 1, N)`` in [-1, 1] to one vector a frame, ``(B, T, width)``."""
 
     @abstractmethod
-    def draw(self, features: Tensor) -> Tensor:
-        """Draw vectors ``(M, width)`` as frames ``(M, 3, H, W)`` in [0, 1]."""
+    def decode(self, features: Tensor) -> Tensor:
+        """Decode vectors ``(M, width)`` to frames ``(M, 3, H, W)`` in [0, 1]."""
 
     @abstractmethod
     def attention(self, audio: Tensor) -> Tensor:
@@ -63,8 +63,9 @@ class AudioToFrames(nn.Module, ABC):
 
     def forward(self, audio: Tensor) -> Tensor:
         """Map sound ``(B, 1, N)`` in [-1, 1] to frames ``(B, T, 3, H, W)`` in [0, 1]."""
-        features = self.features(audio)
-        return self.draw(features.flatten(0, 1)).unflatten(0, features.shape[:2])
+        features = self.features(audio)  # (B, T, width)
+        frames = self.decode(features.flatten(0, 1))  # (B T, 3, H, W)
+        return frames.unflatten(0, features.shape[:2])  # (B, T, 3, H, W)
 
     def num_frames(self, samples: int) -> int:
         """Return the number of frames to ``samples`` samples.
@@ -89,7 +90,7 @@ class AudioToFrames(nn.Module, ABC):
     def _latents(self, audio: Tensor) -> tuple[Tensor, Tensor]:
         """Return the encoder's features ``(B, width, L)`` and their interpolation to frames ``(B, T, width)``."""
         frames = self.num_frames(audio.shape[-1])
-        latents: Tensor = self.encoder(audio)
+        latents: Tensor = self.encoder(audio)  # (B, width, L)
         return latents, F.interpolate(latents, frames, mode="linear").transpose(1, 2)
 
 
@@ -107,7 +108,7 @@ class AudioToVideoNet(AudioToFrames):
         dropout: share of values dropped in the transformer, training only.
         cross_attention: whether frames also attend to the encoder's features, which are finer than frames.
         encoder: makes what listens, from ``width``; None: the convolutions.
-        chunk: frames that are drawn at once; more are drawn in chunks, in half the memory and a fifth more time.
+        chunk: frames that are decoded at once; more are decoded in chunks, in half the memory and a fifth more time.
         max_frames: longest clip in frames.
     """
 
@@ -133,12 +134,12 @@ class AudioToVideoNet(AudioToFrames):
 
     def features(self, audio: Tensor) -> Tensor:
         """Map sound ``(B, 1, N)`` in [-1, 1] to one vector a frame, ``(B, T, width)``."""
-        latents, local = self._latents(audio)
-        context: Tensor = self.transformer(local, latents.transpose(1, 2))
+        latents, local = self._latents(audio)  # (B, width, L), (B, T, width)
+        context: Tensor = self.transformer(local, latents.transpose(1, 2))  # (B, T, width)
         return local + context
 
-    def draw(self, features: Tensor) -> Tensor:
-        """Draw vectors ``(M, width)`` as frames ``(M, 3, H, W)`` in [0, 1]."""
+    def decode(self, features: Tensor) -> Tensor:
+        """Decode vectors ``(M, width)`` to frames ``(M, 3, H, W)`` in [0, 1]."""
         frames: Tensor = self.decoder(features)
         return frames
 
@@ -177,29 +178,29 @@ class TemporalTransformer(nn.Module):
 
     def forward(self, frames: Tensor, sound: Tensor) -> Tensor:
         """Map frames ``(B, T, width)``, and the sound's features ``(B, L, width)``, to ``(B, T, width)``."""
-        frames, sound = self._placed(frames, sound)
+        frames, sound = self._with_positions(frames, sound)
         for layer in self.layers:
-            frames = layer(frames, sound) if self.cross_attention else layer(frames)
+            frames = layer(frames, sound) if self.cross_attention else layer(frames)  # (B, T, width)
         normalised: Tensor = self.norm(frames)
         return normalised
 
     def attention(self, frames: Tensor, sound: Tensor) -> Tensor:
         """Return the weights of the self-attention, ``(B, layers, T, T)``, averaged over heads."""
-        frames, sound = self._placed(frames, sound)
+        frames, sound = self._with_positions(frames, sound)
         weights = []
         for layer in self.layers:
             attend = layer.get_submodule("self_attn")  # post-norm: the layer's input is what it attends to
-            weights.append(attend(frames, frames, frames)[1])
+            weights.append(attend(frames, frames, frames)[1])  # (B, T, T)
             frames = layer(frames, sound) if self.cross_attention else layer(frames)
         return torch.stack(weights, 1)
 
-    def _placed(self, frames: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
+    def _with_positions(self, frames: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
         """Add positions; those of the sound are in frames too, so that equal ones are at the same time."""
-        when = torch.arange(frames.shape[1], device=frames.device)
+        when = torch.arange(frames.shape[1], device=frames.device)  # (T,)
         frames = self.dropout(frames + sinusoids(when, frames.shape[2]))
         if self.cross_attention:
             finer = torch.arange(sound.shape[1], device=sound.device)
-            when = (finer + 0.5) * (frames.shape[1] / sound.shape[1]) - 0.5
+            when = (finer + 0.5) * (frames.shape[1] / sound.shape[1]) - 0.5  # (L,)
             sound = self.dropout(sound + sinusoids(when, sound.shape[2]))
         return frames, sound
 
@@ -207,5 +208,5 @@ class TemporalTransformer(nn.Module):
 def sinusoids(positions: Tensor, width: int) -> Tensor:
     """Return the positional encoding ``(T, width)`` of ``(T,)`` positions (Vaswani et al. 2017, section 3.5)."""
     rates = torch.exp(torch.arange(0, width, 2, device=positions.device) * (-math.log(10000.0) / width))
-    angles = positions[:, None] * rates
+    angles = positions[:, None] * rates  # (T, width / 2)
     return torch.stack((angles.sin(), angles.cos()), 2).flatten(1)[:, :width]

@@ -54,7 +54,7 @@ def test_the_published_shapes():
     assert heard == [(1, 32, 12_000), (1, 64, 3_000), (1, 128, 750), (1, 256, 187)]
     features = network.features(audio)
     assert features.shape == (1, 90, 256)
-    grown = shapes(network, nn.ConvTranspose2d, lambda: network.draw(features.flatten(0, 1)))
+    grown = shapes(network, nn.ConvTranspose2d, lambda: network.decode(features.flatten(0, 1)))
     assert grown == [(90, 128, 16, 16), (90, 64, 32, 32), (90, 32, 64, 64), (90, 3, 128, 128)]
     with torch.no_grad():
         frames = network(audio)
@@ -164,10 +164,10 @@ def test_positions_between_frames_lie_between_theirs():
 def test_sound_and_frame_of_one_time_have_one_position():
     """Of three features a frame the middle one is in its middle, those beside it a third of a frame away."""
     transformer = small(cross_attention=True).eval().transformer
-    frames, sound = transformer._placed(torch.zeros(1, 10, 32), torch.zeros(1, 30, 32))
+    frames, sound = transformer._with_positions(torch.zeros(1, 10, 32), torch.zeros(1, 30, 32))
     torch.testing.assert_close(sound[:, 1::3], frames)
     torch.testing.assert_close(sound[0, 3:6], sinusoids(torch.tensor([2 / 3, 1.0, 4 / 3]), 32))
-    frames, sound = transformer._placed(torch.zeros(1, 10, 32), torch.zeros(1, 10, 32))
+    frames, sound = transformer._with_positions(torch.zeros(1, 10, 32), torch.zeros(1, 10, 32))
     torch.testing.assert_close(sound, frames)
 
 
