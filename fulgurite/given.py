@@ -1,6 +1,7 @@
 """What the user wrote: the words of the command line and the configurations that they name."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,6 +54,11 @@ class Given:
         same = [one for one in self.written if one.key == key]
         return next((one for one in reversed(same) if not owner or one.owner in ("", owner)), None)
 
+    def chosen(self, key: str) -> str:
+        """Return the path of the class that was chosen for a key, empty where none was."""
+        paths = [one.value for one in self.written if one.key == key and isinstance(one.value, str)]
+        return paths[-1] if paths else ""
+
     def place(self, key: str, owner: str = "") -> str:
         """Return `` = value (in file)`` for a dotted key, empty where it was not written."""
         return str(self.find(key, owner) or "")
@@ -71,12 +77,8 @@ class Given:
                 yield from _walk(self.configs[path], path)
             elif option.startswith("--"):
                 key = _plain(option[2:].removesuffix("+"))
-                yield Written(key, value, self._class_at(key.rpartition(".")[0]))
-
-    def _class_at(self, key: str) -> str:
-        """Return the name of the class that stands at a key so far, empty where none does."""
-        values = [written.value for written in self.written if written.key == key]
-        return values[-1].rpartition(".")[2] if values and isinstance(values[-1], str) else ""
+                owner = self.chosen(key.rpartition(".")[0]).rpartition(".")[2]
+                yield from _walk(_class_in(value), None, key, owner)
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -107,7 +109,16 @@ def _read(name: str) -> dict[str, Any]:
     return config
 
 
-def _walk(value: Any, config: Path, key: str = "", owner: str = "") -> Iterator[Written]:
+def _class_in(word: str) -> Any:
+    """Return the class and its arguments that a word in JSON holds, and any other word as it is."""
+    with suppress(yaml.YAMLError):
+        loaded = yaml.safe_load(word) if word.startswith("{") else None
+        if isinstance(loaded, dict) and "class_path" in loaded:
+            return loaded
+    return word
+
+
+def _walk(value: Any, config: Path | None, key: str = "", owner: str = "") -> Iterator[Written]:
     if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
         for entry in value:
             yield from _walk(entry, config, key, owner)

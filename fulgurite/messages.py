@@ -142,7 +142,7 @@ def _unknown_class(key: str, name: str, why: str) -> str:
     module, _, stem = name.rpartition(".")
     public = inspect.getmembers(sys.modules.get(module), inspect.isclass)
     beside = {member: f"{module}.{member}" for member, _ in public if not member.startswith("_")}
-    names = {c.__name__: c.__name__ for c in _subclasses(BASES[key])} if key in BASES else {}
+    names = {c.__name__: c.__name__ for c in subclasses(BASES[key])} if key in BASES else {}
     near = get_close_matches(stem, {**beside, **names}, n=1)
     if near:
         return f"{key} = {name}: {why}. Did you mean '{ {**beside, **names}[near[0]] }'?"
@@ -153,17 +153,18 @@ def _choices(key: str) -> str:
     if key not in BASES:
         return "A configuration may name classes of this project, of torch.nn and torch.optim, and of trusted packages"
     exported = [vars(sys.modules[package]) for package in trusted()]
-    ours = sorted({c.__name__ for c in _subclasses(BASES[key]) if any(c.__name__ in names for names in exported)})
+    ours = sorted({c.__name__ for c in subclasses(BASES[key]) if any(c.__name__ in names for names in exported)})
     lightnings = " or a class of Lightning" if key.startswith("trainer.") else ""
     return f"Choose one of: {', '.join(ours)}{lightnings}"
 
 
-def _subclasses(base: type) -> Iterator[type]:
+def subclasses(base: type) -> Iterator[type]:
+    """Yield the classes derived from ``base`` that can be built and are public."""
     children: list[type] = base.__subclasses__()
     for child in children:
         if not child.__name__.startswith("_") and not inspect.isabstract(child):
             yield child
-        yield from _subclasses(child)
+        yield from subclasses(child)
 
 
 def _short(owners: Sequence[str]) -> str:

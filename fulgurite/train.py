@@ -38,6 +38,7 @@ from fulgurite.messages import explain
 from fulgurite.quiet import keep_quiet
 from fulgurite.run_folder import RunFolder
 from fulgurite.runs import RunSettings, forget_unused
+from fulgurite.shared_arguments import shared_words
 from fulgurite.trainer_limits import check_trainer
 from fulgurite.trust import separate_trust, trust
 
@@ -73,7 +74,7 @@ class CommandLine(LightningCLI):
         words, packages = separate_trust(named(sys.argv[1:] if args is None else args))
         self.given = Given(words[1:])
         self.trusted = trust(packages, self.given.configs)
-        self.words = [*words, f"--trust={json.dumps(self.trusted)}"]
+        self.words = [*words, *shared_words(self.given), f"--trust={json.dumps(self.trusted)}"]
         self.place: Place | None = None
         try:
             super().__init__(

@@ -27,7 +27,7 @@ def check_shared(shared: Mapping[str, str], arguments: Mapping[str, Any], data: 
         if isinstance(given, tuple) and given[0] != given[1] and not isinstance(arguments[own], list | tuple):
             remedy = f"its pictures are squares, give data.{theirs} one number"
         else:
-            remedy = "give both the same, or one of them alone on the command line and in YAML"
+            remedy = "give both the same; with the command one of them is enough"
         raise InputError(f"data.{theirs} is {_shown(given)}, but model.{own} is {_shown(wanted)}: {remedy}")
 
 

@@ -15,7 +15,7 @@ from fulgurite.cli import main
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 OVERLAYS = sorted(path.stem for path in (EXPERIMENTS / "aitex_vae").glob("*.yaml"))
 TINY = shlex.split(
-    "--model.tile_size 32 --model.width 4 --model.latent_dim 6 --model.overlap 0.25 --data.tile_size 32 "
+    "--model.width 4 --model.latent_dim 6 --model.overlap 0.25 --data.tile_size 32 "
     "--data.train_stride 16 --data.batch_size 8 --data.num_workers 0 "
     "--trainer.max_epochs 1 --trainer.accelerator cpu --trainer.precision 32-true --trainer.limit_train_batches 3 "
     "--trainer.enable_model_summary false --trainer.check_val_every_n_epoch 1 --trainer.log_every_n_steps 1"

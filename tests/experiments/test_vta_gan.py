@@ -21,7 +21,7 @@ OVERLAYS = sorted(
 )
 FRAMES = 16
 TINY = shlex.split(
-    "--model.num_frames 4 --model.ngf 4 --model.ndf 4 --model.flow_width 0.05 --model.token_width 32 "
+    "--model.ngf 4 --model.ndf 4 --model.flow_width 0.05 --model.token_width 32 "
     "--data.num_frames 4 --data.image_size [64,64] --data.batch_size 2 --data.train_stride 8 "
     "--data.eval_stride 4 --data.validation_stride 4 "
     "--trainer.max_epochs 1 --trainer.accelerator cpu --trainer.enable_model_summary false "
