@@ -1,6 +1,7 @@
 """The order of training: a function of the seed and the epoch, which a resumed run enters where it was left."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from lightning.pytorch import Trainer
@@ -15,7 +16,7 @@ def position(trainer: Trainer) -> tuple[int, int]:
     Lightning restores both counts from a checkpoint before it asks for the data, but starts to read, with worker
     processes also ahead, before it tells a sampler the epoch.
     """
-    epochs = trainer.fit_loop.epoch_progress.current
+    epochs: Any = trainer.fit_loop.epoch_progress.current  # typed there as one that counts less
     batches = trainer.fit_loop.epoch_loop.batch_progress
     if epochs.started == epochs.processed:  # between two epochs
         return epochs.processed, 0

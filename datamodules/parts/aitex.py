@@ -1,9 +1,6 @@
 """The data module of visual inspection: strips of fabric in the layout of AITEX, or pictures of any parts."""
 
-import json
-import warnings
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,12 +8,12 @@ from typing import Any, Literal
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
-from datamodules.errors import InputError, refuse_or_warn
-from datamodules.parts.inspection_folder import UNKNOWN, Inspection, Part, list_parts, read_inspection
-from datamodules.parts.margin import common_start
+from datamodules.errors import InputError
+from datamodules.parts.inspection_folder import Inspection, Part, list_parts, read_inspection
 from datamodules.parts.part_pictures import Examined, PictureReader, examine
 from datamodules.parts.part_splits import refuse_shared_pictures, split_normals
 from datamodules.parts.parts import PartPictures, PlacedPart, Tile, TrainingTiles, collate_tiles, only
+from datamodules.parts.starts import find_starts, refuse_other_starts, warn_of_mask, warn_of_unknown_groups, wide_enough
 from datamodules.parts.synthetic_defects import KINDS
 from datamodules.parts.weave import weave_folder
 from datamodules.ranges import check_range
@@ -123,15 +120,7 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         Raises:
             InputError: the checkpoint was trained on parts that begin elsewhere.
         """
-        elsewhere = {
-            group: start for group, start in self._learned_starts.items() if self.starts.get(group, start) != start
-        }
-        if elsewhere:
-            found = {group: self.starts[group] for group in elsewhere}
-            raise InputError(
-                f"parts begin at {found} here and began at {elsewhere} where the checkpoint learned, since pictures or "
-                f"data.starts are others. Give --data.starts '{json.dumps(self.starts | elsewhere)}'"
-            )
+        refuse_other_starts(self.starts, self._learned_starts)
         return self._pictures(self._splits["test"], with_masks=True)
 
     def predict_dataloader(self) -> DataLoader[Any]:
@@ -145,10 +134,11 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         parts = [part for part in listed if self._groups is None or part.group in self._groups]
         if not parts:
             raise InputError(f"data.groups: {self._root} holds no picture of {', '.join(self._groups or ())}")
-        _warn_of_unknown_groups(parts, known)
+        warn_of_unknown_groups(parts, known)
         pictures = examine(parts, self._reader, self._on_bad_file)
-        self.starts = self._find_starts(pictures, known)
-        self._splits["predict"] = self._placed(self._wide_enough(pictures))
+        self.starts = find_starts(pictures, known, self.tile_size)
+        usable = wide_enough(pictures, self.starts, self.tile_size, self._on_bad_file)
+        self._splits["predict"] = self._placed(usable)
         if not self._splits["predict"]:
             raise InputError(f"data.source: all {len(parts)} pictures in {self._root} were left out, see the warnings")
         return self._pictures(self._splits["predict"], with_masks=False)
@@ -220,8 +210,10 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
                 )
         normal = examine(self._filtered(source.normal), self._reader, self._on_bad_file)
         defective = examine(self._filtered(source.defective), self._reader, self._on_bad_file)
-        self.starts = self._find_starts([*normal, *defective], self._given_starts)
-        normal, defective = self._wide_enough(normal), self._wide_enough(defective)
+        self.starts = find_starts([*normal, *defective], self._given_starts, self.tile_size)
+        normal, defective = (
+            wide_enough(some, self.starts, self.tile_size, self._on_bad_file) for some in (normal, defective)
+        )
         if not normal:
             raise InputError(f"data.source: all faultless pictures in {self._root} were left out, see the warnings")
         splits = split_normals(normal, self._validation_fraction, self._test_fraction, self._split_seed)
@@ -229,62 +221,15 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         refuse_shared_pictures(splits)
         rank_zero_info("parts begin at column %s", ", ".join(f"{at} ({group})" for group, at in self.starts.items()))
         for picture in defective:
-            _warn_of_mask(picture, self.starts[picture.part.group])
+            warn_of_mask(picture, self.starts[picture.part.group])
         self._inspection = source
         return {split: self._placed(pictures) for split, pictures in splits.items()}
 
     def _filtered(self, parts: Sequence[Part]) -> list[Part]:
         return [part for part in parts if self._groups is None or part.group in self._groups]
 
-    def _find_starts(self, pictures: Sequence[Examined], given: Mapping[str, int]) -> dict[str, int]:
-        """Return the first column of every group: the given one, else one clear of the margin in all its pictures."""
-        margins: dict[str, list[int]] = defaultdict(list)
-        for picture in pictures:
-            margins[picture.part.group].append(picture.margin)
-        tile = self._reader.tile
-        return {group: given.get(group, common_start(columns, tile)) for group, columns in sorted(margins.items())}
-
-    def _wide_enough(self, pictures: Sequence[Examined]) -> list[Examined]:
-        """Return the pictures that hold a tile right of their start; the others end the run or are left out."""
-        kept = []
-        for picture in pictures:
-            start = self.starts[picture.part.group]
-            if start + self._reader.tile <= picture.width:
-                kept.append(picture)
-            else:
-                message = (
-                    f"{picture.part.path}: is {picture.width} columns wide, from column {start} on no tile fits; set "
-                    f"data.starts for {picture.part.group}, or a smaller data.tile_size"
-                )
-                refuse_or_warn(message, self._on_bad_file, "pictures")
-        return kept
-
     def _placed(self, pictures: Sequence[Examined]) -> list[PlacedPart]:
         return [PlacedPart(picture.part, self.starts[picture.part.group], picture.digest) for picture in pictures]
 
     def _pictures(self, parts: Sequence[PlacedPart], with_masks: bool) -> DataLoader[Any]:
         return self._loader(PartPictures(parts, self._reader, self._split_seed, with_masks), only, 1)
-
-
-def _warn_of_unknown_groups(parts: Sequence[Part], known: Mapping[str, int]) -> None:
-    """Say which pictures nobody can crop and judge as their group was, because nothing tells their group."""
-    lost = [part for part in parts if part.group == UNKNOWN]
-    if lost and known:
-        warnings.warn(
-            f"{lost[0].path} and {len(lost) - 1} more: nothing tells which of {', '.join(sorted(known))} they show. "
-            "They are scored from their first column on, margins included, by the statistics of all groups together. "
-            "Name them number_defect_fabric, as in 0001_000_03, or put them into a folder named after their group",
-            stacklevel=2,
-        )
-
-
-def _warn_of_mask(picture: Examined, start: int) -> None:
-    """Say what the masks of a defective picture cannot tell."""
-    path, columns = picture.part.path, picture.defect_columns
-    if columns is None:
-        reason = "its masks are black" if picture.part.masks else "it has no mask"
-        warnings.warn(f"{path}: {reason}; it counts as a defective picture whose tiles are unknown", stacklevel=2)
-    elif columns[-1] < start:
-        warnings.warn(
-            f"{path}: its defect lies left of column {start}, in the margin, and cannot be found", stacklevel=2
-        )
