@@ -1,4 +1,4 @@
-"""One formula per function: what the systems' ``*_loss`` methods are made of.
+"""Loss terms that several systems share: one formula per function.
 
 Every function takes half precision as it comes from autocast, computes in float32 (float64 stays float64) and
 returns a scalar, the mean over all elements, so that weights do not depend on the batch or picture size.

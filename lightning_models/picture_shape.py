@@ -1,4 +1,4 @@
-"""Pictures of the size that a model's networks were built for, or a word on what to set."""
+"""The check that pictures have the shape a model was built for."""
 
 from torch import Tensor
 

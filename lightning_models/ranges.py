@@ -1,4 +1,4 @@
-"""Numbers that a system or a schedule takes: in their range, or refused by name."""
+"""Checks that a number given to a system or a schedule lies in its range."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""How far a reconstruction is from its picture: one formula per function.
+"""Distances of a reconstruction from its picture: one formula per function.
 
 One convention everywhere: sum over the pixels of a picture, mean over the batch, so that the terms of an evidence
 lower bound keep their proportion whatever the size. Half precision is taken as it comes from autocast; all is computed

@@ -9,26 +9,26 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-FAR = 10.0
-"""Spreads from the picture's median, beyond which no cell of AITEX's normal strips lies."""
+OUTLIER = 10.0
+"""Robust standard deviations from the picture's median, beyond which no cell of AITEX's normal strips lies."""
 
 TOLERATED = 0.02
 """Share of a group's normal cells that may."""
 
 
-def far_share(unusualness: Tensor) -> float:
-    """Return the share of cells that are far from the rest of the picture in some channel.
+def outlier_share(z_scores: Tensor) -> float:
+    """Return the share of cells that are outliers of the picture in some channel.
 
     Args:
-        unusualness: ``(K, h, w)``, of the picture itself: what a network cannot draw says little about a background.
+        z_scores: ``(K, h, w)``, of the picture itself: the residual of a network says little about a background.
     """
-    return float((unusualness > FAR).any(0).float().mean())
+    return float((z_scores > OUTLIER).any(0).float().mean())
 
 
-def warn_of_backgrounds(groups: Sequence[str], far_shares: Sequence[float]) -> None:
+def warn_of_backgrounds(groups: Sequence[str], shares: Sequence[float]) -> None:
     """Warn, by name, of groups whose normal pictures are no textures; one group and one share a picture."""
     for group in sorted(set(groups)):
-        own = [share for name, share in zip(groups, far_shares, strict=True) if name == group]
+        own = [share for name, share in zip(groups, shares, strict=True) if name == group]
         if (mean := sum(own) / len(own)) > TOLERATED:
             warnings.warn(
                 f"group {group!r}: {mean:.0%} of the area of its normal pictures is far from the rest of the picture, "

@@ -1,10 +1,10 @@
-"""What speaks for a defect at a place of a picture.
+"""Evidence of a defect, cell by cell: local statistics of a picture, and of what the model cannot reconstruct.
 
 The weave repeats, a defect does not: every channel of evidence is a local statistic that is about the same all over a
-faultless part. The model's part in it is the residual, what it cannot draw, seen at several scales. A channel is
+faultless part. The model's part in it is the residual, what it cannot reconstruct, seen at several scales. A channel is
 measured against its own median and spread over the picture, because recordings differ in light and contrast, and then
-(``groups.py``) against what tiles of normal pictures of the same group reach. The loudest channel decides: in a sum a
-small defect that only one channel sees would drown.
+(``groups.py``) against what tiles of normal pictures of the same group reach. The maximum over the channels decides: a
+small defect that only one channel sees would drown in their sum.
 """
 
 import math
@@ -71,11 +71,12 @@ def feature_evidence(real: Sequence[Tensor], restored: Sequence[Tensor], cells: 
     return torch.cat([_local_mean(distance, cells).add(FAINTEST).log() for distance in distances])
 
 
-def unusualness(channels: Tensor, blank: Tensor) -> Tensor:
-    """Return how many spreads of its own channel every place is away from the channel's median.
+def robust_z_scores(channels: Tensor, blank: Tensor) -> Tensor:
+    """Return how many robust standard deviations every place is away from its channel's median, at least 0.
 
-    Median and spread are those of the places that are not blank: all blank places have the same values, and a large
-    torn-out piece would pull the median to itself, or shrink the spread until all cloth looked unusual.
+    Median and deviation (by the median absolute deviation) are those of the places that are not blank: all blank places
+    have the same values, and a large hole would pull the median to itself, or shrink the deviation until all fabric
+    looked unusual.
 
     Args:
         channels: ``(K, h, w)``.
@@ -89,7 +90,7 @@ def unusualness(channels: Tensor, blank: Tensor) -> Tensor:
 
 
 def blank_cells(picture: Tensor) -> Tensor:
-    """Return bool ``(h, w)``: whether a cell of a picture ``(C, H, W)`` is of one colour, which no cloth is."""
+    """Return bool ``(h, w)``: whether a cell of a picture ``(C, H, W)`` is of one colour, which no fabric is."""
     highest, lowest = (sign * F.max_pool2d(sign * picture[None], CELL, ceil_mode=True)[0] for sign in (1, -1))
     return (highest == lowest).all(0)
 

@@ -1,4 +1,4 @@
-"""What normal tiles of every group look like: fitted in calibration, kept in the checkpoint."""
+"""Statistics of normal tiles by group, fitted in the calibration and kept in the checkpoint."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,8 @@ SMALLEST = 1e-6
 """What normal tiles vary at least, so that a channel without any variation can be divided by it."""
 
 
-class ByGroup(nn.Module):
-    """Statistics of N tiles with K values each, by group: subclasses say which and how large.
+class GroupStatistics(nn.Module):
+    """Base of statistics of N tiles with K values each, by group; subclasses fit and use them.
 
     Args:
         channels: K.
@@ -44,7 +44,7 @@ class ByGroup(nn.Module):
         return self.groups.index(group) if group in self.groups else 0
 
     def fit(self, values: Tensor, group: Sequence[str]) -> None:
-        """Take the statistics from normal tiles.
+        """Fit the statistics to normal tiles.
 
         Args:
             values: ``(N, K)``, of N tiles.
@@ -70,7 +70,7 @@ class ByGroup(nn.Module):
         raise NotImplementedError
 
 
-class GroupScale(ByGroup):
+class GroupScale(GroupStatistics):
     """For every channel mean ``location`` and standard deviation ``scale`` over normal tiles, each ``(G, K)``."""
 
     location: Tensor
@@ -88,7 +88,7 @@ class GroupScale(ByGroup):
         return (maps - self.location[row].view(shape)) / self.scale[row].view(shape)
 
 
-class GroupGaussian(ByGroup):
+class GroupGaussian(GroupStatistics):
     """Mean ``(G, K)`` and inverse covariance ``(G, K, K)`` of normal tiles."""
 
     mean: Tensor
@@ -99,7 +99,7 @@ class GroupGaussian(ByGroup):
 
     def _fit_row(self, row: int, values: Tensor) -> None:
         spread = values.std(0) + SMALLEST
-        # directions in which normal tiles do not vary are left out: nothing can be said about them
+        # directions in which normal tiles do not vary are left out: their variance is unknown
         inverse = torch.linalg.pinv(torch.cov((values / spread).T), rtol=1e-6, hermitian=True)
         self.mean[row], self.precision[row] = values.mean(0), inverse / spread / spread[:, None]
 

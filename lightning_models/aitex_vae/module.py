@@ -69,7 +69,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
     renamed_buffers: ClassVar[Mapping[str, str]] = {
         "tile_threshold": "threshold",
         "scale.": "scorer.scale.",
-        "reference.": "scorer.reference.",
+        "reference.": "scorer.baseline.",
     }
     published_optimizers: ClassVar = {"vae": partial(torch.optim.Adam, lr=1e-3)}
     pixel_threshold: Tensor

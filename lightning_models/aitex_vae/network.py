@@ -17,7 +17,7 @@ STRIDE = 16
 
 
 class Restoration(NamedTuple):
-    """What the network makes of B tiles.
+    """Output of the network for B tiles.
 
     Attributes:
         raw: ``(B, C, S, S)``, the decoder's output before its activation, e.g. logits.
@@ -35,7 +35,7 @@ class AitexNetwork(nn.Module):
 
     With the default arguments these are the published v1, 5,156,193 parameters: four convolutions of stride 2, a
     diagonal posterior of 32 dimensions on all 65,536 features, and a decoder of two transposed convolutions, which
-    draws every square of 16 x 16 pixels from one place of its 16 x 16 map.
+    decodes every square of 16 x 16 pixels from one place of its 16 x 16 map.
 
     Args:
         tile_size: S, edge of a tile in pixels, a multiple of 16.
@@ -80,7 +80,7 @@ class AitexNetwork(nn.Module):
         self.decoder = make(latent_dim, self.map_size, channels, width)
 
     def forward(self, tiles: Tensor) -> Restoration:
-        """Restore tiles ``(B, C, S, S)`` in the output's range; z is drawn in training, the mean in evaluation."""
+        """Reconstruct tiles ``(B, C, S, S)`` in the output's range; z is drawn in training, the mean in evaluation."""
         deepest = self.encoder(tiles)[-1]  # (B, 8 width, S/16, S/16)
         posterior = self.posterior(deepest.flatten(1))  # over (B, D)
         z = posterior.rsample() if self.training else posterior.mean  # (B, D)

@@ -1,7 +1,7 @@
 """From maps of evidence to the scores of a picture, its tiles and its pixels, on a scale fitted on normal tiles.
 
 Every channel of evidence is measured in standard deviations from what tiles of normal pictures of the same group reach,
-and the loudest channel decides. Beside the score stand every kind of evidence alone and two rules without any learning.
+and the maximum over the channels decides. Beside the score stand every kind of evidence alone and the baselines.
 """
 
 import warnings
@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datamodules.batches import UNKNOWN_LABEL, PartBatch, PartScores
-from lightning_models.aitex_vae import references
-from lightning_models.aitex_vae.background import far_share, warn_of_backgrounds
-from lightning_models.aitex_vae.evidence import CELL, unusualness
+from lightning_models.aitex_vae import baselines
+from lightning_models.aitex_vae.background import outlier_share, warn_of_backgrounds
+from lightning_models.aitex_vae.evidence import CELL, robust_z_scores
 from lightning_models.aitex_vae.groups import GroupGaussian, GroupScale
 from lightning_models.aitex_vae.tiling import Tiling, grid
 
@@ -35,13 +35,13 @@ class CalibrationRow(NamedTuple):
         group: name of the picture's group.
         tops: ``(N, K)``, largest evidence of every channel.
         statistics: ``(N, 8)``, for the rules without learning.
-        far: share of the picture's cells far from the rest of it.
+        outliers: share of the picture's cells that are outliers within it.
     """
 
     group: str
     tops: Tensor
     statistics: Tensor
-    far: float
+    outliers: float
 
 
 class TileScorer(nn.Module):
@@ -63,17 +63,17 @@ class TileScorer(nn.Module):
         self.place = {kind: slice(end - counts[kind], end) for kind, end in zip(counts, ends, strict=True)}
         self.chosen = [kind for kind in KINDS if kind != "kl"] if combined is None else list(combined)
         self.scale = GroupScale(ends[-1])
-        self.reference = GroupGaussian(references.STATISTICS)
+        self.baseline = GroupGaussian(baselines.STATISTICS)
 
     def join(self, maps: Mapping[str, Tensor], blank: Tensor) -> Tensor:
         """Measure maps ``(K_i, h, w)`` of all kinds against the rest of the picture: ``(K, h, w)``, in their order."""
-        return torch.cat([unusualness(maps[kind], blank) for kind in self.place])
+        return torch.cat([robust_z_scores(maps[kind], blank) for kind in self.place])
 
     def calibration_row(self, batch: PartBatch, maps: Tensor) -> CalibrationRow:
         """Reduce the evidence ``(K, h, w)`` on a normal picture to what the scale is fitted to."""
         tiles = self._grid_tiles(batch)
-        statistics = references.tile_statistics(tiles, references.blurred(tiles))
-        return CalibrationRow(batch.group, self.tops(maps), statistics, far_share(maps[self.place["texture"]]))
+        statistics = baselines.tile_statistics(tiles, baselines.blurred(tiles))
+        return CalibrationRow(batch.group, self.tops(maps), statistics, outlier_share(maps[self.place["texture"]]))
 
     def fit(self, rows: Sequence[CalibrationRow]) -> None:
         """Fit the scale of every group; warn of groups whose pictures no texture fills.
@@ -83,8 +83,8 @@ class TileScorer(nn.Module):
         """
         group = [row.group for row in rows for _ in row.tops]
         self.scale.fit(torch.cat([row.tops for row in rows]), group)
-        self.reference.fit(torch.cat([row.statistics for row in rows]), group)
-        warn_of_backgrounds([row.group for row in rows], [row.far for row in rows])
+        self.baseline.fit(torch.cat([row.statistics for row in rows]), group)
+        warn_of_backgrounds([row.group for row in rows], [row.outliers for row in rows])
 
     def forward(self, batch: PartBatch, maps: Tensor) -> PartScores:
         """Score a picture by its evidence ``(K, h, w)``."""
@@ -97,9 +97,9 @@ class TileScorer(nn.Module):
         tile_score = self.tops(heat[None])[:, 0]
         tiles = self._grid_tiles(batch)
         alternatives = {kind: self.tops(part[None])[:, 0] for kind, part in parts.items()}
-        smooth = references.blurred(tiles)
-        alternatives["baseline_blur"] = references.blurred_deviation(smooth)
-        alternatives["baseline_mahalanobis"] = self.reference(references.tile_statistics(tiles, smooth), batch.group)
+        smooth = baselines.blurred(tiles)
+        alternatives["baseline_blur"] = baselines.blurred_deviation(smooth)
+        alternatives["baseline_mahalanobis"] = self.baseline(baselines.tile_statistics(tiles, smooth), batch.group)
         pixels = F.interpolate(heat[None, None], (height, width - batch.start), mode="bilinear")[0, 0]
         return PartScores(
             name=batch.name,
@@ -129,7 +129,7 @@ class TileScorer(nn.Module):
     def regroup(self, groups: Sequence[str]) -> None:
         """Forget the calibration and make room for that of these groups."""
         self.scale.regroup(groups)
-        self.reference.regroup(groups)
+        self.baseline.regroup(groups)
 
     def _grid_tiles(self, batch: PartBatch) -> Tensor:
         """Return whole tiles ``(N, C, S, S)`` at the places of the grid; the last of a row is mirrored to full size."""

@@ -1,4 +1,4 @@
-"""How far a drawn clip is from the real one: one formula per function, frame by frame.
+"""Distances of a generated clip from the real one: one formula per function, frame by frame.
 
 Clips are ``(B, T, 3, H, W)`` in [0, 1]. A function returns one value a frame, ``(B, T)``, in float32 (float64 stays
 float64); :func:`over_valid` makes a scalar of them and leaves padding out, so that weights depend on no length or size.

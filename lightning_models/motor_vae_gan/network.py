@@ -87,7 +87,7 @@ class Decoder(nn.Module):
         self.to_image = nn.Conv2d(width, image_channels, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Draw the pictures that belong to ``z``."""
+        """Decode ``z`` to pictures."""
         maps = self.from_latent(z).view(len(z), -1, self.grid, self.grid)  # (B, 16 width, S/32, S/32)
         maps = self.stages(maps)  # (B, width, S, S)
         return self.to_image(maps).sigmoid()  # (B, C, S, S)
@@ -124,7 +124,7 @@ class VAE(nn.Module):
 
 
 class Judgement(NamedTuple):
-    """What the discriminator makes of N pictures of S x S.
+    """Output of the discriminator for N pictures of S x S.
 
     Attributes:
         logits: ``(N,)``, positive for real; their sigmoid is the probability of the description.

@@ -1,4 +1,4 @@
-"""Notices losses that are not finite, without making the host wait for the device at every step."""
+"""Detects losses that are not finite, without making the host wait for the device at every step."""
 
 import torch
 import torch.distributed

@@ -1,4 +1,4 @@
-"""What several optimizers need beyond Lightning when they share the gradient scaler of 16-mixed."""
+"""One gradient scaler for several optimizers under 16-mixed."""
 
 from functools import partial
 

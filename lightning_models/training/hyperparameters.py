@@ -1,4 +1,4 @@
-"""Checkpoints that say what they were made of, and models that say why a checkpoint does not fit."""
+"""Hyper-parameters in checkpoints, and the check that a checkpoint fits the model."""
 
 import inspect
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How the learning rate moves through a run."""
+"""Learning rate schedules."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""What must hold before a system trains; each check names what to change."""
+"""Checks before a system trains; each names what to change."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal

@@ -16,7 +16,7 @@ DiscriminatorNorm = Literal["batch", "group", "spectral"]
 
 
 class DiscriminatorOutput(NamedTuple):
-    """What the discriminator makes of N frames of H x W.
+    """Output of the discriminator for N frames of H x W.
 
     Attributes:
         logits: ``(N, h, w)``, positive for real, one per overlapping patch; 1 x 1 for frames of 64 x 64, in

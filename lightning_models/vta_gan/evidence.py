@@ -1,4 +1,4 @@
-"""What the parts of VTA-GAN have to say of every pixel: maps of evidence, at least 0, larger is more unusual."""
+"""Evidence of an anomaly at every pixel, a map for each part of VTA-GAN: at least 0, larger is more unusual."""
 
 import torch
 import torch.nn.functional as F
@@ -31,8 +31,8 @@ def discriminator_evidence(
     """Distance of features and doubt about the real frame, each ``(B, T, H, W)``.
 
     Args:
-        real: what the discriminator says of the B * T input frames.
-        restored: what it says of the restored ones.
+        real: the discriminator's output for the B * T input frames.
+        restored: the same for the reconstructed ones.
         shape: that of the clips, ``(B, T, 3, H, W)``.
     """
     coarse = {

@@ -1,4 +1,4 @@
-"""Small pieces that several of the networks use."""
+"""Layers and initialisation that several of the networks use."""
 
 import torch
 from torch import Tensor, nn

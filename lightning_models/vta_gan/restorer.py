@@ -1,4 +1,4 @@
-"""The way of a clip through VTA-GAN: frequency bands, optical flow, attention over time, generator.
+"""The forward pass of VTA-GAN: frequency bands, optical flow, attention over time, generator.
 
 Training, testing and prediction use this one forward pass; only the noise belongs to training alone.
 """
@@ -19,13 +19,13 @@ TEMPORAL_STRENGTH = 0.1  # the seed's constant: both bands + 0.1 * temporal feat
 
 
 class Restoration(NamedTuple):
-    """What one forward pass makes of clips ``(B, T, 3, H, W)`` in [-1, 1].
+    """Result of one forward pass on clips ``(B, T, 3, H, W)`` in [-1, 1].
 
     Attributes:
         frames: the input.
         high: high band of the input, same shape; the input halved where the frequency split is off.
-        restored_high: high band as restored, same shape.
-        restored: the restored clips, both bands added, same shape.
+        restored_high: high band as reconstructed, same shape.
+        restored: the reconstructed clips, both bands added, same shape.
         flows: ``(B, T-1, 2, H, W)`` each, pixels a frame from each frame to the next, finest scale first; scales
             beyond the first only in training, empty without a flow backend.
     """
@@ -38,10 +38,10 @@ class Restoration(NamedTuple):
 
 
 class Restorer(nn.Module):
-    """Restores clips; every enhancement can be left out for an ablation.
+    """Reconstructs clips; every enhancement can be left out for an ablation.
 
     Args:
-        generator: two coupled U-Nets, from both bands to both restored bands.
+        generator: two coupled U-Nets, from both bands to both reconstructed bands.
         frequency_split: feed one U-Net the high and one the low band; without it each gets half of the picture.
         flow: estimates the motion between frames, or None.
         flow_fusion: writes the motion into both bands; given exactly with ``flow``.
@@ -64,13 +64,13 @@ class Restorer(nn.Module):
         self.temporal_attention = temporal_attention
 
     def forward(self, frames: Tensor) -> Restoration:
-        """Restore clips ``(B, T, 3, H, W)`` in [-1, 1]; H and W are multiples of the generator's stride."""
+        """Reconstruct clips ``(B, T, 3, H, W)`` in [-1, 1]; H and W are multiples of the generator's stride."""
         lap, res = split(frames) if self.frequency_split else (frames / 2, frames / 2)  # (B, T, 3, H, W) each
         high = lap
         # (B, T-1, 2, H, W) each
         flows = [] if self.flow is None else self.flow.scales(frames, finest_only=not self.training)
         if self.flow_fusion is not None:
-            # Flow is learned from how well it explains the next frame; the restoration must not bend it.
+            # Flow is learned from how well it explains the next frame; the reconstruction must not bend it.
             lap, res = self.flow_fusion(lap, res, shrink_flow(flows[0].detach()))  # flow (B, T-1, 2, H/4, W/4)
         if self.temporal_attention is not None:
             temporal = TEMPORAL_STRENGTH * self.temporal_attention(lap + res)[:, None]  # (B, 1, 3, H, W)
@@ -95,5 +95,5 @@ def from_pixels(frames: Tensor) -> Tensor:
 
 
 def to_unit_range(frames: Tensor) -> Tensor:
-    """[-1, 1] to [0, 1] for showing; restored frames may leave the range a little and are cut there."""
+    """[-1, 1] to [0, 1] for showing; reconstructed frames may leave the range a little and are cut there."""
     return ((frames + 1) / 2).clamp(0, 1)

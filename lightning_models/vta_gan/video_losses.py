@@ -1,4 +1,4 @@
-"""How restored clips move beside the real ones: one formula per function; clips are ``(B, T, C, H, W)``."""
+"""Losses of the motion in reconstructed clips: one formula per function; clips are ``(B, T, C, H, W)``."""
 
 from torch import Tensor
 

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import torch
 
+from lightning_models.aitex_vae.baselines import blurred, blurred_deviation, tile_statistics
 from lightning_models.aitex_vae.evidence import (
     blank_cells,
     blur,
     feature_evidence,
+    robust_z_scores,
     texture_evidence,
-    unusualness,
 )
-from lightning_models.aitex_vae.references import blurred, blurred_deviation, tile_statistics
 
 
 def weave(height=128, width=256, noise=0.02):
@@ -22,7 +22,7 @@ def weave(height=128, width=256, noise=0.02):
 
 
 def unusual(picture, kind):
-    return unusualness(texture_evidence(picture)[kind], blank_cells(picture))
+    return robust_z_scores(texture_evidence(picture)[kind], blank_cells(picture))
 
 
 @pytest.mark.parametrize(("sigma_y", "sigma_x"), [(1.0, 1.0), (4.0, 4.0), (0.0, 8.0), (8.0, 0.0)])
@@ -85,7 +85,7 @@ def test_every_kind_sees_its_defect_where_it_is(defect, kind):
     assert 60 <= 4 * column + 2 <= 200
 
 
-def test_unusualness_does_not_depend_on_light_and_contrast():
+def test_z_scores_do_not_depend_on_light_and_contrast():
     cloth = weave()
     spot(cloth)
     for kind in ("brightness", "threads"):
@@ -93,10 +93,10 @@ def test_unusualness_does_not_depend_on_light_and_contrast():
         torch.testing.assert_close(bright, unusual(cloth, kind), rtol=0.02, atol=0.02)
 
 
-def test_unusualness_is_a_robust_z_score():
+def test_z_scores_are_robust():
     channels = torch.randn(2, 100, 100, generator=torch.Generator().manual_seed(0))
     blank = torch.zeros(100, 100, dtype=torch.bool)
-    away = unusualness(5 + torch.tensor([1.0, 3.0])[:, None, None] * channels, blank)
+    away = robust_z_scores(5 + torch.tensor([1.0, 3.0])[:, None, None] * channels, blank)
     torch.testing.assert_close(away, channels.abs(), atol=0.1, rtol=0.05)
 
 

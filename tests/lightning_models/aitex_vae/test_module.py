@@ -207,7 +207,7 @@ def test_scores_are_the_same_every_time_and_need_no_drawing():
     assert torch.equal(first, score(system, part(5)).tile_score)
 
 
-def test_the_references_are_exact_in_mixed_precision():
+def test_the_baselines_are_exact_in_mixed_precision():
     system = calibrated()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = score(system, part(9))
@@ -243,7 +243,7 @@ def test_an_unknown_group_is_judged_by_all_together_and_said_so():
     assert scores.tile_score.isfinite().all()
 
 
-def test_every_kind_of_evidence_and_both_references_are_reported():
+def test_every_kind_of_evidence_and_both_baselines_are_reported():
     scores = score(calibrated(), part(9))
     assert set(scores.alternatives) == {*KINDS, "baseline_blur", "baseline_mahalanobis"}
     assert all(values.shape == scores.tile_score.shape for values in scores.alternatives.values())
@@ -280,7 +280,7 @@ def test_parts_before_a_background_are_told():
             system.validation_step(round_parts[0], 0, 1)
 
 
-def test_the_references_do_not_depend_on_the_network():
+def test_the_baselines_do_not_depend_on_the_network():
     first, second = calibrated(), calibrated(latent_dim=3)
     for name in ("baseline_blur", "baseline_mahalanobis"):
         one, two = (score(system, part(9)).alternatives[name] for system in (first, second))
@@ -402,7 +402,11 @@ def test_a_checkpoint_with_the_former_names_of_the_buffers_is_taken(monkeypatch)
     fitted, fresh = calibrated(("a", "b")), model().eval()
     checkpoint = checkpoint_of(fitted, monkeypatch)
     former = {"threshold": "tile_threshold"}
-    former |= {name: name.removeprefix("scorer.") for name in checkpoint["state_dict"] if name.startswith("scorer.")}
+    former |= {
+        name: name.removeprefix("scorer.").replace("baseline.", "reference.")
+        for name in checkpoint["state_dict"]
+        if name.startswith("scorer.")
+    }
     assert len(former) == 5
     checkpoint["state_dict"] = {former.get(name, name): value for name, value in checkpoint["state_dict"].items()}
     fresh.on_load_checkpoint(checkpoint)

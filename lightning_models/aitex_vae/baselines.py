@@ -1,4 +1,4 @@
-"""Two rules without any learning that a model has to beat, on tiles of grey levels 0..255."""
+"""Baselines: two rules without any learning that a model has to beat, on tiles of grey levels 0..255."""
 
 import torch
 from torch import Tensor
