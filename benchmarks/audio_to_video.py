@@ -32,16 +32,16 @@ from datamodules.sound.sound import FilmWriter, Resampler, Sound
 from lightning_models.audio_to_video import AudioToVideo, AudioToVideoNet, AudioToVideoNetLegacy
 
 FRAMES, SAMPLES = 90, 48_000
-PUBLISHED = {"l2_weight": 1.0, "l1_weight": 0.0, "change_weight": 0.0, "structure_weight": 0.0, "mismatch_weight": 0.0}
+PUBLISHED = {"weights": {"l2": 1.0, "l1": 0.0, "change": 0.0, "structure": 0.0, "mismatch": 0.0}}
 Changes = dict[str, object]
 ROWS: dict[str, tuple[str, int, Changes]] = {
     "forward": ("2.2", 1, {}),
     "step, published loss": ("6.1", 1, PUBLISHED),
     "step, published loss, chunks of 16": ("-", 1, {**PUBLISHED, "network": partial(AudioToVideoNet, chunk=16)}),
-    "step, all losses": ("-", 1, {"l2_weight": 1.0}),
-    "step, all losses, chunks of 16": ("-", 1, {"l2_weight": 1.0, "network": partial(AudioToVideoNet, chunk=16)}),
+    "step, all losses": ("-", 1, {"weights": {"l2": 1.0}}),
+    "step, all losses, chunks of 16": ("-", 1, {"weights": {"l2": 1.0}, "network": partial(AudioToVideoNet, chunk=16)}),
     "step, published loss, batch of 8": ("-", 8, PUBLISHED),
-    "step, all losses, batch of 8": ("-", 8, {"l2_weight": 1.0}),
+    "step, all losses, batch of 8": ("-", 8, {"weights": {"l2": 1.0}}),
     "legacy, forward": ("0.7", 1, {"network": AudioToVideoNetLegacy}),
     "legacy, step, published loss": ("3.8", 1, {"network": AudioToVideoNetLegacy, **PUBLISHED}),
 }

@@ -36,7 +36,7 @@ def adam(parameters: Any) -> torch.optim.Optimizer:
 
 def step(*due: str, **settings: Any) -> Work:
     """Build a step on one batch of the phases that are due, as ``AdversarialModule`` takes it."""
-    system = Untrained(adam, adam, image_size=SIZE, **settings)
+    system = Untrained(image_size=SIZE, **settings)
     system.due = due
     phases = {"discriminator": [system.critic], "generator": [system.vae, system.param_tanh]}
     optimizers = {
@@ -77,7 +77,7 @@ def cycle(n_critic: int = 5) -> Work:
 
 def generate(clip: str) -> Work:
     """Build the drawing of one clip."""
-    system = Untrained(adam, adam, image_size=SIZE, clip=clip).eval()
+    system = Untrained(image_size=SIZE, clip=clip).eval()
     z = torch.randn(1, system.latent_dim)
     return torch.no_grad()(lambda: system.generate_video(z))
 

@@ -41,8 +41,7 @@ def adam(parameters: Any) -> torch.optim.Optimizer:
 
 def our_step(**settings: Any) -> Work:
     """Build one step as ``AdversarialModule`` takes it: shared forward, discriminator, autoencoder."""
-    system = Untrained(adam, adam, image_size=SIZE, **settings)
-    system.weights["kl"] = 0.5
+    system = Untrained(image_size=SIZE, **settings)
     phases = {"discriminator": system.discriminator, "generator": system.vae}
     optimizers = {phase: adam(network.parameters()) for phase, network in phases.items()}
     images = torch.randint(0, 256, (BATCH, 1, SIZE, SIZE), dtype=torch.uint8)
@@ -99,7 +98,7 @@ def published_step(*, channels_last: bool) -> Work:
 
 def reconstruct() -> Work:
     """Build the forward pass that a picture takes at prediction."""
-    system = Untrained(adam, adam, image_size=SIZE).eval()
+    system = Untrained(image_size=SIZE).eval()
     images = torch.randint(0, 256, (BATCH, 1, SIZE, SIZE), dtype=torch.uint8)
     return torch.no_grad()(lambda: system(images))
 
@@ -141,8 +140,8 @@ ROWS: list[tuple[str, str, Callable[[], Work]]] = [
     ("reconstruction, no gradient", "1.4-4", reconstruct),
     ("step, default setting", "26", our_step),
     ("step, original setting", "26", lambda: our_step(discriminator_norm="batch", adversarial="bce")),
-    ("step, with Larsen's features", "-", lambda: our_step(feature_weight=0.1)),
-    ("step, with R1", "-", lambda: our_step(r1_weight=1.0)),
+    ("step, with Larsen's features", "-", lambda: our_step(weights={"feature": 0.1})),
+    ("step, with R1", "-", lambda: our_step(weights={"r1": 1.0})),
     ("the original's step on these networks", "40", lambda: published_step(channels_last=False)),
     ("the same, channels last", "29", lambda: published_step(channels_last=True)),
 ]

@@ -83,7 +83,7 @@ def _nested(message: str, given: Given) -> str:
     owners = re.findall(r"(?:given class_path '|class_path=')([^']+)'", message)
     start = max(message.rfind("Problem with given class_path"), message.rfind('Parser key "'), 0)
     leaf = re.split(r"- Not a valid subclass", message[start:])[0]
-    if found := re.search(r"Option '([^']+)' is not accepted", leaf):
+    if found := re.search(r"(?:Option '|unrecognized arguments: --)([\w.]+)", leaf):
         return _unknown_argument(f"{key}.{found[1]}", owners, given)
     if found := re.search(r"arguments are required: (\S+)", leaf):
         return f"{key}.{found[1]}: not given, and {_short(owners)} needs it. Write it below init_args"
@@ -92,7 +92,8 @@ def _nested(message: str, given: Given) -> str:
     if found := re.search(r"Importing '([^']+)' is not allowed", leaf):
         return _unknown_class(key, found[1], why_not(found[1]))
     if name := _class_name(leaf):
-        known = is_old(name.rpartition(".")[2])
+        written = given.find(key)  # where a whole module is gone, the name found is the module's
+        known = any(is_old(one.rpartition(".")[2]) for one in (name, str(written.value if written else "")))
         return tell_new_names(given) if known else _unknown_class(key, name, "there is no such class here")
     if found := re.search(r"Import path (\S+) does not", leaf):
         return f"{key} = {found[1]}: this class is of another kind. {_choices(key)}"

@@ -1,7 +1,8 @@
 """Loss terms that several systems share: one formula per function.
 
 Every function takes half precision as it comes from autocast, computes in float32 (float64 stays float64) and
-returns a scalar, the mean over all elements, so that weights do not depend on the batch or picture size.
+returns a scalar, the mean over all elements, so that weights do not depend on the batch or picture size. The terms of
+an evidence lower bound are sums over a sample instead: ``reconstruction_losses.py``, ``variational.py``.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,9 @@
 """Distances of a reconstruction from its picture: one formula per function.
 
-One convention everywhere: sum over the pixels of a picture, mean over the batch, so that the terms of an evidence
-lower bound keep their proportion whatever the size. Half precision is taken as it comes from autocast; all is computed
-in float32 (float64 stays float64). Pictures are ``(B, C, H, W)``; every function returns a scalar.
+One convention everywhere: sum over the pixels of a picture, mean over the batch. These are the terms of an evidence
+lower bound, in nats of a sample, beside the divergence of ``variational.py``; where no bound is meant, ``losses.py``
+has the mean over all elements. Half precision is taken as it comes from autocast; all is computed in float32 (float64
+stays float64). Pictures are ``(B, C, H, W)``; every function returns a scalar.
 """
 
 import torch
@@ -20,6 +21,12 @@ def bce(logits: Tensor, target: Tensor) -> Tensor:
     """
     logits, target = at_least_float32(logits), at_least_float32(target)
     return F.binary_cross_entropy_with_logits(logits, target, reduction="sum") / len(target)
+
+
+def l1(restored: Tensor, target: Tensor) -> Tensor:
+    """Return the absolute difference: the negative log-likelihood under a Laplace of scale 1, less its constant."""
+    restored, target = at_least_float32(restored), at_least_float32(target)
+    return (restored - target).abs().sum() / len(target)
 
 
 def mse(restored: Tensor, target: Tensor) -> Tensor:

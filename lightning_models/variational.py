@@ -1,21 +1,17 @@
-"""Posteriors of variational autoencoders, their divergence from the standard normal, and schedules of its weight.
+"""Posteriors of variational autoencoders and their divergence from the standard normal.
 
-One convention everywhere: sum over the dimensions, mean over the batch. Distributions and divergences are float32
-even under autocast, where a small variance would be lost.
+One convention everywhere: sum over the dimensions of a sample, in nats; its mean over the batch is a loss term.
+Distributions and divergences are float32 even under autocast, where a small variance would be lost.
 """
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, LowRankMultivariateNormal, MultivariateNormal, Normal
 
 from datamodules.errors import InputError
-from lightning_models.class_path import as_factory
-from lightning_models.ranges import above_zero, at_least_zero
 
 PosteriorKind = Literal["diagonal", "full", "low_rank"]
 
@@ -158,93 +154,3 @@ def _log_determinant(posterior: Distribution) -> Tensor:
             root = torch.linalg.cholesky(inner + torch.eye(inner.shape[1], device=inner.device))
         return diagonal.log().sum(1) + 2 * root.diagonal(dim1=1, dim2=2).log().sum(1)
     raise TypeError(f"no closed form is known here for {type(posterior).__name__}")
-
-
-class BetaSchedule(ABC):
-    """Weight of the KL divergence over the training, a function of the epochs passed alone."""
-
-    @abstractmethod
-    def __call__(self, progress: float) -> float:
-        """Return the weight after ``progress`` epochs, fractions included; 0 is the start."""
-
-
-class ConstantBeta(BetaSchedule):
-    """The same weight throughout (Higgins et al. 2017); 1 is the evidence lower bound.
-
-    Args:
-        beta: the weight, at least 0.
-    """
-
-    def __init__(self, beta: float = 1.0) -> None:
-        self.beta = at_least_zero("beta", beta)
-
-    def __call__(self, progress: float) -> float:
-        """Return the weight after ``progress`` epochs."""
-        return self.beta
-
-
-class WarmUpBeta(BetaSchedule):
-    """From 0 in a straight line to ``beta``, which then stays (Sonderby et al. 2016).
-
-    Args:
-        beta: the last weight, at least 0.
-        epochs: length of the rise, above 0.
-    """
-
-    def __init__(self, beta: float, epochs: float) -> None:
-        self.beta, self.epochs = at_least_zero("beta", beta), above_zero("epochs", epochs)
-
-    def __call__(self, progress: float) -> float:
-        """Return the weight after ``progress`` epochs."""
-        return self.beta * min(progress / self.epochs, 1.0)
-
-
-class HoldThenLinearBeta(BetaSchedule):
-    """``start`` for some epochs, then a straight line to ``end``, which then stays.
-
-    Args:
-        start: the first weight, at least 0.
-        hold_epochs: epochs at the first weight, at least 0.
-        end: the last weight, at least 0.
-        end_epoch: epoch at which it is reached, after ``hold_epochs``.
-    """
-
-    def __init__(self, start: float, hold_epochs: float, end: float, end_epoch: float) -> None:
-        self.start, self.end = at_least_zero("start", start), at_least_zero("end", end)
-        self.hold_epochs = at_least_zero("hold_epochs", hold_epochs)
-        if not (math.isfinite(end_epoch) and end_epoch > hold_epochs):
-            raise InputError(f"end_epoch is {end_epoch}: give a number above hold_epochs, {hold_epochs}")
-        self.end_epoch = end_epoch
-
-    def __call__(self, progress: float) -> float:
-        """Return the weight after ``progress`` epochs."""
-        risen = (progress - self.hold_epochs) / (self.end_epoch - self.hold_epochs)
-        return self.start + (self.end - self.start) * min(max(risen, 0.0), 1.0)
-
-
-class CyclicalBeta(BetaSchedule):
-    """Again and again from 0 to ``beta``, where it stays for the rest of the period (Fu et al. 2019).
-
-    Args:
-        beta: the largest weight, at least 0.
-        period: length of a cycle in epochs, above 0.
-        ratio: part of the cycle that rises, above 0 and at most 1.
-    """
-
-    def __init__(self, beta: float, period: float, ratio: float = 0.5) -> None:
-        self.beta, self.period = at_least_zero("beta", beta), above_zero("period", period)
-        if not 0 < ratio <= 1:
-            raise InputError(f"ratio is {ratio}: give a number above 0 and at most 1")
-        self.ratio = ratio
-
-    def __call__(self, progress: float) -> float:
-        """Return the weight after ``progress`` epochs."""
-        return self.beta * min(progress % self.period / (self.ratio * self.period), 1.0)
-
-
-def as_schedule(beta: float | BetaSchedule | Mapping[str, Any]) -> BetaSchedule:
-    """Return a number as the schedule that stays at it, and what a checkpoint's mapping stands for."""
-    if isinstance(beta, Mapping):
-        schedule: BetaSchedule = as_factory(beta, BetaSchedule)()
-        return schedule
-    return beta if isinstance(beta, BetaSchedule) else ConstantBeta(beta)

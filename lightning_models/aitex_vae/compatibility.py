@@ -1,8 +1,7 @@
 """What goes together: output, range and losses of a model, and a checkpoint with the model that takes it over."""
 
-import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from datamodules.errors import InputError
@@ -19,25 +18,31 @@ CALIBRATED_BY = ("overlap", "top_k", "evidence", "quantile")
 """Arguments that scale and thresholds were fitted under."""
 
 
-def check_output(output: OutputKind, data_range: DataRange, losses: Mapping[str, float]) -> None:
+def check_output(output: OutputKind, data_range: DataRange, losses: Collection[str]) -> None:
     """Refuse a decoder that cannot reach its target, and losses that do not suit it.
+
+    Args:
+        output: the decoder's activation.
+        data_range: range of grey levels that it has to reach.
+        losses: names of the reconstruction losses that have a weight.
 
     Raises:
         InputError: naming the two arguments and the remedy.
     """
-    if set(losses) - set(LOSSES) or not all(0 <= weight < math.inf for weight in losses.values()):
-        raise InputError(f"model.losses is {losses}: give a finite weight of at least 0 to some of {list(LOSSES)}")
-    used = [name for name, weight in losses.items() if weight > 0]
-    if not used:
-        raise InputError(f"model.losses is {losses}: give a weight above 0 to one of {list(LOSSES)}")
+    if not losses:
+        raise InputError(f"model.weights has no reconstruction loss: give a weight above 0 to one of {list(LOSSES)}")
     wanted = {"sigmoid": "unit", "tanh": "symmetric"}.get(output, data_range)
     if data_range != wanted:
         raise InputError(f"model.output {output} cannot draw model.data_range {data_range}: set it to {wanted}")
-    if "bce" in used and output != "sigmoid":
-        raise InputError(f"model.losses has bce, but model.output {output} is no probability: set it to sigmoid")
-    if output != "linear" and (spectral := [name for name in used if "spectral" in name]):
+    if "bce" in losses and output != "sigmoid":
         raise InputError(
-            f"model.losses has {spectral[0]}, and model.output {output} bends the spectrum: set model.output to linear"
+            f"model.weights.bce is above 0, but model.output {output} is no probability: set model.output to sigmoid, "
+            "or model.weights.bce to 0 and that of another loss above 0"
+        )
+    if output != "linear" and (spectral := [name for name in losses if "spectral" in name]):
+        raise InputError(
+            f"model.weights.{spectral[0]} is above 0, and model.output {output} bends the spectrum: set model.output "
+            "to linear"
         )
 
 

@@ -1,6 +1,7 @@
 """AitexVAE: a variational autoencoder of fabric, and the defects it cannot draw."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from datamodules.batches import PartBatch, PartScores, TileBatch
 from datamodules.errors import InputError
 from lightning_models import reconstruction_losses
-from lightning_models.aitex_vae.compatibility import DataRange, check_output, check_same_scores
+from lightning_models.aitex_vae.compatibility import LOSSES, DataRange, check_output, check_same_scores
 from lightning_models.aitex_vae.evidence import blank_cells, feature_evidence, texture_evidence
 from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, OutputKind, Restoration
 from lightning_models.aitex_vae.tile_scorer import KINDS, CalibrationRow, TileScorer, tile_peaks
@@ -19,13 +20,36 @@ from lightning_models.aitex_vae.tiling import Tiling
 from lightning_models.ranges import at_least_zero
 from lightning_models.training.calibration import CalibratedModule
 from lightning_models.training.phases import SinglePhaseModule
-from lightning_models.variational import BetaSchedule, PosteriorKind, as_schedule, kl_divergence
+from lightning_models.training.schedules import Weight
+from lightning_models.training.weights import LossWeights
+from lightning_models.variational import PosteriorKind, kl_divergence
 
 SHALLOW_STAGES = 3
 """Stages of the encoder whose features are evidence: the deepest sees too much at once to locate a defect."""
 
 TILES_AT_ONCE = 32
 """Tiles that go through the network together where pictures are scored: bounds the memory, changes no score."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AitexVAEWeights(LossWeights):
+    """Weights of the losses: sums over a tile, means over the batch. What has weight 0 is not computed, but for kl.
+
+    Args:
+        bce: cross-entropy on logits, for ``output`` sigmoid.
+        mse: squared error.
+        ssim: 1 - SSIM.
+        spectral: squared difference of the Fourier magnitudes, for ``output`` linear.
+        log_spectral: the same of their logarithms.
+        kl: KL divergence in nats; with bce or mse at 1 and kl at 1 the loss is the negative evidence lower bound.
+    """
+
+    bce: Weight = 1.0
+    mse: Weight = 0.0
+    ssim: Weight = 0.0
+    spectral: Weight = 0.0
+    log_spectral: Weight = 0.0
+    kl: Weight = 1.0
 
 
 class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePhaseModule):
@@ -46,8 +70,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         dropout: share of the encoder's channels dropped in training.
         output: the decoder's activation: sigmoid | linear | tanh.
         data_range: range of grey levels that the network sees: unit [0, 1] | symmetric [-1, 1].
-        losses: weight of every reconstruction loss that is used: bce | mse | ssim | spectral | log_spectral.
-        beta: weight of the KL divergence, a number or a schedule over the epochs.
+        weights: weights of the losses.
         free_bits: nats of every latent dimension that cost nothing; for the diagonal posterior.
         overlap: part of a tile that the next one shows again where pictures are scored.
         top_k: cells of 4 x 4 pixels whose mean stands for a tile; 1 is the maximum, moved by the smallest defects.
@@ -72,6 +95,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         "reference.": "scorer.baseline.",
     }
     published_optimizers: ClassVar = {"vae": partial(torch.optim.Adam, lr=1e-3)}
+    default_weights: ClassVar = AitexVAEWeights()
     pixel_threshold: Tensor
 
     def __init__(
@@ -86,8 +110,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         dropout: float = 0.2,
         output: OutputKind = "sigmoid",
         data_range: DataRange = "unit",
-        losses: dict[str, float] | None = None,
-        beta: float | BetaSchedule = 1.0,
+        weights: AitexVAEWeights | None = None,
         free_bits: float = 0.0,
         overlap: float = 0.5,
         top_k: int = 1,
@@ -95,9 +118,9 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         quantile: float = 0.99,
         **training: Any,
     ) -> None:
-        super().__init__(**training)
-        losses = {"bce": 1.0} if losses is None else losses
-        check_output(output, data_range, losses)
+        super().__init__(weights=weights, **training)
+        self.losses = [name for name in LOSSES if self.has_weight(name)]
+        check_output(output, data_range, self.losses)
         if at_least_zero("model.free_bits", free_bits) and posterior != "diagonal":
             raise InputError(f"model.free_bits is {free_bits}: only posterior diagonal has free bits, set it to 0")
         if evidence is not None and (not evidence or set(evidence) - set(KINDS)):
@@ -107,9 +130,8 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         if not 0 <= overlap < 1:
             raise InputError(f"model.overlap is {overlap}: give at least 0 and less than 1")
         self.tile_size, self.channels, self.data_range = tile_size, channels, data_range
-        self.beta, self.free_bits = as_schedule(beta), free_bits
+        self.free_bits = free_bits
         self.overlap, self.quantile = overlap, quantile
-        self.weights = {**losses, "kl": self.beta(0.0)}
         self.network = AitexNetwork(tile_size, channels, width, latent_dim, posterior, rank, decoder, dropout, output)
         self.scorer = TileScorer(tile_size, channels, evidence, top_k)
         self.register_buffer("pixel_threshold", torch.tensor(float("nan")))
@@ -126,13 +148,12 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
     # --- training -----------------------------------------------------------------------------------------------
 
     def prepare(self, batch: TileBatch) -> tuple[Tensor, Restoration]:
-        """Restore a batch of tiles from a drawn z, and set the present weight of the divergence."""
+        """Restore a batch of tiles from a drawn z."""
         if batch.images.shape[1:] != (self.channels, self.tile_size, self.tile_size):
             raise InputError(
                 f"the tiles are {tuple(batch.images.shape[1:])}, but model.channels and model.tile_size say "
                 f"{(self.channels, self.tile_size, self.tile_size)}: give data and model the same"
             )
-        self.weights["kl"] = self.beta(self.epochs_seen)
         target = self.from_pixels(batch.images)
         return target, self.network(target)
 
@@ -147,8 +168,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
             "spectral": lambda: reconstruction_losses.spectral(restored, target),
             "log_spectral": lambda: reconstruction_losses.spectral(restored, target, log=True),
         }
-        used = {name: terms[name]() for name in self.weights if name != "kl"}
-        return {**used, "kl": kl_divergence(posterior, self.free_bits).mean()}
+        return {**{name: terms[name]() for name in self.losses}, "kl": kl_divergence(posterior, self.free_bits).mean()}
 
     # --- evidence -----------------------------------------------------------------------------------------------
 

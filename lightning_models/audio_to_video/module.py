@@ -4,8 +4,8 @@ One net hears three seconds of sound and draws the frames that belong to it. Wha
 picture follows the sound: drawn to another clip's sound, or to silence, a clip has to come out worse.
 """
 
-import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -20,6 +20,8 @@ from lightning_models.audio_to_video.mean_picture import odds_of, shift
 from lightning_models.audio_to_video.network import AudioToFrames, AudioToVideoNet
 from lightning_models.class_path import as_factory
 from lightning_models.training.phases import SinglePhaseModule
+from lightning_models.training.schedules import Weight
+from lightning_models.training.weights import LossWeights
 
 MISMATCH_STEP = 4
 """To another clip's sound only every fourth frame is drawn: enough to compare, for a quarter of the cost."""
@@ -41,6 +43,26 @@ class Drawn(NamedTuple):
     mismatched: Tensor | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class AudioToVideoWeights(LossWeights):
+    """Weights of the losses: means over the real frames' pixels in [0, 1]. What has weight 0 is not computed.
+
+    Args:
+        l2: squared difference, the published loss.
+        l1: absolute difference.
+        change: error in the change from frame to frame.
+        structure: 1 - SSIM.
+        mismatch: hinge that makes another clip's sound draw a worse picture; it costs the sound of the batch twice and
+            a quarter more frames.
+    """
+
+    l2: Weight = 0.0
+    l1: Weight = 1.0
+    change: Weight = 1.0
+    structure: Weight = 0.1
+    mismatch: Weight = 1.0
+
+
 class AudioToVideo(SinglePhaseModule):
     """The picture track for a piece of sound.
 
@@ -52,12 +74,7 @@ class AudioToVideo(SinglePhaseModule):
         image_size: edge of a frame in pixels, as in the data; 8 times a power of two (the predecessor: any).
         start_from_mean: whether a net that has learned nothing draws the mean picture of the training clips instead of
             grey (``mean_picture.py``): for a fixed camera, where most of a picture never changes.
-        l2_weight: weight of the mean squared difference of the pixels, the published loss.
-        l1_weight: weight of their mean absolute difference.
-        change_weight: weight of the error in the change from frame to frame.
-        structure_weight: weight of 1 - SSIM.
-        mismatch_weight: weight of the hinge that makes another clip's sound draw a worse picture; a weight above
-            0 costs the sound of the batch twice and a quarter more frames.
+        weights: weights of the losses.
         mismatch_margin: how much worse is enough, as mean absolute difference of pixels in [0, 1].
         schedule: whether the scheduler steps once an ``epoch`` or after every ``step``.
         training: the other arguments of :class:`SinglePhaseModule`.
@@ -67,6 +84,7 @@ class AudioToVideo(SinglePhaseModule):
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"generator": ("network",)}
     shared_with_data: ClassVar[Mapping[str, str]] = {name: name for name in ("fps", "sample_rate", "image_size")}
     published_optimizers: ClassVar = {"generator": partial(torch.optim.Adam, lr=1e-3)}
+    default_weights: ClassVar = AudioToVideoWeights()
     mean_odds: Tensor | None
 
     def __init__(
@@ -76,33 +94,18 @@ class AudioToVideo(SinglePhaseModule):
         sample_rate: int = 16000,
         image_size: int = 128,
         start_from_mean: bool = False,
-        l2_weight: float = 0.0,
-        l1_weight: float = 1.0,
-        change_weight: float = 1.0,
-        structure_weight: float = 0.1,
-        mismatch_weight: float = 1.0,
+        weights: AudioToVideoWeights | None = None,
         mismatch_margin: float = 0.05,
         schedule: Literal["epoch", "step"] = "step",
         **training: Any,
     ) -> None:
-        super().__init__(schedule=schedule, **training)
-        given = {
-            "l2": l2_weight,
-            "l1": l1_weight,
-            "change": change_weight,
-            "structure": structure_weight,
-            "mismatch": mismatch_weight,
-        }
-        if wrong := {f"{name}_weight": weight for name, weight in given.items() if not 0 <= weight < math.inf}:
-            raise InputError(f"model: {wrong} cannot weigh errors; give weights of at least 0")
+        super().__init__(weights=weights, schedule=schedule, **training)
         if not 0 <= mismatch_margin <= 1:
             raise InputError(
                 f"model.mismatch_margin: is {mismatch_margin}; pixels differ by 0 to 1, give a part of that"
             )
-        if not any(given[name] for name in ("l2", "l1", "change", "structure")):
-            raise InputError("model: no loss pulls the picture to the real one; set model.l1_weight above 0")
-        # what has no weight is not computed
-        self.weights = {name: weight for name, weight in given.items() if weight}
+        if not any(map(self.has_weight, ("l2", "l1", "change", "structure"))):
+            raise InputError("model.weights: no loss pulls the picture to the real one; set model.weights.l1 above 0")
         self.margin = mismatch_margin
         self.network: AudioToFrames = as_factory(network, AudioToFrames)(fps, sample_rate, image_size)
         self.register_buffer("mean_odds", torch.ones(3, image_size, image_size) if start_from_mean else None)
@@ -144,7 +147,7 @@ class AudioToVideo(SinglePhaseModule):
         Both in one pass: BatchNorm then sees all sound as one batch, and counts it once.
         """
         self._check(batch)
-        if "mismatch" not in self.weights:
+        if not self.has_weight("mismatch"):
             return Drawn(self(batch.audio), None), batch
         own, other = self.network.features(torch.cat([batch.audio, batch.other])).chunk(2)
         other = other[:, ::MISMATCH_STEP]
@@ -157,14 +160,14 @@ class AudioToVideo(SinglePhaseModule):
         drawn, batch = prepared
         real, valid = batch.frames.float() / 255, batch.valid
         terms: dict[str, Tensor] = {}
-        if "l2" in self.weights:
+        if self.has_weight("l2"):
             terms["l2"] = video_losses.over_valid(video_losses.distance("l2", drawn.frames, real), valid)
-        if "l1" in self.weights:
+        if self.has_weight("l1"):
             terms["l1"] = video_losses.over_valid(video_losses.distance("l1", drawn.frames, real), valid)
-        if "change" in self.weights:
+        if self.has_weight("change"):
             pairs = valid[:, 1:] & valid[:, :-1]
             terms["change"] = video_losses.over_valid(video_losses.change_distance(drawn.frames, real), pairs)
-        if "structure" in self.weights:
+        if self.has_weight("structure"):
             terms["structure"] = video_losses.over_valid(video_losses.structure_distance(drawn.frames, real), valid)
         if drawn.mismatched is not None:
             real, counted = real[:, ::MISMATCH_STEP], valid[:, ::MISMATCH_STEP]

@@ -4,8 +4,8 @@ A variational autoencoder with a parametric tanh as its last layer, trained agai
 penalty (Gulrajani et al. 2017, arXiv 1704.00028).
 """
 
-import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -21,8 +21,11 @@ from lightning_models import losses
 from lightning_models.cnn_param_tanh.network import NEAR_IDENTITY, VAE, AlphaHead, Critic, Motion, ParamTanh
 from lightning_models.picture_shape import check_picture_shape
 from lightning_models.ranges import at_least_zero
+from lightning_models.reconstruction_losses import l1
 from lightning_models.training.adversarial import AdversarialModule
-from lightning_models.variational import BetaSchedule, as_schedule, kl_divergence, kl_per_dimension
+from lightning_models.training.schedules import Weight
+from lightning_models.training.weights import LossWeights
+from lightning_models.variational import kl_divergence, kl_per_dimension
 
 WALK_FRAMES = 48
 
@@ -45,12 +48,30 @@ class Drawn(NamedTuple):
     sampled: Tensor
 
 
+@dataclass(frozen=True, kw_only=True)
+class CNNParamTanhWeights(LossWeights):
+    """Weights of the losses: sums over pixels and latent dimensions, means over the batch.
+
+    With ``reconstruction`` and ``kl`` 0 the objective is the description's, Wasserstein distance alone, which leaves
+    the latent space without a meaning.
+
+    Args:
+        adversarial: raising the critic's score.
+        reconstruction: absolute error of the pixels in [-1, 1].
+        kl: KL divergence in nats.
+        penalty: the critic's gradient penalty.
+    """
+
+    adversarial: Weight = 1.0
+    reconstruction: Weight = 0.01
+    kl: Weight = 0.01
+    penalty: Weight = 10.0
+
+
 class CNNParamTanh(AdversarialModule):
     """Autoencoder and generator of pictures and of short clips.
 
-    The critic is trained on every batch, autoencoder and tanh layer together on every ``n_critic``-th. With
-    ``reconstruction_weight`` and ``beta`` 0 the objective is the description's, Wasserstein distance alone, which
-    leaves the latent space without a meaning.
+    The critic is trained on every batch, autoencoder and tanh layer together on every ``n_critic``-th.
 
     Args:
         image_channels: C, 1 grey or 3 RGB, as in the data.
@@ -61,13 +82,10 @@ class CNNParamTanh(AdversarialModule):
         alpha_head: how alpha is read off the CNN: ``linear`` as described, 67 million parameters at 128 x 128, or conv.
         alpha_start: alpha before training; the default is closest to the identity.
         clip: what ``generate_video`` shows: a ``walk`` in the latent space, or the ``frames`` of the synthetic video.
-        adversarial_weight: weight of raising the critic's score.
-        reconstruction_weight: weight of the absolute error, summed over a picture.
-        beta: weight of the KL divergence, summed over the dimensions: a number or a schedule over the epochs.
+        weights: weights of the losses.
         free_bits: nats of every latent dimension that cost nothing, in training; 0 is off.
         reconstruction_share: r in [0, 1]: what reconstructions count among the generated pictures, in both phases;
             samples of the prior count 1 - r.
-        penalty_weight: weight of the gradient penalty.
         n_critic: steps of the critic for one of the generator.
         training: the other arguments of :class:`AdversarialModule`; the discriminator is the critic.
 
@@ -83,6 +101,7 @@ class CNNParamTanh(AdversarialModule):
     }
     shared_with_data: ClassVar[Mapping[str, str]] = {"image_channels": "channels", "image_size": "image_size"}
     published_optimizers: ClassVar = dict.fromkeys(AdversarialModule.phases, ADAM)
+    default_weights: ClassVar = CNNParamTanhWeights()
 
     def __init__(
         self,
@@ -94,37 +113,20 @@ class CNNParamTanh(AdversarialModule):
         alpha_head: AlphaHead = "conv",
         alpha_start: float = NEAR_IDENTITY,
         clip: Literal["walk", "frames"] = "walk",
-        adversarial_weight: float = 1.0,
-        reconstruction_weight: float = 0.01,
-        beta: float | BetaSchedule = 0.01,
+        weights: CNNParamTanhWeights | None = None,
         free_bits: float = 0.0,
         reconstruction_share: float = 0.5,
-        penalty_weight: float = 10.0,
         n_critic: int = 5,
         **training: Any,
     ) -> None:
-        super().__init__(n_critic=n_critic, **training)
-        numbers = {
-            "adversarial_weight": adversarial_weight,
-            "reconstruction_weight": reconstruction_weight,
-            "penalty_weight": penalty_weight,
-            "free_bits": free_bits,
-        }
-        for name, value in numbers.items():
-            at_least_zero(name, value)
+        super().__init__(weights=weights, n_critic=n_critic, **training)
+        # the critic raises its estimate of the distance; the norm is only watched
+        self.weights |= {"w1": -1.0, "gradient_norm": 0.0}
+        self.free_bits = at_least_zero("free_bits", free_bits)
         if not 0 <= reconstruction_share <= 1:
             raise InputError(f"reconstruction_share is {reconstruction_share}: give a number from 0 to 1")
         self.picture_shape = (image_channels, image_size, image_size)
         self.latent_dim, self.share, self.clip = latent_dim, reconstruction_share, clip
-        self.beta, self.free_bits = as_schedule(beta), free_bits
-        self.weights = {
-            "w1": -1.0,  # the critic raises it
-            "penalty": penalty_weight,
-            "gradient_norm": 0.0,
-            "adversarial": adversarial_weight,
-            "reconstruction": reconstruction_weight,
-            "kl": 0.0,
-        }
         layout = torch.channels_last  # the faster one of these convolutions, on CPUs as on GPUs
         self.vae = VAE(image_channels, image_size, latent_dim).to(memory_format=layout)
         self.param_tanh = ParamTanh(num_frames, image_channels, image_size, alpha_head, alpha_start, motion)
@@ -135,7 +137,6 @@ class CNNParamTanh(AdversarialModule):
     def prepare(self, batch: ImageBatch) -> Drawn:
         """Reconstruct the batch, and draw as many samples."""
         images = self._pictures(batch.images)
-        self.weights["kl"] = self.beta(self.epochs_seen)
         with torch.set_grad_enabled(self.phase_due("generator")):
             posterior = self.vae.encode(images)
             prior = torch.randn(len(images), self.latent_dim, device=self.device)
@@ -165,7 +166,7 @@ class CNNParamTanh(AdversarialModule):
         adversarial = (losses.generator_objective("wgan", scores) for scores in (of_restored, of_sampled))
         return {
             "adversarial": self._mixed(*adversarial),
-            "reconstruction": losses.reconstruction("l1", drawn.restored, drawn.images) * math.prod(self.picture_shape),
+            "reconstruction": l1(drawn.restored, drawn.images),
             "kl": kl_divergence(drawn.posterior, self.free_bits).mean(),
         }
 

@@ -6,6 +6,7 @@ VAE/GAN of Larsen et al. 2016 (arXiv 1512.09300).
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -22,7 +23,9 @@ from lightning_models.ranges import at_least_zero
 from lightning_models.reconstruction_losses import mse
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.health import probability_health
-from lightning_models.variational import BetaSchedule, as_schedule, kl_divergence, kl_per_dimension
+from lightning_models.training.schedules import Weight
+from lightning_models.training.weights import LossWeights
+from lightning_models.variational import kl_divergence, kl_per_dimension
 
 ADAM = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
 
@@ -41,11 +44,29 @@ class Drawn(NamedTuple):
     fakes: Tensor
 
 
+@dataclass(frozen=True, kw_only=True)
+class MotorVAEGANWeights(LossWeights):
+    """Weights of the losses: sums over pixels, features and latent dimensions, means over the batch.
+
+    Args:
+        reconstruction: squared error of the pixels in [0, 1].
+        kl: KL divergence in nats.
+        adversarial: fooling the discriminator.
+        feature: Larsen's reconstruction, the squared error of the discriminator's features; 0 leaves it out.
+        r1: the discriminator's squared gradient on photographs; 0 leaves it out.
+    """
+
+    reconstruction: Weight = 1.0
+    kl: Weight = 1.0
+    adversarial: Weight = 10.0
+    feature: Weight = 0.0
+    r1: Weight = 0.0
+
+
 class MotorVAEGAN(AdversarialModule):
     """Autoencoder and generator of pictures.
 
-    Sums run over pixels, features and latent dimensions, means over the batch. In every step the discriminator is
-    trained first, on photographs, reconstructions and samples; then the autoencoder.
+    In every step the discriminator is trained first, on photographs, reconstructions and samples; then the autoencoder.
 
     Args:
         image_channels: C, 1 grey or 3 RGB, as in the data.
@@ -55,16 +76,11 @@ class MotorVAEGAN(AdversarialModule):
         discriminator_norm: norm in the discriminator; with ``batch`` the kinds of pictures are judged in separate
             calls, as published, and R1 is not defined.
         adversarial: objective of the game: hinge, or bce (non-saturating).
-        reconstruction_weight: weight of the squared error, summed over a picture's pixels.
-        beta: weight of the KL divergence, a number or a schedule over the epochs.
+        weights: weights of the losses.
         free_bits: nats of every latent dimension that cost nothing, in training; 0 is off.
-        adversarial_weight: weight of fooling the discriminator.
         reconstruction_share: r in [0, 1]: what reconstructions count among the generated pictures, in both phases;
             samples of the prior count 1 - r.
-        feature_weight: weight of Larsen's reconstruction, the squared error of the discriminator's features, summed
-            over them; 0 leaves it out.
-        feature_layer: stage of the discriminator that it is taken from, 1 to 5.
-        r1_weight: weight of the squared gradient on photographs (R1), summed over pixels; 0 leaves it out.
+        feature_layer: stage of the discriminator that its features are taken from, 1 to 5.
         gate_margin: the equilibrium gate (Larsen et al. 2016): the discriminator waits while it is better than
             chance, ln 2 nats of cross-entropy, by more than this, and the autoencoder while the discriminator is
             worse than chance by more than this; below ln 2, since no cross-entropy is below 0. 0: no gate.
@@ -77,6 +93,7 @@ class MotorVAEGAN(AdversarialModule):
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"discriminator": ("discriminator",), "generator": ("vae",)}
     shared_with_data: ClassVar[Mapping[str, str]] = {"image_channels": "channels", "image_size": "image_size"}
     published_optimizers: ClassVar = dict.fromkeys(AdversarialModule.phases, ADAM)
+    default_weights: ClassVar = MotorVAEGANWeights()
 
     def __init__(
         self,
@@ -86,36 +103,24 @@ class MotorVAEGAN(AdversarialModule):
         width: int = 32,
         discriminator_norm: Norm = "spectral",
         adversarial: Literal["hinge", "bce"] = "hinge",
-        reconstruction_weight: float = 1.0,
-        beta: float | BetaSchedule = 1.0,
+        weights: MotorVAEGANWeights | None = None,
         free_bits: float = 0.0,
-        adversarial_weight: float = 10.0,
         reconstruction_share: float = 0.5,
-        feature_weight: float = 0.0,
         feature_layer: int = 3,
-        r1_weight: float = 0.0,
         gate_margin: float = 0.0,
         **training: Any,
     ) -> None:
-        super().__init__(**training)
-        numbers = {
-            "reconstruction_weight": reconstruction_weight,
-            "adversarial_weight": adversarial_weight,
-            "feature_weight": feature_weight,
-            "r1_weight": r1_weight,
-            "gate_margin": gate_margin,
-            "free_bits": free_bits,
-        }
-        for name, value in numbers.items():
-            at_least_zero(name, value)
+        super().__init__(weights=weights, **training)
+        self.gate_margin = at_least_zero("gate_margin", gate_margin)
+        self.free_bits = at_least_zero("free_bits", free_bits)
         if not 0 <= reconstruction_share <= 1:
             raise InputError(f"reconstruction_share is {reconstruction_share}: give a number from 0 to 1")
         if not 1 <= feature_layer <= STAGES:
             raise InputError(f"feature_layer is {feature_layer}: give a stage of the discriminator, 1 to {STAGES}")
-        if r1_weight and discriminator_norm == "batch":
+        if self.has_weight("r1") and discriminator_norm == "batch":
             raise InputError(
-                "r1_weight is above 0 and discriminator_norm batch, with which no picture has a gradient of its own: "
-                "use spectral or none"
+                "model.weights.r1 is above 0 and discriminator_norm batch, with which no picture has a gradient of its "
+                "own: use spectral or none"
             )
         if gate_margin >= math.log(2):
             raise InputError(
@@ -131,13 +136,6 @@ class MotorVAEGAN(AdversarialModule):
         self.latent_dim, self.objective, self.share = latent_dim, adversarial, reconstruction_share
         self.separate_calls = discriminator_norm == "batch"
         self.feature_stage = feature_layer - 1
-        self.beta, self.free_bits = as_schedule(beta), free_bits
-        self.gate_margin = gate_margin
-        self.weights = {"reconstruction": reconstruction_weight, "adversarial": adversarial_weight, "kl": 0.0}
-        if feature_weight:
-            self.weights["feature"] = feature_weight
-        if r1_weight:
-            self.weights["r1"] = r1_weight
         # channels last is the faster layout of these convolutions, on CPUs as on GPUs
         self.vae = VAE(image_channels, image_size, latent_dim, width).to(memory_format=torch.channels_last)
         self.discriminator = Discriminator(image_channels, image_size, width, discriminator_norm).to(
@@ -153,7 +151,6 @@ class MotorVAEGAN(AdversarialModule):
         posterior = self.vae.encode(images)
         prior = torch.randn(len(images), self.latent_dim, device=self.device)
         drawn = Drawn(images, posterior, self.vae.decode(torch.cat([posterior.rsample(), prior])))
-        self.weights["kl"] = self.beta(self.epochs_seen)
         self._waiting = self._gated(drawn) if self.gate_margin else None
         return drawn
 
@@ -166,7 +163,7 @@ class MotorVAEGAN(AdversarialModule):
         real, restored, sampled = self._judge(drawn.images, *drawn.fakes.detach().chunk(2))
         self.health = self._health(real.logits, restored.logits, sampled.logits)
         terms = self._objectives(real.logits, restored.logits, sampled.logits)
-        if "r1" in self.weights:
+        if self.has_weight("r1"):
             terms["r1"] = losses.r1_penalty(lambda images: self.discriminator(images).logits, drawn.images)
         return terms
 
@@ -182,7 +179,7 @@ class MotorVAEGAN(AdversarialModule):
                 losses.generator_objective(self.objective, sampled.logits),
             ),
         }
-        if "feature" in self.weights:
+        if self.has_weight("feature"):
             with torch.no_grad():
                 target = self.discriminator(drawn.images).maps[self.feature_stage]
             terms["feature"] = mse(restored.maps[self.feature_stage], target)

@@ -51,8 +51,10 @@ from lightning_models.training.gradient_scaling import SharedScale
 from lightning_models.training.hyperparameters import check_fits, check_known, only_plain
 from lightning_models.training.learning_rate import WarmUpCosine
 from lightning_models.training.preflight import check_clipping, check_system, check_trainer, phase_parameters
+from lightning_models.training.schedules import WeightSchedule
 from lightning_models.training.shared_buffers import SharedBuffers
 from lightning_models.training.shared_with_data import check_shared
+from lightning_models.training.weights import LossWeights, chosen_weights, plain_weights
 
 
 class PhasedModule(LightningModule):
@@ -70,9 +72,11 @@ class PhasedModule(LightningModule):
         accumulate: batches whose gradients are averaged for one step.
         ema_decay: share that the running average of the weights keeps at a step, e.g. 0.999; it then stands in
             for them in validation, test and prediction. 0 is off.
+        weights: weights of loss terms over the default ones: numbers of at least 0, or schedules over the epochs.
 
     Attributes:
-        weights: weight of a loss term by its name, 1 for terms not named. A term weighted 0 is logged only.
+        weights: present weight of a loss term by its name, 1 for terms not named. A term weighted 0 is logged only.
+        weight_schedules: the schedules of those weights that have one.
         batches_seen: training batches since the start of the run; every x-axis counts them.
         windows_seen: ended windows since the start of the run, whether or not a phase has waited in them.
     """
@@ -85,6 +89,7 @@ class PhasedModule(LightningModule):
     The command takes what only one of the two is given for both, and no run starts where they differ.
     """
     published_optimizers: ClassVar[Mapping[str, OptimizerCallable]] = {}
+    default_weights: ClassVar[LossWeights] = LossWeights()
 
     def __init__(
         self,
@@ -96,10 +101,14 @@ class PhasedModule(LightningModule):
         gradient_clip: float | dict[str, float] = 0.0,
         accumulate: int = 1,
         ema_decay: float = 0.0,
+        weights: LossWeights | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         parts = [self.argument(phase, part) for phase in self.phases for part in ("optimizer", "scheduler")]
         self.save_hyperparameters(ignore=["optimizers", "schedulers", "averaged_phase", *parts])
+        chosen = chosen_weights(weights, self.default_weights)
+        if "weights" in self.hparams:
+            self.save_hyperparameters({"weights": plain_weights(chosen)})
         self.automatic_optimization = False
         if self.phase_modules.keys() != set(self.phases):
             raise TypeError(f"{type(self).__name__} has phases {self.phases} but phase_modules {self.phase_modules}")
@@ -118,7 +127,10 @@ class PhasedModule(LightningModule):
         self.gradient_clips: dict[str, float] = clips
         self.accumulate = accumulate
         self.average = WeightAverage(ema_decay) if ema_decay else None
-        self.weights: dict[str, float] = {}
+        self.weight_schedules = {name: own for name, own in chosen.items() if isinstance(own, WeightSchedule)}
+        self.weights: dict[str, float] = {
+            name: own(0.0) if isinstance(own, WeightSchedule) else own for name, own in chosen.items()
+        }
         self.batches_seen = 0
         self.windows_seen = 0
         self._window_batches = 0  # batches whose gradients wait for the end of the window
@@ -147,10 +159,21 @@ class PhasedModule(LightningModule):
         """Return what the phases of this batch share, such as the generated samples with their graph."""
         return batch
 
+    def has_weight(self, term: str) -> bool:
+        """Tell whether a loss term counts, now or later: whether its weight is a schedule or a number above 0."""
+        return term in self.weight_schedules or self.weights[term] != 0
+
+    def drop_weights(self, *terms: str) -> None:
+        """Forget the weights of loss terms whose part of the system is switched off."""
+        for term in terms:
+            del self.weights[term]
+            self.weight_schedules.pop(term, None)
+
     # ---------------------------------------------------------------- the step
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Train every due phase on one batch."""
+        self.follow_schedules()
         closes = self._window_batches + 1 == self.accumulate or self.trainer.is_last_batch
         if self._window_batches == 0 and self._scale is not None:
             self._scale.start_window(self.device)
@@ -168,6 +191,10 @@ class PhasedModule(LightningModule):
         if self.batches_seen % max(log_interval, 1) == 0:
             # at the log's rhythm, when values are fetched from the device anyway
             check_finite(self._non_finite, self.trainer.strategy)
+
+    def follow_schedules(self) -> None:
+        """Give every weight that has a schedule its present value."""
+        self.weights |= {term: schedule(self.epochs_seen) for term, schedule in self.weight_schedules.items()}
 
     def phase_due(self, phase: str) -> bool:
         """Tell whether the phase is trained on the present batch."""
@@ -255,7 +282,7 @@ class PhasedModule(LightningModule):
         if self._weights_checked or self._terms_seen.keys() != self._optimizers.keys():
             return
         known = set[str]().union(*self._terms_seen.values())
-        if unknown := sorted(self.weights.keys() - known):
+        if unknown := sorted(term for term in self.weights.keys() - known if self.has_weight(term)):
             raise InputError(f"weights are given for {unknown}; the loss terms are {sorted(known)}")
         self._weights_checked = True
 

@@ -7,6 +7,7 @@ OCR-GAN (arXiv 2203.00259).
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -21,6 +22,8 @@ from lightning_models import losses
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.calibration import CalibratedModule
 from lightning_models.training.health import probability_health
+from lightning_models.training.schedules import Weight
+from lightning_models.training.weights import LossWeights
 from lightning_models.vta_gan import video_losses
 from lightning_models.vta_gan.discriminator import Discriminator, DiscriminatorNorm, DiscriminatorOutput
 from lightning_models.vta_gan.evidence import (
@@ -49,6 +52,31 @@ THRESHOLD_QUANTILE = 0.99  # of the scores of held-out normal frames
 ADAM = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
 
 
+@dataclass(frozen=True, kw_only=True)
+class VTAGANWeights(LossWeights):
+    """Weights of the generator's losses, each a mean. Those of a part that is switched off are not used.
+
+    Args:
+        adversarial: fooling the discriminator.
+        reconstruction: distance of restored to real frames.
+        feature: distance of the discriminator's features.
+        consistency: error in the change from frame to frame.
+        smoothness: error in the second difference over time.
+        flow_consistency: the restored clip's error along the flow.
+        photometric: the flow net's own error in explaining the next frame.
+        flow_smoothness: the flow's unevenness away from edges.
+    """
+
+    adversarial: Weight = 1.0
+    reconstruction: Weight = 50.0
+    feature: Weight = 1.0
+    consistency: Weight = 1.0
+    smoothness: Weight = 0.1
+    flow_consistency: Weight = 0.1
+    photometric: Weight = 1.0
+    flow_smoothness: Weight = 0.1
+
+
 class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModule):
     """Video anomaly detection with temporal attention and optical flow.
 
@@ -68,15 +96,8 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         positional_encoding: how tokens know their place in time.
         pseudo_fakes: whether the discriminator also learns from clips falsified by CutPaste and Cutout.
         adversarial: objective of the game; "off" trains the generator without discriminator.
-        adversarial_weight: weight of the generator's part of the game.
         reconstruction: distance of restored to real frames.
-        reconstruction_weight: its weight.
-        feature_weight: weight of the distance of discriminator features.
-        consistency_weight: weight of the error in the change from frame to frame.
-        smoothness_weight: weight of the error in the second difference over time.
-        flow_consistency_weight: weight of the restored clip's error along the flow.
-        photometric_weight: weight of the flow net's own error in explaining the next frame.
-        flow_smoothness_weight: weight of the flow's unevenness away from edges.
+        weights: weights of the generator's losses.
         patch: edge in pixels of the patches that are scored.
         top_k: number of largest patches that stand for a frame.
         evidence: kinds of evidence that make up the score; None takes all that the switched-on parts offer.
@@ -91,6 +112,7 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
     shared_with_data: ClassVar[Mapping[str, str]] = {"num_frames": "num_frames"}
     renamed_buffers: ClassVar[Mapping[str, str]] = {"score_threshold": "threshold"}
     published_optimizers: ClassVar = dict.fromkeys(phases, ADAM)
+    default_weights: ClassVar = VTAGANWeights()
 
     def __init__(
         self,
@@ -109,35 +131,23 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         positional_encoding: PositionalEncoding = "learned",
         pseudo_fakes: bool = True,
         adversarial: Literal["bce", "hinge", "off"] = "bce",
-        adversarial_weight: float = 1.0,
         reconstruction: Literal["l1", "l2"] = "l1",
-        reconstruction_weight: float = 50.0,
-        feature_weight: float = 1.0,
-        consistency_weight: float = 1.0,
-        smoothness_weight: float = 0.1,
-        flow_consistency_weight: float = 0.1,
-        photometric_weight: float = 1.0,
-        flow_smoothness_weight: float = 0.1,
+        weights: VTAGANWeights | None = None,
         patch: int = 8,
         top_k: int = 3,
         evidence: list[str] | None = None,
         **training: Any,
     ) -> None:
-        super().__init__(**training)
+        super().__init__(weights=weights, **training)
         self.num_frames, self.pseudo_fakes = num_frames, pseudo_fakes
         self.reconstruction: losses.Distance = reconstruction
         flow = OpticalFlow(flow_backend, flow_width, flow_weights) if flow_backend != "none" else None
-        self.weights = {
-            "reconstruction": reconstruction_weight,
-            "consistency": consistency_weight,
-            "smoothness": smoothness_weight,
-        }
-        if adversarial != "off":
-            self.weights |= {"adversarial": adversarial_weight, "feature": feature_weight}
-        if flow is not None and flow.is_displacement:
-            self.weights |= {"flow_consistency": flow_consistency_weight}
-        if flow_backend == "flownet_sd":
-            self.weights |= {"photometric": photometric_weight, "flow_smoothness": flow_smoothness_weight}
+        if adversarial == "off":
+            self.drop_weights("adversarial", "feature")
+        if flow is None or not flow.is_displacement:
+            self.drop_weights("flow_consistency")
+        if flow_backend != "flownet_sd":
+            self.drop_weights("photometric", "flow_smoothness")
         self.restorer = Restorer(
             Generator(ngf, channel_selection=channel_selection, noise_std=noise_std),
             frequency_split=frequency_split,

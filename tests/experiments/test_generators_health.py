@@ -18,7 +18,7 @@ from lightning_models import MotorVAEGAN
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SIZE, BATCH, BATCHES = 64, 16, 10
-GAME = ("discriminator_norm", "adversarial", "adversarial_weight", "reconstruction_share", "r1_weight", "gate_margin")
+GAME = ("discriminator_norm", "adversarial", "reconstruction_share", "gate_margin")
 FASTER = 10  # times the shipped learning rates: what takes epochs shows within 80 batches
 
 
@@ -53,7 +53,8 @@ def shipped(*overlays: str) -> dict:
     files = ["motor_vae_gan.yaml", *(f"motor_vae_gan/{overlay}.yaml" for overlay in overlays)]
     found: dict = {}
     for file in files:
-        found |= yaml.safe_load((EXPERIMENTS / file).read_text())["model"]["init_args"]
+        given = yaml.safe_load((EXPERIMENTS / file).read_text())["model"]["init_args"]
+        found |= given | {"weights": found.get("weights", {}) | given.get("weights", {})}
     return found
 
 
@@ -71,7 +72,7 @@ def train(folder: Path, cars: list[ImageBatch], settings: dict) -> AdversarialHe
         image_size=SIZE,
         width=8,
         latent_dim=16,
-        beta=0.01,
+        weights={**settings["weights"], "kl": 0.01},
         **{name: settings[name] for name in GAME},
     )
     health = AdversarialHealth(window=20)

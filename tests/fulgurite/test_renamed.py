@@ -13,7 +13,7 @@ def table(monkeypatch):
         "RENAMED",
         {
             "model.breadth": "model.width",
-            "model.heaviness": "model.weights",
+            "model.heaviness": "model.weights, in which what is not named stays",
             "run.folder": "run.name",
             "EarlyStopping.endurance": "EarlyStopping.patience",
             "TinyNet": "TinyModel",
@@ -35,6 +35,11 @@ def answer(capsys, *words):
     [
         ("--model.breadth 3", "--model.breadth 3: now called model.width; write --model.width 3"),
         ("--model.init_args.breadth=3", "--model.breadth 3: now called model.width; write --model.width 3"),
+        (
+            "--model.heaviness.a 3",
+            "--model.heaviness.a 3: now called model.weights.a, in which what is not named stays; "
+            "write --model.weights.a 3",
+        ),
         ("--run.folder x", "--run.folder x: now called run.name; write --run.name x"),
         ("--model lightning_models.TinyNet", "model = lightning_models.TinyNet: this class is now called TinyModel"),
     ],
@@ -50,7 +55,8 @@ def test_all_of_a_file_at_once(experiment, capsys, tmp_path):
     )
     assert answer(capsys, "--config", "old.yaml") == (
         "error: model.breadth = 3 (in old.yaml): now called model.width; write model.width: 3; "
-        "model.heaviness (in old.yaml): now called model.weights; write model.weights: {a: 1.5}; "
+        "model.heaviness (in old.yaml): now called model.weights, in which what is not named stays; "
+        "write model.weights: {a: 1.5}; "
         "trainer.callbacks.endurance = 4 (in old.yaml): now called EarlyStopping.patience; "
         "write EarlyStopping.patience: 4"
     )

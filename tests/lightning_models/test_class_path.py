@@ -5,7 +5,6 @@ import pytest
 
 from datamodules.errors import InputError
 from lightning_models.class_path import as_factory, named
-from lightning_models.variational import ConstantBeta, WarmUpBeta, as_schedule
 
 
 class Kind:
@@ -52,10 +51,3 @@ def test_nothing_is_imported():
     with pytest.raises(InputError):
         as_factory({"class_path": "antigravity.Kind"}, Kind)
     assert "antigravity" not in sys.modules
-
-
-def test_a_schedule_is_made_of_its_name():
-    path = f"{WarmUpBeta.__module__}.WarmUpBeta"
-    schedule = as_schedule({"class_path": path, "init_args": {"beta": 2.0, "epochs": 4.0}})
-    assert (type(schedule), schedule(2.0)) == (WarmUpBeta, 1.0)
-    assert type(as_schedule(0.5)) is ConstantBeta

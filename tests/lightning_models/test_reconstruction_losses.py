@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import scipy.fft
 import torch
-from torch.distributions import Bernoulli, Normal
+from torch.distributions import Bernoulli, Laplace, Normal
 
 from datamodules.ssim import ssim_map
-from lightning_models.reconstruction_losses import bce, mse, spectral, ssim
+from lightning_models.reconstruction_losses import bce, l1, mse, spectral, ssim
 
-ALL = [bce, mse, spectral, ssim]
+ALL = [bce, l1, mse, spectral, ssim]
 
 
 def pictures(seed, shape=(3, 2, 24, 20)):
@@ -34,6 +34,12 @@ def test_mse_is_twice_the_negative_log_likelihood_of_a_normal_up_to_a_constant()
     restored, target = pictures(0), pictures(1)
     likelihood = [Normal(mean, 1).log_prob(target).sum((1, 2, 3)).mean() for mean in (restored, target)]
     torch.testing.assert_close(mse(restored, target), 2 * (likelihood[1] - likelihood[0]))
+
+
+def test_l1_is_the_negative_log_likelihood_of_a_laplace_up_to_a_constant():
+    restored, target = pictures(0), pictures(1)
+    likelihood = [Laplace(mean, 1).log_prob(target).sum((1, 2, 3)).mean() for mean in (restored, target)]
+    torch.testing.assert_close(l1(restored, target), likelihood[1] - likelihood[0])
 
 
 @pytest.mark.parametrize("log", [False, True])
@@ -62,7 +68,7 @@ def test_ssim_knows_the_range():
     torch.testing.assert_close(ssim(255 * first, 255 * second, data_range=255.0), ssim(first, second))
 
 
-@pytest.mark.parametrize("distance", [mse, spectral, ssim])
+@pytest.mark.parametrize("distance", [l1, mse, spectral, ssim])
 def test_a_picture_is_at_no_distance_from_itself(distance):
     assert distance(pictures(0), pictures(0)).item() == pytest.approx(0, abs=1e-9)
 

@@ -17,14 +17,9 @@ from torch.distributions import (
 
 from datamodules.errors import InputError
 from lightning_models.variational import (
-    ConstantBeta,
-    CyclicalBeta,
     DiagonalPosterior,
     FullPosterior,
-    HoldThenLinearBeta,
     LowRankPosterior,
-    WarmUpBeta,
-    as_schedule,
     kl_divergence,
     kl_per_dimension,
     make_posterior,
@@ -197,41 +192,3 @@ def test_ranks_out_of_range_are_refused(rank):
 
 def test_low_rank_distributions_are_torchs():
     assert isinstance(head("low_rank")(features()), LowRankMultivariateNormal)
-
-
-@pytest.mark.parametrize(
-    ("schedule", "points"),
-    [
-        (ConstantBeta(0.5), {0: 0.5, 7.3: 0.5}),
-        (WarmUpBeta(2.0, 4), {0: 0, 1: 0.5, 2.5: 1.25, 4: 2, 100: 2}),
-        (HoldThenLinearBeta(0.1, 10, 1.1, 20), {0: 0.1, 10: 0.1, 15: 0.6, 20: 1.1, 50: 1.1}),
-        (HoldThenLinearBeta(1.0, 0, 0.0, 2), {0: 1.0, 1: 0.5, 3: 0.0}),
-        (CyclicalBeta(1.0, 10, 0.5), {0: 0, 2.5: 0.5, 5: 1, 9.9: 1, 10: 0, 12.5: 0.5, 37: 1}),
-    ],
-)
-def test_schedules(schedule, points):
-    for progress, beta in points.items():
-        assert schedule(progress) == pytest.approx(beta)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: ConstantBeta(-1.0),
-        lambda: ConstantBeta(float("nan")),
-        lambda: WarmUpBeta(1.0, 0),
-        lambda: HoldThenLinearBeta(0.0, 5, 1.0, 5),
-        lambda: CyclicalBeta(1.0, -2),
-        lambda: CyclicalBeta(1.0, 2, 0.0),
-        lambda: CyclicalBeta(1.0, 2, 1.5),
-    ],
-)
-def test_impossible_schedules_are_refused(make):
-    with pytest.raises(InputError, match="give a number"):
-        make()
-
-
-def test_a_number_is_a_constant_schedule():
-    assert as_schedule(0.25)(9.0) == 0.25
-    warm_up = WarmUpBeta(1.0, 2)
-    assert as_schedule(warm_up) is warm_up

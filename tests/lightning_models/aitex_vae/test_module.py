@@ -12,7 +12,8 @@ from datamodules.batches import PartBatch, TileBatch
 from datamodules.errors import InputError
 from lightning_models import AitexVAE
 from lightning_models.aitex_vae.tile_scorer import KINDS
-from lightning_models.variational import WarmUpBeta, kl_divergence
+from lightning_models.training.schedules import WarmUp
+from lightning_models.variational import kl_divergence
 
 SMALL = {"tile_size": 32, "width": 4, "latent_dim": 6, "dropout": 0.0}
 
@@ -85,7 +86,7 @@ def test_the_default_loss_is_the_negative_evidence_lower_bound():
     torch.manual_seed(1)
     target, restoration = system.prepare(tile_batch())
     terms = system.vae_loss((target, restoration))
-    assert set(terms) == {"bce", "kl"} == set(system.weights)
+    assert set(terms) == {"bce", "kl"} == set(filter(system.has_weight, system.weights))
     expected = F.binary_cross_entropy(restoration.restored, target, reduction="sum") / 4
     torch.testing.assert_close(terms["bce"], expected)
     torch.testing.assert_close(terms["kl"], kl_divergence(restoration.posterior).mean())
@@ -93,25 +94,25 @@ def test_the_default_loss_is_the_negative_evidence_lower_bound():
 
 def test_losses_are_mixed_by_their_weights():
     losses = {"mse": 0.5, "ssim": 2.0, "spectral": 0.1, "log_spectral": 0.2}
-    system = model(output="linear", losses=losses)
+    system = model(output="linear", weights={"bce": 0.0, **losses})
     terms = system.vae_loss(system.prepare(tile_batch()))
-    assert system.weights == {**losses, "kl": 1.0}
-    assert set(terms) == set(system.weights)
+    assert system.weights == {"bce": 0.0, **losses, "kl": 1.0}
+    assert set(terms) == set(system.weights) - {"bce"}
     assert all(torch.isfinite(term) and term > 0 for term in terms.values())
 
 
 def test_the_divergences_weight_follows_its_schedule():
-    system = model(beta=WarmUpBeta(2.0, 4))
+    system = model(weights={"kl": WarmUp(2.0, 4)})
     seen = []
     for batches in (0, 100, 250, 1000):
         system.batches_seen = batches
-        system.prepare(tile_batch())
+        system.follow_schedules()
         seen.append(system.weights["kl"])
     assert seen == [0.0, 0.5, 1.25, 2.0]
 
 
 def test_training_lowers_the_loss():
-    system = model(output="linear", losses={"mse": 1.0}, beta=0.01)
+    system = model(output="linear", weights={"bce": 0.0, "mse": 1.0, "kl": 0.01})
     optimizer = torch.optim.Adam(system.parameters(), 3e-3)
     totals = []
     for _ in range(40):
@@ -126,15 +127,14 @@ def test_training_lowers_the_loss():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"output": "linear"}, "set it to sigmoid"),
+        ({"output": "linear"}, "set model.output to sigmoid"),
         ({"data_range": "symmetric"}, "set it to unit"),
-        ({"output": "tanh", "losses": {"mse": 1.0}}, "set it to symmetric"),
-        ({"losses": {"spectral": 1.0}}, "set model.output to linear"),
-        ({"losses": {"mae": 1.0}}, "give a finite weight"),
-        ({"losses": {"mse": -1.0}}, "give a finite weight"),
-        ({"losses": {"mse": math.nan}}, "give a finite weight"),
-        ({"losses": {}}, "a weight above 0"),
-        ({"losses": {"bce": 0.0}}, "a weight above 0"),
+        ({"output": "tanh", "weights": {"bce": 0.0, "mse": 1.0}}, "set it to symmetric"),
+        ({"weights": {"spectral": 1.0}}, "set model.output to linear"),
+        ({"weights": {"mae": 1.0}}, "Did you mean 'mse'"),
+        ({"weights": {"mse": -1.0}}, "give a finite number"),
+        ({"weights": {"mse": math.nan}}, "give a finite number"),
+        ({"weights": {"bce": 0.0}}, "a weight above 0"),
         ({"free_bits": -1.0}, "free_bits is -1.0"),
         ({"free_bits": math.nan}, "free_bits is nan"),
         ({"latent_dim": 0}, "latent_dim 0"),
@@ -158,9 +158,9 @@ def test_what_does_not_go_together_is_refused_at_construction(arguments, message
     "arguments",
     [
         {},
-        {"losses": {"mse": 1.0, "ssim": 0.1}},
-        {"output": "tanh", "data_range": "symmetric", "losses": {"mse": 1.0}},
-        {"output": "linear", "data_range": "symmetric", "losses": {"log_spectral": 1.0}},
+        {"weights": {"bce": 0.0, "mse": 1.0, "ssim": 0.1}},
+        {"output": "tanh", "data_range": "symmetric", "weights": {"bce": 0.0, "mse": 1.0}},
+        {"output": "linear", "data_range": "symmetric", "weights": {"bce": 0.0, "log_spectral": 1.0}},
     ],
 )
 def test_what_goes_together_trains(arguments):
@@ -375,7 +375,7 @@ def test_visuals_are_pictures():
 
 @pytest.mark.parametrize("data_range", ["unit", "symmetric"])
 def test_grey_levels_make_the_round_trip(data_range):
-    system = model(output="linear", data_range=data_range, losses={"mse": 1.0})
+    system = model(output="linear", data_range=data_range, weights={"bce": 0.0, "mse": 1.0})
     levels = torch.arange(256, dtype=torch.uint8)
     seen = system.from_pixels(levels)
     assert (seen.min(), seen.max()) == ((0, 1) if data_range == "unit" else (-1, 1))
@@ -427,9 +427,9 @@ def checkpoint_of(system, monkeypatch):
     [({"output": "tanh", "data_range": "symmetric"}, "output"), ({"output": "linear"}, "data_range")],
 )
 def test_weights_that_draw_something_else_are_refused(monkeypatch, trained, changed):
-    checkpoint = checkpoint_of(model(losses={"mse": 1.0}, **trained), monkeypatch)
+    checkpoint = checkpoint_of(model(weights={"bce": 0.0, "mse": 1.0}, **trained), monkeypatch)
     with pytest.raises(InputError, match=f"model.{changed} is"):
-        model(output="linear", data_range="symmetric", losses={"mse": 1.0}).on_load_checkpoint(checkpoint)
+        model(output="linear", data_range="symmetric", weights={"bce": 0.0, "mse": 1.0}).on_load_checkpoint(checkpoint)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ NETS = {
     AudioToVideoNetLegacy: {"width": 32},
 }
 TERMS = {"l2", "l1", "change", "structure", "mismatch"}
-ALL = {f"{name}_weight": 1.0 for name in TERMS}
+ALL = {"weights": dict.fromkeys(TERMS, 1.0)}
 
 
 def adam(parameters):
@@ -65,13 +65,14 @@ def test_every_loss_has_its_name_and_its_weight():
     system = model(**ALL)
     terms = terms_of(system, batch())
     assert set(terms) == set(system.weights) == TERMS
+    assert system.weights == ALL["weights"]
     assert all(torch.isfinite(term) and term > 0 for term in terms.values())
 
 
 @pytest.mark.parametrize("name", sorted(TERMS))
 def test_a_loss_without_weight_is_not_computed(name):
-    system = model(**{**ALL, f"{name}_weight": 0.0})
-    assert set(terms_of(system, batch())) == TERMS - {name} == set(system.weights)
+    system = model(weights={**ALL["weights"], name: 0.0})
+    assert set(terms_of(system, batch())) == TERMS - {name} == set(filter(system.has_weight, system.weights))
 
 
 def test_each_term_is_its_formula_on_what_was_drawn():
@@ -157,9 +158,9 @@ def test_steps_of_evaluation(net):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"l1_weight": -1.0}, "l1_weight"),
-        ({"change_weight": float("nan")}, "change_weight"),
-        ({"l2_weight": float("inf")}, "l2_weight"),
+        ({"weights": {"l1": -1.0}}, "weights.l1 is -1.0"),
+        ({"weights": {"change": float("nan")}}, "weights.change is nan"),
+        ({"weights": {"l2": float("inf")}}, "weights.l2 is inf"),
         ({"mismatch_margin": float("nan")}, "mismatch_margin"),
         ({"mismatch_margin": -0.1}, "mismatch_margin"),
         ({"fps": float("nan")}, "fps is nan"),
@@ -168,7 +169,7 @@ def test_steps_of_evaluation(net):
         *(({"network": {name: 0}}, f"network.{name}: is 0") for name in ("layers", "heads", "feedforward")),
         ({"network": {"heads": -4}}, "network.heads: is -4"),
         ({"network": {"dropout": 1.0}}, "network.dropout: is 1"),
-        ({"l1_weight": 0.0, "change_weight": 0.0, "structure_weight": 0.0}, "no loss pulls"),
+        ({"weights": {"l1": 0.0, "change": 0.0, "structure": 0.0}}, "no loss pulls"),
         ({"network": {"encoder": partial(PretrainedEncoder, name="WHISPER")}}, "network.encoder.name: WHISPER"),
         ({"image_size": 20}, "image_size: is 20"),
     ],
@@ -282,7 +283,7 @@ def test_data_without_a_mean_picture_are_refused(tmp_path):
 @pytest.mark.parametrize(("net", "network"), [(AudioToVideoNet, {"dropout": 0.0}), (AudioToVideoNetLegacy, {})])
 def test_it_learns_to_follow_the_sound(net, network, tmp_path):
     seed_everything(0)
-    system, clips = model(net, network, structure_weight=0.0), batch(4, seed=1)
+    system, clips = model(net, network, weights={"structure": 0.0}), batch(4, seed=1)
     fit(system, clips, 40, tmp_path)
     system.eval()
     real = clips.frames / 255

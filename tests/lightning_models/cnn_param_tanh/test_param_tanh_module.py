@@ -12,7 +12,7 @@ from datamodules.errors import InputError
 from datamodules.seeding import derive_seed, global_seed
 from lightning_models import CNNParamTanh
 from lightning_models.cnn_param_tanh.module import latent_circle
-from lightning_models.variational import WarmUpBeta
+from lightning_models.training.schedules import WarmUp
 
 SIZE = 16
 SMALL = {"image_size": SIZE, "latent_dim": 5, "num_frames": 3}
@@ -184,20 +184,20 @@ def test_the_penalty_is_float32_under_mixed_precision(monkeypatch):
 
 
 def test_the_descriptions_objective_trains_by_the_critic_alone(prepared):
-    system, drawn = prepared(reconstruction_weight=0.0, beta=0.0)
+    system, drawn = prepared(weights={"reconstruction": 0.0, "kl": 0.0})
     terms = system.generator_loss(drawn)
     assert {name for name in terms if system.weights[name]} == {"adversarial"}
-    fit(model(reconstruction_weight=0.0, beta=0.0), [batch()] * 5)
+    fit(model(weights={"reconstruction": 0.0, "kl": 0.0}), [batch()] * 5)
 
 
 def test_beta_follows_its_schedule(monkeypatch):
     monkeypatch.setattr(CNNParamTanh, "phase_due", lambda *_: False)
-    system = model(beta=WarmUpBeta(0.5, 10))
+    system = model(weights={"kl": WarmUp(0.5, 10)})
     for epochs, beta in [(0.0, 0.0), (5.0, 0.25), (20.0, 0.5)]:
         monkeypatch.setattr(CNNParamTanh, "epochs_seen", epochs)
-        drawn = system.prepare(batch())
+        system.follow_schedules()
         assert system.weights["kl"] == pytest.approx(beta)
-        assert not drawn.restored.requires_grad
+        assert not system.prepare(batch()).restored.requires_grad
 
 
 def test_health_ranks_pairs(prepared):
@@ -215,7 +215,7 @@ def test_health_ranks_pairs(prepared):
 def test_training_restores_the_pictures():
     examples = batch(8)
     examples.images //= 4  # an untrained decoder draws grey
-    system = model(reconstruction_weight=0.1, n_critic=1)
+    system = model(weights={"reconstruction": 0.1}, n_critic=1)
 
     def error():
         system.eval()
@@ -279,9 +279,10 @@ def test_a_walk_is_a_circle_around_the_origin():
         ({"reconstruction_share": -0.1}, "reconstruction_share"),
         ({"image_size": 20}, "image_size"),
         ({"n_critic": 0}, "n_critic"),
-        ({"adversarial_weight": -1.0}, "adversarial_weight is -1.0: give a number of at least 0"),
-        ({"reconstruction_weight": -1.0}, "reconstruction_weight is -1"),
-        ({"penalty_weight": float("inf")}, "penalty_weight is inf"),
+        ({"weights": {"adversarial": -1.0}}, "adversarial is -1.0: give a finite number of at least 0"),
+        ({"weights": {"reconstruction": -1.0}}, "reconstruction is -1"),
+        ({"weights": {"penalty": float("inf")}}, "penalty is inf"),
+        ({"weights": {"w1": 1.0}}, "no 'w1'"),
         ({"free_bits": -0.1}, r"free_bits is -0\.1"),
     ],
 )

@@ -14,11 +14,11 @@ from datamodules.batches import ImageBatch
 from datamodules.errors import InputError
 from datamodules.seeding import derive_seed, global_seed
 from lightning_models import MotorVAEGAN
-from lightning_models.variational import HoldThenLinearBeta
+from lightning_models.training.schedules import HoldThenLinear
 
 SIZE = 32
 SMALL = {"image_size": SIZE, "latent_dim": 6, "width": 2}
-ORIGINAL = {"discriminator_norm": "batch", "adversarial": "bce", "adversarial_weight": 0.25, "beta": 0.01}
+ORIGINAL = {"discriminator_norm": "batch", "adversarial": "bce", "weights": {"adversarial": 0.25, "kl": 0.01}}
 
 
 def adam(parameters):
@@ -103,7 +103,7 @@ def test_batch_norm_sees_each_kind_by_itself(prepared):
 
 
 def test_features_of_the_chosen_layer(prepared):
-    system, drawn = prepared(feature_weight=0.1, feature_layer=2, discriminator_norm="none")
+    system, drawn = prepared(weights={"feature": 0.1}, feature_layer=2, discriminator_norm="none")
     with torch.no_grad():
         real, restored = (system.discriminator(kind).maps[1] for kind in (drawn.images, drawn.fakes[:4]))
     expected = (real - restored).square().sum((1, 2, 3)).mean()
@@ -111,7 +111,7 @@ def test_features_of_the_chosen_layer(prepared):
 
 
 def test_r1_is_the_squared_gradient_on_photographs(prepared):
-    system, drawn = prepared(r1_weight=1.0, discriminator_norm="none")
+    system, drawn = prepared(weights={"r1": 1.0}, discriminator_norm="none")
     term = system.discriminator_loss(drawn)["r1"]
     slopes = []
     for image in drawn.images:
@@ -124,7 +124,7 @@ def test_r1_is_the_squared_gradient_on_photographs(prepared):
 
 
 def test_the_discriminators_phase_leaves_the_autoencoder_alone(prepared):
-    system, drawn = prepared(r1_weight=1.0)
+    system, drawn = prepared(weights={"r1": 1.0})
     sum(system.discriminator_loss(drawn).values()).backward()
     assert all(weight.grad is None for weight in system.vae.parameters())
     assert all(weight.grad is not None for weight in system.discriminator.parameters())
@@ -137,8 +137,8 @@ def test_every_parameter_of_the_autoencoder_is_trained(prepared):
 
 
 def test_every_term_has_its_weight(prepared):
-    assert set(model().weights) == {"reconstruction", "adversarial", "kl"}
-    system, drawn = prepared(feature_weight=0.5, r1_weight=2.0)
+    assert set(filter(model().has_weight, model().weights)) == {"reconstruction", "adversarial", "kl"}
+    system, drawn = prepared(weights={"feature": 0.5, "r1": 2.0})
     terms = system.discriminator_loss(drawn) | system.generator_loss(drawn)
     assert set(terms) == {*system.weights, "real", "fake"}
     assert system.weights["feature"] == 0.5
@@ -246,16 +246,16 @@ def test_health_is_what_the_discriminator_says(prepared):
 
 
 def test_beta_follows_its_schedule(monkeypatch):
-    system = model(beta=HoldThenLinearBeta(0.01, 2, 0.5, 4))
+    system = model(weights={"kl": HoldThenLinear(0.01, 2, 0.5, 4)})
     for epochs, beta in [(0.0, 0.01), (2.0, 0.01), (3.0, 0.255), (9.0, 0.5)]:
         monkeypatch.setattr(MotorVAEGAN, "epochs_seen", epochs)
-        system.prepare(batch())
+        system.follow_schedules()
         assert system.weights["kl"] == pytest.approx(beta)
 
 
 def test_training_restores_the_pictures():
     examples = batch(8)
-    system = model(width=4, reconstruction_weight=4.0, beta=0.1)
+    system = model(width=4, weights={"reconstruction": 4.0, "kl": 0.1})
 
     def error():
         system.eval()
@@ -286,13 +286,13 @@ def test_what_is_handed_to_the_callbacks():
     [
         ({"reconstruction_share": 1.5}, "reconstruction_share"),
         ({"feature_layer": 6}, "feature_layer"),
-        ({"r1_weight": 1.0, "discriminator_norm": "batch"}, "r1_weight"),
+        ({"weights": {"r1": 1.0}, "discriminator_norm": "batch"}, r"weights\.r1"),
         ({"gate_margin": -1.0}, "gate_margin is -1"),
         ({"gate_margin": 0.7}, "no discriminator is better than chance by ln 2"),
-        ({"reconstruction_weight": -1.0}, "reconstruction_weight is -1.0: give a number of at least 0"),
-        ({"adversarial_weight": -1.0}, "adversarial_weight is -1"),
-        ({"feature_weight": float("nan")}, "feature_weight is nan"),
-        ({"r1_weight": -1.0}, "r1_weight is -1"),
+        ({"weights": {"reconstruction": -1.0}}, "reconstruction is -1.0: give a finite number of at least 0"),
+        ({"weights": {"adversarial": -1.0}}, "adversarial is -1"),
+        ({"weights": {"feature": float("nan")}}, "feature is nan"),
+        ({"weights": {"r1": -1.0}}, "r1 is -1"),
         ({"free_bits": -0.1}, r"free_bits is -0\.1"),
         ({"free_bits": float("inf")}, "free_bits is inf"),
         ({"gate_margin": 0.3, "accumulate": 2}, "accumulate"),
