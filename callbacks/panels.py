@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
+
+from callbacks.heat import heat_colours
+from callbacks.text import draw_text
 
 Picture = NDArray[np.uint8]
 Clips = Mapping[str, Picture]
 
 _SMALLEST = 96  # pixels; smaller frames are enlarged by a whole factor, so that one can see their pixels
 _GAP, _LINE = 2, 18
-_INK, _PAPER = (40, 40, 40), 255
+_PAPER = 255
 
 
 def to_pictures(clips: Mapping[str, Tensor]) -> dict[str, Picture]:
@@ -53,8 +55,7 @@ def _colour(clip: Tensor) -> Picture:
     if grey.shape[-1] == 3:
         return grey
     flat = grey.reshape(-1, grey.shape[-2])
-    coloured = cv2.cvtColor(cv2.applyColorMap(flat, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
-    return coloured.reshape(*grey.shape[:-1], 3).astype(np.uint8, copy=False)
+    return heat_colours(flat).reshape(*grey.shape[:-1], 3)
 
 
 def _enlarge(clip: Picture) -> Picture:
@@ -68,5 +69,5 @@ def _framed(frame: Picture) -> Picture:
 
 def _titled(title: str, picture: Picture) -> Picture:
     line = np.full((_LINE, picture.shape[1], 3), _PAPER, np.uint8)
-    cv2.putText(line, title, (2, _LINE - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
+    draw_text(line, title, (2, 2))
     return np.vstack([line, picture])

@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from callbacks import auc
+from callbacks.text import printable
 from datamodules.atomic_file import atomic_file
 
 SCORE, ANOMALOUS, THRESHOLD, FAINT = "#1f4e79", "#e4572e", "#444444", "#b8b8b8"
@@ -58,6 +59,11 @@ def _draw_precision_recall(axes: Axes, curve: auc.RankCurve) -> None:
 def _square(axes: Axes, title: str, across: str, up: str) -> None:
     axes.set(title=title, xlabel=across, ylabel=up, xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), aspect="equal")
     plain(axes)
+
+
+def name_title(axes: Axes, name: str, rest: str = "") -> None:
+    """Put a name, which may be that of any file, and what follows it, above a plot, at the left."""
+    axes.set_title(printable(name) + rest, loc="left", fontsize=9, parse_math=False)
 
 
 def plain(axes: Axes) -> None:

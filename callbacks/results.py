@@ -127,4 +127,4 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows([f"{cell:.9g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
-    write_text(path, text.getvalue())
+    write_text(path, text.getvalue().encode("utf-8", "backslashreplace").decode())  # names need not be UTF-8

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from callbacks import auc
 from callbacks.clips.frame_table import Array, VideoSeries
-from callbacks.plots import ANOMALOUS, SCORE, THRESHOLD, picture, plain, write_curves
+from callbacks.plots import ANOMALOUS, SCORE, THRESHOLD, name_title, picture, plain, write_curves
 from datamodules.batches import UNKNOWN_LABEL
 
 PER_PAGE = 12
@@ -60,7 +60,7 @@ def _draw_page(path: Path, series: Sequence[VideoSeries], threshold: float | Non
         for axes, one in zip(grid.flat, series, strict=False):
             draw_scores(axes, one.frame, one.score, threshold, one.label == 1)
             alone = auc.auroc(auc.rank_curve(one.score[known := one.label != UNKNOWN_LABEL], one.label[known]))
-            axes.set_title(one.video + (f"   AUROC {alone:.3f}" if alone is not None else ""), loc="left", fontsize=9)
+            name_title(axes, one.video, f"   AUROC {alone:.3f}" if alone is not None else "")
             axes.tick_params(labelsize=8)
         for axes in list(grid.flat)[len(series) :]:
             axes.remove()

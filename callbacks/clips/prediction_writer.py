@@ -15,7 +15,7 @@ from callbacks.clips.anomaly_plots import draw_scores
 from callbacks.clips.frame_table import Array
 from callbacks.clips.overlay import Overlay
 from callbacks.clips.window_merger import Merged, WindowMerger
-from callbacks.plots import picture
+from callbacks.plots import name_title, picture
 from callbacks.streamed_writer import StreamedWriter
 from callbacks.thresholds import threshold_of
 from datamodules.atomic_file import atomic_file, atomic_folder
@@ -139,7 +139,8 @@ class _Prediction:
             axes = figure.subplots()
             draw_scores(axes, time, score, self._threshold, above)
             known = "shaded: above the dashed threshold" if self._threshold is not None else "no threshold is known"
-            axes.set(title=self.source.name, xlabel=f"time (s), {known}", ylabel="score (raw)")
+            name_title(axes, self.source.name)
+            axes.set(xlabel=f"time (s), {known}", ylabel="score (raw)")
 
 
 @contextmanager

@@ -4,26 +4,11 @@ The measure of Bergmann et al., "The MVTec anomaly detection dataset", IJCV 2021
 """
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
-from callbacks.auc import Floats, Ints
+from callbacks.auc import Floats
 from callbacks.parts.pixel_counts import PixelCounts
 
 FPR_LIMIT = 0.3
-_EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
-
-
-def find_regions(mask: NDArray[np.bool_]) -> tuple[Ints, Ints]:
-    """Number the connected regions of a mask ``(H, W)``; pixels that touch by a corner belong together.
-
-    Returns:
-        Number of each pixel's region ``(H, W)``, 0 outside; and the pixels of every region ``(R + 1,)``, entry 0
-        being what lies outside.
-    """
-    region, _ = ndimage.label(mask, structure=_EIGHT_NEIGHBOURS)
-    numbered = region.astype(np.int64)
-    return numbered, np.bincount(numbered.ravel())
 
 
 def overlap_curve(counts: PixelCounts) -> tuple[Floats, Floats]:

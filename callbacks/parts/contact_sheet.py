@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from callbacks.parts.heat_picture import write
 from callbacks.picture_file import Picture, stacked
+from callbacks.text import draw_text
 
 _WIDE, _HIGH = 1100, 200  # pixels of the whole picture at most
 _EDGE = 160  # of the square around the hottest pixel, shown at the height of a line
@@ -63,7 +63,7 @@ def _fitted(picture: Picture, width: int, height: int) -> Picture:
 def _titled(caption: str, pictures: Sequence[Picture]) -> Picture:
     width = sum(picture.shape[1] + _GAP for picture in pictures)
     line = _paper(_LINE + _HIGH + _GAP, width)
-    write(line, caption, (2, _LINE - 6))
+    draw_text(line, caption, (2, 3))
     left = 0
     for picture in pictures:
         height, own = picture.shape[:2]

@@ -1,33 +1,28 @@
 """Defects of the user's own parts: a heat map, a mask and boxes of every picture, written as they come."""
 
-import json
 import math
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.folder_writer import FolderWriter
+from callbacks.parts.boxes import Box, find_boxes
 from callbacks.parts.contact_sheet import ContactSheet
-from callbacks.parts.defects import Box, find_boxes
 from callbacks.parts.heat_picture import draw_heat, with_bar
 from callbacks.parts.part_table import part_start
 from callbacks.picture_file import Picture, write_png
-from callbacks.results import write_rows
+from callbacks.results import write_record, write_rows
 from callbacks.thresholds import pixel_threshold_of, threshold_of
-from datamodules.atomic_file import atomic_folder, write_text
 from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
-from datamodules.named import source_name
-from datamodules.protocols import HasSource
 
 
-class DefectWriter(Callback):
-    """Writes ``predictions/<source>/`` at predict, whole, in place of an older one of the same name.
+class DefectWriter(FolderWriter):
+    """Writes ``predictions/<source>/`` at predict: where and how strongly each part is defective.
 
     - ``heat/<picture>.png``: the picture with its heat, boxes, and a bar that says what the colours mean;
     - ``mask/<picture>.png``: 255 where the heat lies above the module's ``pixel_threshold``, else 0;
@@ -47,8 +42,12 @@ class DefectWriter(Callback):
     def __init__(self, worst: int = 12) -> None:
         if worst < 1:
             raise InputError(f"DefectWriter: worst is {worst}; give at least 1.")
+        super().__init__()
         self.worst = worst
-        self._current: _Prediction | None = None
+        self._threshold = self._pixel_threshold = math.nan
+        self._tiles: list[Sequence[Any]] = []
+        self._pictures: list[Sequence[Any]] = []
+        self._sheet = ContactSheet(worst)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look for what is needed before any work is done.
@@ -56,20 +55,15 @@ class DefectWriter(Callback):
         Raises:
             InputError: if the module has no thresholds yet, or several processes share the work.
         """
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
-        if not isinstance(data, HasSource):
-            raise TypeError(f"{type(data).__name__} has no source; DefectWriter cannot name its folder")
-        if trainer.world_size > 1:
-            raise InputError(f"DefectWriter needs trainer.devices: 1, found {trainer.world_size} processes.")
         threshold, pixel_threshold = threshold_of(pl_module), pixel_threshold_of(pl_module)
         if threshold is None or pixel_threshold is None:
             raise InputError(
                 f"{type(pl_module).__name__} has no thresholds: it was never validated, so nothing can be called a "
                 "defect. Give --ckpt_path a checkpoint written after a validation, such as best."
             )
-        name = source_name(Path(data.source)) if data.source else "generated"
-        folder = Path(trainer.default_root_dir) / "predictions" / name
-        self._current = _Prediction(folder, threshold, pixel_threshold, self.worst)
+        super().on_predict_start(trainer, pl_module)
+        self._threshold, self._pixel_threshold = threshold, pixel_threshold
+        self._tiles, self._pictures, self._sheet = [], [], ContactSheet(self.worst)
 
     def on_predict_batch_end(
         self,
@@ -80,39 +74,14 @@ class DefectWriter(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Write the files of a picture."""
+        """Write heat map, mask and boxes of a picture.
+
+        Raises:
+            ValueError: if a score is not finite; names the picture.
+        """
         assert isinstance(outputs, PartScores)
         assert isinstance(batch, PartBatch)
-        assert self._current is not None
-        self._current.add(batch.image, outputs)
-
-    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Complete the tables and draw the contact sheet."""
-        assert self._current is not None
-        self._current.finish()
-        self._current = None
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Close what was begun: the pictures done so far stay in ``<folder>.unfinished``."""
-        if self._current is not None:
-            current, self._current = self._current, None
-            current.abandon(exception)
-
-
-class _Prediction:
-    """The files of one prediction: those of a picture at once, those about all of them at the end."""
-
-    def __init__(self, folder: Path, threshold: float, pixel_threshold: float, worst: int) -> None:
-        self._files = ExitStack()  # closing it puts the folder in its place; after an error it stays unfinished
-        self._folder = self._files.enter_context(atomic_folder(folder))
-        self._threshold, self._pixel_threshold = threshold, pixel_threshold
-        self._tiles: list[Sequence[Any]] = []
-        self._pictures: list[Sequence[Any]] = []
-        self._sheet = ContactSheet(worst)
-
-    def add(self, image: Tensor, scores: PartScores) -> None:
-        """Write heat map, mask and boxes of a picture ``(C, H, W)``."""
-        name, score, seen = scores.name, float(scores.score), to_rgb(image)
+        scores, name, score, seen = outputs, outputs.name, float(outputs.score), to_rgb(batch.image)
         tile, tile_score = scores.tile.tolist(), scores.tile_score.tolist()
         heat = scores.heat.float().cpu().numpy()
         start = part_start(name, heat)
@@ -121,36 +90,32 @@ class _Prediction:
                 raise ValueError(f"picture {name!r}, tile {place}: score is {value}; weights or input have diverged")
         called = [int(value > self._threshold) for value in tile_score]
         mask, boxes = find_boxes(heat, self._pixel_threshold)
-        area = sum(box.area for box in boxes)
         verdict = "defective" if any(called) else "faultless"
         caption = f"{name}   {verdict}, score {score:.4g}, places above the threshold: {len(boxes)}"
         drawn = draw_heat(seen, heat, boxes, self._pixel_threshold)
-        write_png(self._folder / "heat" / f"{name}.png", with_bar(drawn, caption, self._pixel_threshold))
-        write_png(self._folder / "mask" / f"{name}.png", mask.astype(np.uint8) * 255)
-        write_text(self._folder / "boxes" / f"{name}.json", self._record(scores, start, any(called), boxes))
+        write_png(self.folder / "heat" / f"{name}.png", with_bar(drawn, caption, self._pixel_threshold))
+        write_png(self.folder / "mask" / f"{name}.png", mask.astype(np.uint8) * 255)
+        write_record(self.folder / "boxes" / f"{name}.json", self._record(scores, start, any(called), boxes))
         self._tiles += [
             [name, scores.group, *place, value, flag]
             for place, value, flag in zip(tile, tile_score, called, strict=True)
         ]
+        area = sum(box.area for box in boxes)
         self._pictures.append([name, scores.group, score, int(any(called)), len(boxes), area])
         self._sheet.add(score, caption, seen, drawn, heat)
 
-    def finish(self) -> None:
-        """Write the tables and the sheet."""
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the tables and the contact sheet."""
         places = ["top", "left", "height", "width"]
-        write_rows(self._folder / "scores.csv", ["name", "group", *places, "score", "defective"], self._tiles)
+        write_rows(self.folder / "scores.csv", ["name", "group", *places, "score", "defective"], self._tiles)
         header = ["name", "group", "score", "defective", "boxes", "area"]
-        write_rows(self._folder / "pictures.csv", header, self._pictures)
-        write_png(self._folder / "contact_sheet.png", self._sheet.draw())
-        self._files.close()
+        write_rows(self.folder / "pictures.csv", header, self._pictures)
+        write_png(self.folder / "contact_sheet.png", self._sheet.draw())
+        super().on_predict_epoch_end(trainer, pl_module)
 
-    def abandon(self, error: BaseException) -> None:
-        """Leave what was written in the unfinished folder."""
-        self._files.__exit__(type(error), error, error.__traceback__)
-
-    def _record(self, scores: PartScores, start: int, defective: bool, boxes: Sequence[Box]) -> str:
+    def _record(self, scores: PartScores, start: int, defective: bool, boxes: Sequence[Box]) -> dict[str, Any]:
         height, width = scores.heat.shape
-        record = {
+        return {
             "name": scores.name,
             "group": scores.group,
             "width": width,
@@ -162,7 +127,6 @@ class _Prediction:
             "pixel_threshold": self._pixel_threshold,
             "boxes": [asdict(box) for box in boxes],
         }
-        return json.dumps(record, indent=2, allow_nan=False) + "\n"
 
 
 def to_rgb(image: Tensor) -> Picture:

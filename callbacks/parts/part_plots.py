@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from callbacks.auc import Floats
 from callbacks.parts.part_evaluation import Flags, Tiles
 from callbacks.parts.part_table import PartRow
-from callbacks.plots import ANOMALOUS, FAINT, SCORE, THRESHOLD, picture, plain, write_curves
+from callbacks.plots import ANOMALOUS, FAINT, SCORE, THRESHOLD, name_title, picture, plain, write_curves
 
 _BINS = 40
 
@@ -32,7 +32,7 @@ def write_part_plots(folder: Path, rows: Sequence[PartRow], threshold: float | N
         grid = figure.subplots(lines, columns, squeeze=False)
         for axes, group in zip(grid.flat, groups, strict=False):
             _draw_group(axes, tiles, tiles.group == group, threshold)
-            axes.set_title(group, loc="left", fontsize=9)
+            name_title(axes, group)
         for axes in list(grid.flat)[len(groups) :]:
             axes.remove()
         figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from callbacks.auc import Floats, Ints
 from callbacks.gathering import gather_objects
-from callbacks.parts.aupro import find_regions
 from callbacks.parts.pixel_counts import PixelCounts, count_pixels
+from callbacks.parts.regions import find_regions
 from datamodules.batches import UNKNOWN_LABEL, PartScores
 
 

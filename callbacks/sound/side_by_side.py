@@ -15,7 +15,7 @@ from callbacks.batches_seen import batches_seen
 from callbacks.cadence import Cadence
 from callbacks.panels import film, to_pictures
 from callbacks.picture_file import keep_newest
-from callbacks.plots import picture
+from callbacks.plots import name_title, picture
 from callbacks.wandb_run import show
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.errors import InputError
@@ -153,7 +153,7 @@ def _draw_strips(path: Path, shown: list[_Shown], rates: HasRates) -> None:
             extent = (0.0, one.sound.shape[1] / rates.sample_rate, 0.0, rates.sample_rate / 2000)
             spectrogram.imshow(_decibels(one.sound[0]), extent=extent, aspect="auto", origin="lower", cmap="magma")
             spectrogram.set_ylabel("kHz", fontsize=8)
-            spectrogram.set_title(one.title, loc="left", fontsize=9)
+            name_title(spectrogram, one.title)
             for axis, (name, clip) in zip(below, to_pictures(one.clips).items(), strict=True):
                 count = clip.shape[1]
                 columns = np.unique(((np.arange(_COLUMNS) + 0.5) * count / _COLUMNS).astype(int))

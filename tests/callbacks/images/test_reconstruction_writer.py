@@ -87,9 +87,9 @@ def test_every_picture_its_latent_vector_and_its_score(tmp_path, channels):
     assert cv2.imread(str(folder / "sheet.png")).shape == (2 * (18 + 96 + 2), 3 * (400 + 2), 3)  # enlarged four times
 
 
-def test_without_a_source_the_folder_is_called_default(tmp_path):
+def test_the_folder_of_the_generated_data_is_called_generated(tmp_path):
     predict(tmp_path, None, outputs(1))
-    assert (tmp_path / "predictions/default/scores.csv").is_file()
+    assert (tmp_path / "predictions/generated/scores.csv").is_file()
 
 
 def test_refuses_what_it_cannot_do(tmp_path):
@@ -131,7 +131,9 @@ def test_a_prediction_replaces_the_older_one_whole_or_not_at_all(tmp_path):
     with pytest.raises(RuntimeError, match="half way"):
         predict(tmp_path, "/data/cars", outputs(1), model=Failing())
     assert [path for path in (tmp_path / "predictions/cars").rglob("*") if path.is_file()] == [stale]
-    assert list((tmp_path / "predictions/cars.unfinished/inputs").iterdir())
+    unfinished = tmp_path / "predictions/cars.unfinished"
+    assert {path.name for path in (unfinished / "inputs").rglob("*.png")} == {"a.jpg.png"}  # those of the first batch
+    assert {path.name for path in unfinished.iterdir()} == {"inputs", "reconstructions"}
     predict(tmp_path, "/data/cars", outputs(1))
     assert not stale.exists()
     assert (tmp_path / "predictions/cars/scores.csv").is_file()

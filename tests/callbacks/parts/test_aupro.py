@@ -5,8 +5,9 @@ import pytest
 from scipy import ndimage
 from sklearn import metrics
 
-from callbacks.parts.aupro import aupro, find_regions, overlap_curve
+from callbacks.parts.aupro import aupro, overlap_curve
 from callbacks.parts.pixel_counts import add_counts, count_pixels, pixel_auroc
+from callbacks.parts.regions import find_regions
 
 
 def counts_of(pictures):

@@ -10,9 +10,9 @@ from scipy import ndimage
 from torch.utils.data import DataLoader
 
 from callbacks import DefectWriter
+from callbacks.parts.boxes import find_boxes
 from callbacks.parts.contact_sheet import ContactSheet
-from callbacks.parts.defects import find_boxes
-from callbacks.parts.heat_picture import draw_heat, scale_of, with_bar
+from callbacks.parts.heat_picture import draw_heat, with_bar
 from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
 
@@ -145,8 +145,6 @@ def test_colours_mean_the_same_in_every_picture():
     np.testing.assert_array_equal(draw_heat(image, 3 * strong, [], 3.0), draw_heat(image, strong, [], 1.0))
     assert (draw_heat(image, strong, [], 1.0) != image).all()
     np.testing.assert_array_equal(draw_heat(image, np.full((16, 16), np.nan, np.float32), [], 1.0), image)
-    assert scale_of(2.0) == (0.0, 4.0)
-    assert scale_of(-5.0) == (-6.0, -4.0)
     assert with_bar(np.zeros((16, 700, 3), np.uint8), "x", 1.0).shape == (70, 700, 3)
 
 
@@ -249,3 +247,12 @@ def test_a_prediction_replaces_the_older_one_whole_or_not_at_all(tmp_path, batch
     assert len(list((tmp_path / "predictions/strips.unfinished/heat").iterdir())) == 2
     predict(tmp_path, batches)
     assert not stale.exists()
+
+
+@pytest.mark.parametrize("shape", [(1, 8), (8, 1), (1, 1)])
+def test_a_picture_of_one_row_has_boxes_too(shape):
+    heat = np.zeros(shape, np.float32)
+    heat.flat[-1] = 2.0
+    _, (box,) = find_boxes(heat, 1.0)
+    assert (box.x, box.y, box.width, box.height, box.area, box.score) == (shape[1] - 1, shape[0] - 1, 1, 1, 1, 2.0)
+    assert find_boxes(heat, 3.0)[1] == []

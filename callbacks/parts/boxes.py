@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
+
+from callbacks.parts.regions import find_regions
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,13 @@ def find_boxes(heat: NDArray[np.float32], threshold: float) -> tuple[NDArray[np.
         Mask ``(H, W)`` and its boxes, highest score first.
     """
     mask = heat > threshold  # never true of NaN
-    count, found, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    label = np.asarray(found, np.int64)
-    score = np.full(count, -np.inf)
-    np.maximum.at(score, label[mask], heat[mask])
+    region, area = find_regions(mask)
+    score = np.full(len(area), -np.inf)
+    np.maximum.at(score, region[mask], heat[mask])
     boxes = [
-        Box(x, y, width, height, area, highest)
-        for (x, y, width, height, area), highest in zip(stats[1:].tolist(), score[1:].tolist(), strict=True)
-    ]  # the first of both is the background
+        Box(across.start, down.start, across.stop - across.start, down.stop - down.start, pixels, highest)
+        for (down, across), pixels, highest in zip(
+            ndimage.find_objects(region), area[1:].tolist(), score[1:].tolist(), strict=True
+        )
+    ]
     return mask, sorted(boxes, key=lambda box: (-box.score, box.y, box.x))

@@ -1,0 +1,52 @@
+"""The base of writers that turn one source into one folder of predictions."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from datamodules.atomic_file import atomic_folder
+from datamodules.errors import InputError
+from datamodules.named import source_name
+from datamodules.protocols import HasSource
+
+
+class FolderWriter(Callback):
+    """Writes ``predictions/<source>/`` at predict, whole, in place of an older one of the same name.
+
+    After an error the older one is as it was, and what was written until then lies in ``<source>.unfinished/``. The
+    folder of the generated data is called ``generated``. Writers of recordings, each with a folder of its own, are
+    :class:`~callbacks.streamed_writer.StreamedWriter`.
+
+    Attributes:
+        folder: where to write until the end of the prediction.
+    """
+
+    def __init__(self) -> None:
+        self.folder = Path()
+        self._files = ExitStack()  # closing it puts the folder in its place
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the folder.
+
+        Raises:
+            InputError: if several processes share the work.
+        """
+        kind = type(self).__name__
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+        if not isinstance(data, HasSource):
+            raise TypeError(f"{type(data).__name__} has no source; {kind} cannot name its folder")
+        if trainer.world_size > 1:
+            raise InputError(f"{kind} needs trainer.devices: 1, found {trainer.world_size} processes.")
+        name = source_name(Path(data.source)) if data.source else "generated"
+        self._files = ExitStack()
+        self.folder = self._files.enter_context(atomic_folder(Path(trainer.default_root_dir) / "predictions" / name))
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the folder in its place; a subclass completes it first."""
+        self._files.close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Leave what was written in the unfinished folder."""
+        self._files.__exit__(type(exception), exception, exception.__traceback__)

@@ -1,0 +1,43 @@
+"""Heat, drawn alike everywhere: as colours on a scale, and over the picture it belongs to."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+
+_OPACITY = 0.65  # of the hottest places
+
+
+def heat_scale(threshold: float | None) -> tuple[float, float]:
+    """Return the scores of the darkest and the brightest colour; a threshold lies half way between.
+
+    From 0 to twice the threshold where it is positive, from 1 below to 1 above it otherwise, from 0 to 2 without one.
+    """
+    if threshold is None:
+        return 0.0, 2.0
+    return (0.0, 2 * threshold) if threshold > 0 else (threshold - 1, threshold + 1)
+
+
+def heat_colours(strength: Picture) -> Picture:
+    """Turn strengths 0..255 ``(H, W)`` into RGB ``(H, W, 3)``: from black over red to bright yellow."""
+    coloured = cv2.cvtColor(cv2.applyColorMap(strength, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    return np.ascontiguousarray(coloured, np.uint8)
+
+
+def heat_over(picture: Picture, heat: NDArray[np.float32], scale: tuple[float, float]) -> Picture:
+    """Return a copy of a picture with its heat drawn in.
+
+    Up to a quarter of the scale nothing is drawn; from there on the colour runs from dark red to bright yellow and
+    grows opaque.
+
+    Args:
+        picture: uint8 RGB ``(H, W, 3)``.
+        heat: ``(H, W)``; NaN is drawn as the lowest score.
+        scale: scores of the darkest and the brightest colour.
+    """
+    low, high = scale
+    strength = np.nan_to_num(np.clip((heat - low) / (high - low), 0, 1), nan=0.0)
+    alpha = _OPACITY * np.clip((strength - 0.25) / 0.5, 0, 1).astype(np.float32)
+    coloured = heat_colours((strength * 255).astype(np.uint8))
+    return cv2.blendLinear(picture, coloured, 1 - alpha, alpha).astype(np.uint8, copy=False)
