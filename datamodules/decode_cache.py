@@ -41,7 +41,6 @@ class Room(Protocol[ItemT_contra, OpenedT_co]):
     Attributes:
         name: of the room's folder in the cache.
         format: raised whenever the same files and settings would be stored differently.
-        settings: all that decoding depends on beside the files; its ``repr`` tells different ones apart.
         kind: what the items are called, e.g. ``"clips"``.
     """
 
@@ -49,9 +48,8 @@ class Room(Protocol[ItemT_contra, OpenedT_co]):
     format: int
     kind: str
 
-    @property
-    def settings(self) -> object:
-        """What decoding depends on beside the files."""
+    def settings(self, item: ItemT_contra) -> object:
+        """Return all that decoding an item depends on beside its files; the ``repr`` tells different ones apart."""
         ...
 
     def sources(self, item: ItemT_contra) -> Sequence[Path]:
@@ -91,7 +89,7 @@ def open_all(items: Sequence[ItemT], room: Room[ItemT, OpenedT], cache: Path, on
     def open_one(item: ItemT) -> OpenedT | InputError:
         try:
             contents = content_hash(room.sources(item), cache / IDENTITIES)
-            name = fingerprint(room.format, room.settings, contents)
+            name = fingerprint(room.format, room.settings(item), contents)
             return room.open(item, made_once(cache / room.name / name, lambda draft: room.decode(item, draft)))
         except CacheError:
             raise

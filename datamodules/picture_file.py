@@ -7,7 +7,8 @@ admitted, whatever a file's name says.
 import struct
 import threading
 import zlib
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -73,6 +74,23 @@ def read_picture(path: Path, channels: Channels, background: int = 255, max_pixe
         InputError: if the file is missing, damaged, truncated, too large, of another format, or of a depth
             without a definite range (32-bit integers, signed and floating-point values).
     """
+    with opened(path, max_pixels) as image:
+        plain = _plain(image, path, background).convert("L" if channels == 1 else "RGB")
+        upright = turned_upright(image, plain)
+        return np.array(upright).reshape(*upright.size[::-1], channels)
+
+
+@contextmanager
+def opened(path: Path, max_pixels: int | None = None) -> Iterator[Image.Image]:
+    """Open a picture and load its pixels; errors of Pillow inside the block name the file.
+
+    Args:
+        path: of the file.
+        max_pixels: as in ``read_picture``.
+
+    Raises:
+        InputError: as ``read_picture``.
+    """
     try:
         # An open file, since Pillow maps a named one into memory and then misreads grey TIFF files lying on their side.
         with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
@@ -86,8 +104,12 @@ def read_picture(path: Path, channels: Channels, background: int = 255, max_pixe
                 raise InputError(f"{path}: measures {width}x{height}, {width * height:,} pixels; {remedy}")
             if image.format == "PNG" and not _has_end(file):
                 raise InputError(f"{path}: unreadable picture (its end is missing); it is truncated")
+            if isinstance(image, PngImageFile) and image.tile[0].args == "RGB;16B" and "transparency" in image.info:
+                # Pillow reads the upper bits of the pixels, and compares them with the lower ones of the colour.
+                image.info["transparency"] = tuple(level >> 8 for level in image.info["transparency"])
             with _turn if width * height > _ALONE else nullcontext():
-                return _decode(image, path, channels, background)
+                image.load()
+                yield image
     except InputError:
         raise
     except FileNotFoundError as error:
@@ -101,6 +123,13 @@ def read_picture(path: Path, channels: Channels, background: int = 255, max_pixe
         ) from error
 
 
+def turned_upright(image: Image.Image, pixels: Image.Image) -> Image.Image:
+    """Return ``pixels``, made of a loaded picture, as the orientation noted in its file asks."""
+    # Pillow turns TIFF files itself as it loads them, and forgets their orientation.
+    turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return pixels if turn is None else pixels.transpose(turn)
+
+
 def _has_end(png: BinaryIO) -> bool:
     """Whether the last chunk is there, which Pillow does not miss where all pixels are."""
     place = png.tell()
@@ -108,18 +137,6 @@ def _has_end(png: BinaryIO) -> bool:
     found = _PNG_END in png.read()
     png.seek(place)
     return found
-
-
-def _decode(image: Image.Image, path: Path, channels: Channels, background: int) -> Frame:
-    if isinstance(image, PngImageFile) and image.tile[0].args == "RGB;16B" and "transparency" in image.info:
-        # Pillow reads the upper bits of the pixels, and compares them with the lower ones of the colour.
-        image.info["transparency"] = tuple(level >> 8 for level in image.info["transparency"])
-    image.load()
-    # Pillow turns TIFF files itself as it loads them, and forgets their orientation.
-    turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    plain = _plain(image, path, background).convert("L" if channels == 1 else "RGB")
-    upright = plain.transpose(turn) if turn is not None else plain
-    return np.array(upright).reshape(*upright.size[::-1], channels)
 
 
 def _plain(image: Image.Image, path: Path, background: int) -> Image.Image:

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from datamodules.arrays import GrowingArray, GrowingPictures, mapped
 from datamodules.batches import UNKNOWN_LABEL
-from datamodules.clips.labels import Labels, read_masks
+from datamodules.clips.labels import Labels, masks_of_frames, read_masks
 from datamodules.clips.video_layouts import Clip
 from datamodules.decode_cache import open_all
 from datamodules.errors import BadFile, InputError
 from datamodules.letterbox import Letterbox, Region
+from datamodules.mask_file import Marking
+from datamodules.mask_marking import decide_marking
 from datamodules.media import read_frames
 from datamodules.picture_file import Frame
 
@@ -71,33 +73,38 @@ def cache_clips(
     Raises:
         InputError: naming the first unusable clip, unless those are skipped.
     """
-    return open_all(clips, _ClipRoom(letterbox, min_length), cache, on_bad_file)
+    marking = decide_marking([clip.masks for clip in clips if clip.masks], cache, masks_of_frames)
+    return open_all(clips, _ClipRoom(letterbox, min_length, marking), cache, on_bad_file)
 
 
 @dataclass(frozen=True)
 class _ClipRoom:
     """How clips are decoded and opened."""
 
-    settings: Letterbox
+    letterbox: Letterbox
     min_length: int
+    marking: Marking
     name = "video"
     kind = "clips"
-    format = 3
+    format = 4
+
+    def settings(self, item: Clip) -> tuple[Letterbox, Marking | None]:
+        return self.letterbox, self.marking if item.masks else None
 
     def sources(self, item: Clip) -> list[Path]:
         return [item.path, item.masks] if item.masks else [item.path]
 
     def decode(self, item: Clip, folder: Path) -> None:
         size: tuple[int, ...] = ()
-        with GrowingPictures(folder / "frames.npy", self.settings.height, self.settings.width) as frames:
+        with GrowingPictures(folder / "frames.npy", self.letterbox.height, self.letterbox.width) as frames:
             for frame in read_frames(item.path):
                 size = frame.shape[:2]
-                frames.append(self.settings.picture(frame)[None])
+                frames.append(self.letterbox.picture(frame)[None])
         if not size:
             raise InputError(f"{item.path}: no frame could be decoded; the file is damaged or empty")
         if item.masks is not None:
-            _decode_masks(item.masks, self.settings, folder, frames.length, size)
-        facts = {"source": str(item.path), "frames": frames.length, "region": self.settings.region(*size)}
+            _decode_masks(item.masks, self, folder, frames.length, size)
+        facts = {"source": str(item.path), "frames": frames.length, "region": self.letterbox.region(*size)}
         (folder / "clip.json").write_text(json.dumps(facts))
 
     def open(self, item: Clip, folder: Path) -> CachedClip:
@@ -117,17 +124,17 @@ class _ClipRoom:
         return CachedClip(item.name, folder, length, tuple(facts["region"]), label, has_masks)
 
 
-def _decode_masks(path: Path, letterbox: Letterbox, folder: Path, length: int, size: tuple[int, ...]) -> None:
+def _decode_masks(path: Path, room: _ClipRoom, folder: Path, length: int, size: tuple[int, ...]) -> None:
     anomalous: list[bool] = []
-    with GrowingArray(folder / "mask.npy", np.uint8, (letterbox.height, letterbox.width)) as masks:
-        for mask in read_masks(path):
+    with GrowingArray(folder / "mask.npy", np.uint8, (room.letterbox.height, room.letterbox.width)) as masks:
+        for mask in read_masks(path, room.marking):
             if mask.shape != size:
                 raise InputError(
                     f"{path}: mask {len(anomalous)} measures {mask.shape[-1]}x{mask.shape[0]}, the frames of "
                     f"its clip {size[1]}x{size[0]}"
                 )
             anomalous.append(bool(mask.any()))
-            masks.append(letterbox.mask(mask)[None])
+            masks.append(room.letterbox.mask(mask)[None])
     if len(anomalous) != length:
         raise InputError(f"{path}: holds {len(anomalous)} masks, its clip has {length} frames")
     np.save(folder / "anomalous.npy", np.asarray(anomalous, np.int8))

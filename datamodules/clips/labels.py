@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from datamodules.errors import InputError
 from datamodules.listing import list_images
-from datamodules.picture_file import Frame, read_picture
+from datamodules.mask_file import PLAIN, Marking, MaskPixels, array_pixels, mask_pixels
+from datamodules.picture_file import Frame
 
 Labels = NDArray[np.int8]
 
@@ -137,19 +138,30 @@ def read_csv_spans(path: Path) -> dict[str, Spans]:
     return {name: Spans(path, tuple(found)) for name, found in spans.items()}
 
 
-def read_masks(path: Path) -> Iterator[Frame]:
+def read_masks(path: Path, marking: Marking = PLAIN) -> Iterator[Frame]:
     """Yield the mask of every frame as uint8 ``(H, W)``, 1 on anomalous pixels.
 
     Args:
-        path: a folder of images in the order of the frames, a ``.npy`` ``(T, H, W)``, or a ``.mat`` with
-            ``volLabel``; a pixel is anomalous where it is not 0.
+        path: as ``masks_of_frames`` takes it.
+        marking: which values mark.
+
+    Raises:
+        InputError: if it cannot be read as one of these.
+    """
+    return map(marking.read, masks_of_frames(path))
+
+
+def masks_of_frames(path: Path) -> Iterator[MaskPixels]:
+    """Yield the values of the mask of every frame.
+
+    Args:
+        path: a folder of images in the order of the frames, a ``.npy`` ``(T, H, W)``, or a ``.mat`` with ``volLabel``.
 
     Raises:
         InputError: if it cannot be read as one of these.
     """
     if path.is_dir():
-        for image in list_images(path):
-            yield (read_picture(image, 1, background=0)[..., 0] != 0).astype(np.uint8)
+        yield from map(mask_pixels, list_images(path))
         return
     volume = _load_mat(path).get("volLabel") if path.suffix == ".mat" else read_array(path)
     if volume is None:
@@ -159,7 +171,7 @@ def read_masks(path: Path) -> Iterator[Frame]:
     elif volume.ndim != 3:
         raise InputError(f"{path}: masks must be an array of frames x height x width, is {volume.shape}")
     for mask in volume:
-        yield (np.asarray(mask) != 0).astype(np.uint8)
+        yield array_pixels(path, np.asarray(mask))
 
 
 def _load_mat(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from datamodules.errors import InputError
+from datamodules.mask_marking import decide_marking
 from datamodules.parts.inspection_folder import Inspection, Part, list_parts, read_inspection
 from datamodules.parts.part_pictures import Examined, PictureReader, examine
 from datamodules.parts.part_splits import refuse_shared_pictures, split_normals
@@ -208,6 +209,8 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
                 raise InputError(
                     f"data.{key}: {', '.join(unknown)} not found in {self._root}; there are {', '.join(sorted(found))}"
                 )
+        masks = [mask for part in self._filtered(source.defective) for mask in part.masks]
+        self._reader = replace(self._reader, marking=decide_marking(masks, self._cache))
         normal = examine(self._filtered(source.normal), self._reader, self._on_bad_file)
         defective = examine(self._filtered(source.defective), self._reader, self._on_bad_file)
         self.starts = find_starts([*normal, *defective], self._given_starts, self.tile_size)

@@ -167,7 +167,7 @@ def _mvtec(root: Path, on_bad_file: BadFile) -> Inspection | None:
         for path in list_images(category / "train" / GOOD):
             normal.append(Part(_name(path, root), path, group, GOOD, 0, for_test=for_test, group_is_source=own))
         for kind in _folders(category / "test"):
-            for path in list_images(kind):
+            for path in _without_masks(list_images(kind), kind):
                 if kind.name == GOOD:
                     normal.append(Part(_name(path, root), path, group, GOOD, 0, for_test=True, group_is_source=own))
                 else:
@@ -185,19 +185,22 @@ def _plain(root: Path, on_bad_file: BadFile) -> Inspection | None:
         Part(_name(path, root), path, group, kind.name, 1, _masks_of(path, kind.name, root))
         for kind in _folders(root)
         if kind.name not in (GOOD, *_MASK_FOLDERS)
-        for path in list_images(kind)
+        for path in _without_masks(list_images(kind), kind)
     )
     return Inspection("plain", tuple(normal), tuple(defective))
 
 
 def _masks_of(path: Path, kind: str, root: Path) -> tuple[Path, ...]:
-    """Find ``<masks>/<kind>/<stem>_mask.*``, also ``_mask1`` and so on, or without ``_mask``, or the kind's folder."""
+    """Find ``<masks>/<kind>/<stem>_mask.*``, also ``_mask1`` and so on, or without ``_mask``, or the kind's folder.
+
+    Where there is none, a mask may lie beside its picture.
+    """
     folders = (root / name / below for name in _MASK_FOLDERS for below in (kind, ""))
     for folder in filter(Path.is_dir, folders):
         found = [mask for mask in list_images(folder) if mask.stem == path.stem or _is_mask_of(mask, path)]
         if found:
             return tuple(found)
-    return ()
+    return tuple(mask for mask in list_images(path.parent) if _is_mask_of(mask, path))
 
 
 def _aitex_name(path: Path, normal: bool, on_bad_file: BadFile) -> dict[str, str] | None:

@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.errors import BadFile, InputError, refuse_or_warn
+from datamodules.mask_file import PLAIN, Marking, mask_pixels
 from datamodules.parallel import in_parallel
 from datamodules.parts.inspection_folder import Part
 from datamodules.parts.margin import margin_width
 from datamodules.picture_file import Frame, read_picture
-
-MASKED = 127
-"""Grey level above which a pixel of a mask picture marks the defect."""
 
 _CELL = 64  # edge in pixels of the cells whose histograms CLAHE equalises
 
@@ -30,11 +28,13 @@ class PictureReader:
         tile: edge in pixels of the tiles that a picture is cut into; a smaller picture is an error.
         clahe: limit of contrast-limited adaptive histogram equalisation (OpenCV), in units of a flat histogram;
             0 leaves the pictures as they are. Colour pictures are equalised in lightness.
+        marking: which values of masks mark the defect.
     """
 
     channels: Literal[1, 3]
     tile: int
     clahe: float = 0.0
+    marking: Marking = PLAIN
 
     def picture(self, part: Part) -> Frame:
         """Return uint8 ``(C, H, W)``.
@@ -74,12 +74,12 @@ class PictureReader:
             return np.zeros(size, np.uint8)
         marked = np.zeros(size, np.uint8)
         for path in part.masks:
-            mask = read_picture(path, 1, background=0)[..., 0]
+            mask = self.marking.read(mask_pixels(path))
             if mask.shape != size:
                 raise InputError(
                     f"{path}: measures {mask.shape[1]}x{mask.shape[0]}, its picture {part.path} {size[1]}x{size[0]}"
                 )
-            marked |= mask > MASKED
+            marked |= mask
         return marked if marked.any() else None
 
     def _equalised(self, image: Frame) -> Frame:

@@ -78,7 +78,7 @@ def warn_of_mask(picture: Examined, start: int) -> None:
     """Say what the masks of a defective picture cannot tell."""
     path, columns = picture.part.path, picture.defect_columns
     if columns is None:
-        reason = "its masks are black" if picture.part.masks else "it has no mask"
+        reason = "its masks mark nothing" if picture.part.masks else "it has no mask"
         warnings.warn(f"{path}: {reason}; it counts as a defective picture whose tiles are unknown", stacklevel=2)
     elif columns[-1] < start:
         warnings.warn(

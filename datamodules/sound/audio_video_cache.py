@@ -100,43 +100,46 @@ def cache_pairs(
 class _PairRoom:
     """How clips with sound are decoded and opened."""
 
-    settings: Settings
+    stored: Settings
     min_length: int
     name = "audio_video"
     kind = "clips"
     format = 2
 
+    def settings(self, item: Pair) -> Settings:
+        return self.stored
+
     def sources(self, item: Pair) -> list[Path]:
         return [item.video, item.sound]
 
     def decode(self, item: Pair, folder: Path) -> None:
-        box = self.settings.letterbox
+        box = self.stored.letterbox
         timed = ((time, box.picture(frame)) for time, frame in read_timed_frames(item.video))
         first = next(timed, None)
         if first is None:
             raise InputError(f"{item.video}: no frame could be decoded; the file is damaged or empty")
         with GrowingPictures(folder / "frames.npy", box.height, box.width) as frames:
-            for picture in _on_grid(item.video, first, timed, self.settings.fps):
+            for picture in _on_grid(item.video, first, timed, self.stored.fps):
                 frames.append(picture[None])
-        wanted = self.settings.sample(frames.length)
+        wanted = self.stored.sample(frames.length)
         origin = first[0] if item.sound == item.video else None
         with GrowingArray(folder / "sound.npy", np.float32, ()) as sound:
-            for piece in read_sound(item.sound, self.settings.sample_rate, origin=origin):
+            for piece in read_sound(item.sound, self.stored.sample_rate, origin=origin):
                 if sound.length < wanted:  # all of it is decoded, to know whether it is damaged
                     sound.append(piece[0])
-        audible = int((sound.length / self.settings.sample_rate + _SILENT_END) * self.settings.fps)
+        audible = int((sound.length / self.stored.sample_rate + _SILENT_END) * self.stored.fps)
         facts = {"video": str(item.video), "sound": str(item.sound), "frames": min(frames.length, audible)}
         (folder / "clip.json").write_text(json.dumps(facts))
 
     def open(self, item: Pair, folder: Path) -> CachedPair:
         length = json.loads((folder / "clip.json").read_text())["frames"]
         if length < self.min_length:
-            fps = self.settings.fps
+            fps = self.stored.fps
             raise InputError(
                 f"{item.video}: sound and pictures last {length / fps:.2f} s together, at least half of "
                 f"data.duration is needed, {self.min_length / fps:.2f} s"
             )
-        return CachedPair(item.name, folder, length, self.settings)
+        return CachedPair(item.name, folder, length, self.stored)
 
 
 def _on_grid(

@@ -17,13 +17,16 @@ from datamodules.file_identity import content_hash
 class Upper:
     """Decodes a text into its bytes in capitals."""
 
-    settings: str = "loud"
+    how: str = "loud"
     name = "texts"
     kind = "texts"
     format = 1
 
     def __post_init__(self):
         self.decoded = []
+
+    def settings(self, item):
+        return self.how
 
     def sources(self, item):
         return [item]
@@ -68,7 +71,7 @@ def test_moved_files_are_not_decoded_again(tmp_path, room, texts):
 
 def test_other_settings_and_formats_are_other_entries(tmp_path, room, texts):
     open_all(texts, room, tmp_path / "cache", "error")
-    for change in ("settings", "format"):
+    for change in ("how", "format"):
         setattr(room, change, "other")
         open_all(texts, room, tmp_path / "cache", "error")
     assert len(room.decoded) == 9

@@ -95,7 +95,9 @@ def test_masks_are_cached_and_imply_labels(tmp_path, clip, masks):
     [((9, 24, 32), "holds 9 masks, its clip has 10 frames"), ((10, 24, 30), "mask 0 measures 30x24, .* 32x24")],
 )
 def test_masks_that_do_not_fit_are_named(tmp_path, clip, masks, shape, message):
-    labelled = Clip("a", clip.path, masks=masks(tmp_path / "masks", np.ones(shape, np.uint8)))
+    mask = np.ones(shape, np.uint8)
+    mask[:, 8:] = 0
+    labelled = Clip("a", clip.path, masks=masks(tmp_path / "masks", mask))
     with pytest.raises(InputError, match=message):
         cache_clips([labelled], BOX, tmp_path / "cache", 1, "error")
 

@@ -186,3 +186,14 @@ def test_prediction_without_pictures(tmp_path):
         list_parts(tmp_path / "nowhere", [])
     with pytest.raises(InputError, match="holds no picture"):
         list_parts(tmp_path, [])
+
+
+@pytest.mark.parametrize("layout", ["plain", "mvtec"])
+def test_masks_beside_their_pictures_are_masks(touch, layout):
+    if layout == "plain":
+        root = touch("good/000.png", "cut/000.png", "cut/000_mask.png", "cut/001.png")
+    else:
+        root = touch("train/good/000.png", "test/cut/000.png", "test/cut/000_mask.png", "test/cut/001.png")
+    source = read_inspection(root, "error")
+    found = {part.path.name: [mask.name for mask in part.masks] for part in source.defective}
+    assert found == {"000.png": ["000_mask.png"], "001.png": []}
