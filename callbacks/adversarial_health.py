@@ -14,6 +14,7 @@ from callbacks.course_plot import draw_course
 from callbacks.results import write_record
 from callbacks.wandb_run import show
 from datamodules.errors import InputError
+from datamodules.private_api import writes_log
 from datamodules.protocols import Decodes, HasHealth
 
 FILE = "adversarial_health.json"
@@ -100,7 +101,7 @@ class AdversarialHealth(Callback):
         for name, value in pl_module.health.items():
             self._sums[name] = self._sums[name] + value.detach() if name in self._sums else value.detach().clone()
         self._batches += 1
-        if trainer._logger_connector.should_update_logs:
+        if writes_log(trainer):
             means = {name: float(total) / self._batches for name, total in self._sums.items()}
             pl_module.log_dict({f"train/health/{name}": value for name, value in means.items()}, batch_size=1)
             self._take(self._batches, means, trainer)

@@ -8,10 +8,11 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch import Callback, LightningDataModule, LightningModule
-from lightning.pytorch.cli import LightningCLI, _InstantiatorFn
+from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import Logger
 
 from datamodules.errors import InputError
+from fulgurite.private_api import constructor
 
 Build = Callable[..., Any]
 
@@ -72,8 +73,8 @@ def build(parser: ArgumentParser, config: Namespace, cli: LightningCLI) -> Names
         return remember
 
     constructors = [
-        (watched(_InstantiatorFn(cli, "model")), LightningModule, True),
-        (watched(_InstantiatorFn(cli, "data")), LightningDataModule, True),
+        (watched(constructor(cli, "model")), LightningModule, True),
+        (watched(constructor(cli, "data")), LightningDataModule, True),
         *((watched(_plainly), kind, True) for kind in (Callback, Logger)),
     ]
     try:

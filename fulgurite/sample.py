@@ -109,7 +109,7 @@ class SampleCommand(CommandLine):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the trainer without the experiment's callbacks: they wait for data."""
-        self._get(self.config_init, "trainer")["callbacks"] = []
+        self.built("trainer")["callbacks"] = []
         return super().instantiate_trainer(**kwargs)
 
 

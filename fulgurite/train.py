@@ -7,7 +7,6 @@ lightning test --config vta_gan --ckpt_path best
 import argparse
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,6 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
 import datamodules  # noqa: F401  # a short class name (class_path: VTAGAN) is that of an imported class
 import lightning_models  # noqa: F401
@@ -35,6 +33,7 @@ from fulgurite.experiment_files import named
 from fulgurite.given import Given
 from fulgurite.launch import RUN_VARIABLE, Place, place
 from fulgurite.messages import explain
+from fulgurite.private_api import OpenLightningCLI, end_other_processes
 from fulgurite.quiet import keep_quiet
 from fulgurite.run_folder import RunFolder
 from fulgurite.runs import RunSettings, forget_unused
@@ -61,7 +60,7 @@ class Parser(LightningArgumentParser):
         return super().add_class_arguments(*args, **{**kwargs, "sub_configs": False})
 
 
-class CommandLine(LightningCLI):
+class CommandLine(OpenLightningCLI):
     """LightningCLI with a run folder, and with errors of one sentence.
 
     Args:
@@ -128,19 +127,12 @@ class CommandLine(LightningCLI):
             self.config = parser.parse_args(self.words)
         except argparse.ArgumentError as problem:
             verb = self.words[0]
-            options = {action.dest for action in self._parser(verb)._actions}
-            raise InputError(explain(str(problem), options, self.given, verb)) from None
+            raise InputError(explain(str(problem), self.options(verb), self.given, verb)) from None
         for group in GROUPS:
             value = self.config[self.words[0]][group]
             if not isinstance(value, Namespace):
                 raise InputError(f"{group} = {value}: expected a mapping; write its keys below it, indented")
         refuse_functions(self.config[self.words[0]])
-
-    def _parse_ckpt_path(self) -> None:
-        """Do nothing: what the user writes wins over what the checkpoint remembers."""
-
-    def _add_instantiators(self) -> None:
-        """Do nothing: :meth:`instantiate_classes` hands them over."""
 
     def before_instantiate_classes(self) -> None:
         """Find or make the run folder, before anything is built that could write."""
@@ -160,14 +152,14 @@ class CommandLine(LightningCLI):
     def instantiate_classes(self) -> None:
         """Build data, model and trainer; the error of a constructor is raised as it is."""
         self.config_init = build(self.parser, self.config, self)
-        self.datamodule = self._get(self.config_init, "data")
-        self.model = self._get(self.config_init, "model")
+        self.datamodule = self.built("data")
+        self.model = self.built("model")
         self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the trainer, with what is bound to the run folder."""
         assert self.place is not None
-        settings = self._get(self.config_init, "trainer")
+        settings = self.built("trainer")
         dry = bool(settings["fast_dev_run"])
         own: list[Callback] = [FiniteWeights()]
         own += [] if dry else [WrittenSettingsWin(), RunFolder(self.place.run, self._save_config)]
@@ -188,18 +180,16 @@ class CommandLine(LightningCLI):
 
     def _save_config(self, path: str) -> None:
         with atomic_file(Path(path)) as file:
-            self._parser(self.subcommand).save(self.saved, file.name, skip_unset=False, overwrite=True)
+            self.write(self.saved, file.name)
 
-    def _run_subcommand(self, subcommand: str) -> None:
+    def run_verb(self) -> None:
+        """Run the verb; where it fails, end the other processes too."""
         try:
-            super()._run_subcommand(subcommand)
+            super().run_verb()
         except BaseException:
-            launcher = self.trainer.strategy.launcher
-            if isinstance(launcher, _SubprocessScriptLauncher):
-                launcher.kill(signal.SIGTERM)  # the other processes would wait for this one,
-                launcher.procs.clear()  # and Lightning would kill this one for their end
+            end_other_processes(self.trainer)
             raise
 
-    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
-        unwanted = {"return_predictions": False} if subcommand == "predict" else {}
-        return super()._prepare_subcommand_kwargs(subcommand) | unwanted
+    def fixed_arguments(self) -> dict[str, Any]:
+        """Keep no predictions: they are written as they come."""
+        return {"return_predictions": False} if self.subcommand == "predict" else {}

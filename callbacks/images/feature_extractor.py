@@ -1,5 +1,6 @@
 """What turns pictures into the features that distances between sets of pictures are measured in."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,11 +9,11 @@ import torch.nn.functional as F
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor, nn
 from torchmetrics.image.fid import NoTrainInceptionV3
-from torchmetrics.utilities.imports import _TORCH_FIDELITY_AVAILABLE
 
 from callbacks.checkpoint_io import read_checkpoint
 from datamodules.errors import InputError
 
+HAS_TORCH_FIDELITY = find_spec("torch_fidelity") is not None  # defines the Inception of torchmetrics
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 """The Inception network of all published FIDs, as the package torch-fidelity names and loads it."""
 
@@ -87,7 +88,7 @@ class InceptionFeatures(FeatureExtractor):
                 f"GenerationMetrics: the weights of Inception are not at {path}. Put {INCEPTION_FILE} of the package "
                 "torch-fidelity there, name it by inception_weights, or leave 'inception' out of features"
             )
-        if not _TORCH_FIDELITY_AVAILABLE:
+        if not HAS_TORCH_FIDELITY:
             raise InputError(
                 "GenerationMetrics: the package torch-fidelity, which defines Inception, is not installed. "
                 f"{INSTALL}, or leave 'inception' out of features"
@@ -112,7 +113,7 @@ def find_extractors(weights: str | None = None) -> list[str]:
     if not path.is_file():
         rank_zero_info(f"{found}. Inception is left out: its weights are not at {path}.")
         return ["random_conv"]
-    if not _TORCH_FIDELITY_AVAILABLE:
+    if not HAS_TORCH_FIDELITY:
         rank_zero_warn(
             f"{found} only: Inception's weights are at {path}, but the package torch-fidelity, which defines the "
             f"network, is not installed: {INSTALL}."

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from datamodules.errors import InputError
+from datamodules.private_api import encoder_width, weights_file
 from lightning_models.class_path import as_factory
 
 STRIDE = 256  # samples between two features of the convolutional encoder
@@ -91,8 +92,7 @@ class PretrainedEncoder(AudioEncoder):
         bundle = getattr(pipelines, name)
         self.sample_rate = int(bundle.sample_rate)
         folder = Path(torch.hub.get_dir()) / "checkpoints"
-        # where torch.hub puts it; the bundle says the file's name nowhere else
-        weights = folder / Path(bundle._path).name
+        weights = folder / Path(weights_file(bundle)).name  # where torch.hub puts it
         if not weights.is_file():
             raise InputError(
                 f"model.network.encoder.name: the weights of {name} are not at {weights}. Copy them there, or let "
@@ -100,7 +100,7 @@ class PretrainedEncoder(AudioEncoder):
             )
         self.pretrained = bundle.get_model(dl_kwargs={"model_dir": str(folder), "weights_only": True})
         self.pretrained.requires_grad_(False)
-        self.projection = nn.Linear(bundle._params["encoder_embed_dim"], width)
+        self.projection = nn.Linear(encoder_width(bundle), width)
 
     def train(self, mode: bool = True) -> "PretrainedEncoder":
         """Switch the trained part only: dropout would make noise of what is frozen."""

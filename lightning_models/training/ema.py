@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from datamodules.errors import InputError
+from datamodules.private_api import lerp_all_
 from lightning_models.precision import at_least_float32
 
 
@@ -45,7 +46,7 @@ class WeightAverage:
         for name, weight in parameters.items():  # a loaded average may lie on another device
             self._average[name] = self._average[name].to(weight.device)
         average = list(self._average.values())
-        torch._foreach_lerp_(average, [parameters[name].to(own.dtype) for name, own in self._average.items()], step)
+        lerp_all_(average, [parameters[name].to(own.dtype) for name, own in self._average.items()], step)
 
     @torch.no_grad()
     def swap_in(self, parameters: dict[str, Parameter]) -> None:

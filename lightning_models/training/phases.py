@@ -44,6 +44,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from datamodules.errors import InputError
+from datamodules.private_api import writes_log
 from datamodules.seeding import derive_seed, global_seed
 from lightning_models.training.ema import EvaluateAverage, WeightAverage
 from lightning_models.training.finite_losses import NonFiniteLosses, check_finite
@@ -273,7 +274,7 @@ class PhasedModule(LightningModule):
 
         Logging at every batch would cost 0.4 ms a value, and what is not written is not seen.
         """
-        if self.trainer.is_last_batch or self.trainer._logger_connector.should_update_logs:
+        if self.trainer.is_last_batch or writes_log(self.trainer):
             # batch_size only weighs means over an epoch; given, it keeps Lightning from searching the batch for it
             self.log_dict(self._latest, logger=bool(self.trainer.loggers), batch_size=1)
 

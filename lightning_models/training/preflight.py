@@ -10,6 +10,7 @@ from torch.nn import Module, Parameter
 from torch.optim import Optimizer
 
 from datamodules.errors import InputError
+from datamodules.private_api import ddp_options
 
 RESERVED = ("saved_models", "layer")
 """While it saves, Lightning's ModelCheckpoint loads a state into ``layer`` of a module that has both."""
@@ -36,7 +37,7 @@ def check_trainer(trainer: Trainer) -> None:
             "--trainer.strategy is fsdp, which cannot run backward inside a step: use ddp_find_unused_parameters_true"
         )
     if isinstance(trainer.strategy, DDPStrategy):
-        options = trainer.strategy._ddp_kwargs
+        options = ddp_options(trainer.strategy)
         if not options.get("find_unused_parameters") or options.get("static_graph"):
             raise InputError(
                 "--trainer.strategy is a ddp that expects a gradient of every parameter from every backward; "

@@ -336,7 +336,7 @@ def test_inception_is_used_where_it_is_there(tmp_path, monkeypatch, caplog):
     module = "callbacks.images.feature_extractor"
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
     monkeypatch.setattr(f"{module}.InceptionFeatures", Means)
-    monkeypatch.setattr(f"{module}._TORCH_FIDELITY_AVAILABLE", True)
+    monkeypatch.setattr(f"{module}.HAS_TORCH_FIDELITY", True)
 
     def names(**given):
         callback = GenerationMetrics(**given)
@@ -350,7 +350,7 @@ def test_inception_is_used_where_it_is_there(tmp_path, monkeypatch, caplog):
     assert names() == ["random_conv", "inception"]  # the first is the one that picks the best checkpoint
     assert "by Inception, whose weights are there" in caplog.text
     assert names(features=["random_conv"]) == ["random_conv"]
-    monkeypatch.setattr(f"{module}._TORCH_FIDELITY_AVAILABLE", False)
+    monkeypatch.setattr(f"{module}.HAS_TORCH_FIDELITY", False)
     with pytest.warns(UserWarning, match=r"torch-fidelity.* is not installed: pip install torch-fidelity"):
         assert names() == ["random_conv"]
     monkeypatch.undo()
@@ -360,10 +360,10 @@ def test_inception_is_used_where_it_is_there(tmp_path, monkeypatch, caplog):
 
 def test_inception_needs_its_package_and_a_file_without_code(tmp_path, monkeypatch):
     (tmp_path / "weights.pth").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-    monkeypatch.setattr("callbacks.images.feature_extractor._TORCH_FIDELITY_AVAILABLE", False)
+    monkeypatch.setattr("callbacks.images.feature_extractor.HAS_TORCH_FIDELITY", False)
     with pytest.raises(InputError, match=r"pip install torch-fidelity"):
         InceptionFeatures(str(tmp_path / "weights.pth"))
-    monkeypatch.setattr("callbacks.images.feature_extractor._TORCH_FIDELITY_AVAILABLE", True)
+    monkeypatch.setattr("callbacks.images.feature_extractor.HAS_TORCH_FIDELITY", True)
     with pytest.raises(InputError, match=r"is refused|not a whole"):
         InceptionFeatures(str(tmp_path / "weights.pth"))
 
@@ -381,7 +381,7 @@ def test_inception_is_shown_bytes_in_rgb(tmp_path, monkeypatch, channels):
 
     module, weights = "callbacks.images.feature_extractor", tmp_path / "weights.pth"
     torch.save({}, weights)
-    monkeypatch.setattr(f"{module}._TORCH_FIDELITY_AVAILABLE", True)
+    monkeypatch.setattr(f"{module}.HAS_TORCH_FIDELITY", True)
     monkeypatch.setattr(f"{module}.NoTrainInceptionV3", Stub)
     extract = InceptionFeatures(str(weights))
     assert extract.network.given == ("inception-v3-compat", ["2048"], str(weights))

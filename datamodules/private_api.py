@@ -1,0 +1,48 @@
+"""Every private name of torch, torchaudio and Lightning's trainer that this project must use, each with the reason.
+
+An upgrade may move them without a word; ``tests/datamodules/test_private_api.py`` then fails. Those of Lightning's
+command line are in ``fulgurite/private_api.py``. It lies on the lowest floor since models and callbacks need it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import DDPStrategy
+from torch import Tensor
+
+
+def writes_log(trainer: Trainer) -> bool:
+    """Return whether Lightning writes the logged values of this batch: it says so nowhere else.
+
+    Its rule (``log_every_n_steps``, counted per epoch loop, and the last batch before a stop) written out here would
+    drift from it.
+    """
+    return bool(trainer._logger_connector.should_update_logs)
+
+
+def ddp_options(strategy: DDPStrategy) -> Mapping[str, Any]:
+    """Return what ``DistributedDataParallel`` will be given: it is built too late for a check before the training."""
+    return strategy._ddp_kwargs
+
+
+def lerp_all_(averages: Sequence[Tensor], values: Sequence[Tensor], weight: float) -> None:
+    """Move every tensor of ``averages`` towards its value by the share ``weight``, in place, in one kernel.
+
+    torch's own optimizers do the same; the public ``lerp_`` takes a kernel for each of some hundred tensors.
+    """
+    torch._foreach_lerp_(list(averages), list(values), weight)
+
+
+def weights_file(bundle: Any) -> str:
+    """Return the path on the server from which a bundle of torchaudio loads its weights.
+
+    It tells the name of the file on the disk: ``get_model`` downloads what is missing, and a training must not.
+    """
+    return str(bundle._path)
+
+
+def encoder_width(bundle: Any) -> int:
+    """Return the number of features of an encoder of torchaudio, without building it."""
+    return int(bundle._params["encoder_embed_dim"])

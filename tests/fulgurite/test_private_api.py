@@ -1,0 +1,77 @@
+"""What Lightning's command line keeps private still is what we take it for."""
+
+import inspect
+import signal
+from types import SimpleNamespace
+
+import pytest
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+from tiny import TinyModel
+
+from fulgurite import private_api
+from fulgurite.trust import trust
+
+OVERRIDDEN = [name for name in vars(private_api.OpenLightningCLI) if name.startswith("_") and name[1] != "_"]
+
+
+@pytest.mark.parametrize("name", [*OVERRIDDEN, "_get", "_parser"])
+def test_lightning_still_has_the_method(name):
+    theirs = vars(LightningCLI)[name]
+    assert f"self.{name}(" in inspect.getsource(LightningCLI), "nobody calls it any more"
+    if name in OVERRIDDEN:
+        ours = vars(private_api.OpenLightningCLI)[name]
+        assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters)
+
+
+def test_a_verb_goes_through_the_public_names(experiment):
+    seen = []
+    trust(["tiny"], {})
+
+    class Watched(private_api.OpenLightningCLI):
+        def run_verb(self):
+            seen.append(self.subcommand)
+            super().run_verb()
+
+        def fixed_arguments(self):
+            seen.append("arguments")
+            return {}
+
+    trainer = {"max_epochs": 1, "logger": False, "enable_checkpointing": False, "accelerator": "cpu"}
+    config = {"trainer": trainer, "data": {"class_path": "tiny.TinyData"}}
+    cli = Watched(
+        TinyModel,
+        subclass_mode_data=True,
+        save_config_callback=None,
+        auto_configure_optimizers=False,
+        args={"subcommand": "fit", "fit": config},
+    )
+    assert seen == ["fit", "arguments"]
+    assert cli.built("model") is cli.model
+    assert {"model.width", "trainer.max_epochs"} <= cli.options("fit")
+    cli.write(cli.config["fit"], "written.yaml")
+
+
+def test_constructor_remembers_the_arguments():
+    cli = SimpleNamespace(config_dump={"model": {"class_path": "tiny.TinyModel"}}, _dump_config=lambda: None)
+
+    class Remembers(LightningModule):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.save_hyperparameters()
+
+    made = private_api.constructor(cli, "model")(Remembers, applied_instantiation_links={}, width=2)
+    assert made.hparams["_class_path"] == "tiny.TinyModel"
+
+
+def test_other_processes_are_ended_and_forgotten():
+    ended = []
+    process = SimpleNamespace(pid=0, send_signal=ended.append, poll=lambda: None)
+    trainer = Trainer(accelerator="cpu", devices=2, strategy="ddp", logger=False, enable_checkpointing=False)
+    launcher = _SubprocessScriptLauncher(trainer.strategy.cluster_environment, 2, 1)
+    trainer.strategy._launcher = launcher
+    launcher.procs = [process]
+    private_api.end_other_processes(trainer)
+    assert ended == [signal.SIGTERM]
+    assert launcher.procs == []
