@@ -16,8 +16,8 @@ def position(trainer: Trainer) -> tuple[int, int]:
     Lightning restores both counts from a checkpoint before it asks for the data, but starts to read, with worker
     processes also ahead, before it tells a sampler the epoch.
     """
-    epochs: Any = trainer.fit_loop.epoch_progress.current  # typed there as one that counts less
-    batches = trainer.fit_loop.epoch_loop.batch_progress
+    loop: Any = trainer.fit_loop  # whose counters are typed as ones that count less
+    epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
     if epochs.started == epochs.processed:  # between two epochs
         return epochs.processed, 0
     if batches.is_last_batch:  # after the last batch, before the end of the epoch was told
