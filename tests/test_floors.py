@@ -52,7 +52,7 @@ def test_imports_point_down(file):
         ("lightning_models/losses.py", "from callbacks.auc import auroc", False),
         ("lightning_models/losses.py", "from datamodules.errors import InputError", True),
         ("callbacks/clips/overlay.py", "def f():\n    from fulgurite import cli", False),
-        ("callbacks/sound/side_by_side.py", "from datamodules.sound.sound import Sound", True),
+        ("callbacks/sound/media.py", "from datamodules.sound.sound import Sound", True),
         ("datamodules/sound/pieces.py", "from datamodules.clips.windows import Window", False),
         ("datamodules/sound/pieces.py", "from datamodules import clips", False),
         ("datamodules/sound/pieces.py", "from datamodules import VideoSnippetDataModule", False),

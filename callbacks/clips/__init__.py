@@ -1,1 +1,1 @@
-"""What is told of clips of video with anomalies: scores of frames, plots, media, predictions."""
+X

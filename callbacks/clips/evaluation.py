@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from callbacks import auc
 from callbacks.auc import Floats
-from callbacks.clips.frame_table import Array, VideoSeries
+from callbacks.clips.table import Array, VideoSeries
 from callbacks.evaluation import Evaluation, split_undefined
 from datamodules.batches import UNKNOWN_LABEL
 

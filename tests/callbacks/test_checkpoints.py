@@ -13,7 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from callbacks import AtomicCheckpointIO, Checkpoints, resolve_checkpoint
-from callbacks.clips.anomaly_metrics import AnomalyMetrics
+from callbacks.clips.metrics import AnomalyMetrics
 from callbacks.picture_file import write_png
 from datamodules import ImageFolderDataModule
 from datamodules.errors import InputError

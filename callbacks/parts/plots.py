@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from callbacks.auc import Floats
-from callbacks.parts.part_evaluation import Flags, Tiles
-from callbacks.parts.part_table import PartRow
+from callbacks.parts.evaluation import Flags, Tiles
+from callbacks.parts.table import PartRow
 from callbacks.plots import ANOMALOUS, FAINT, SCORE, THRESHOLD, name_title, picture, plain, write_curves
 
 _BINS = 40

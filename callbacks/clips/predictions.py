@@ -11,9 +11,9 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from lightning.pytorch import LightningModule, Trainer
 
-from callbacks.clips.anomaly_plots import draw_scores
-from callbacks.clips.frame_table import Array
 from callbacks.clips.overlay import Overlay
+from callbacks.clips.plots import draw_scores
+from callbacks.clips.table import Array
 from callbacks.clips.window_merger import Merged, WindowMerger
 from callbacks.plots import name_title, picture
 from callbacks.streamed_writer import StreamedWriter

@@ -6,9 +6,9 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 
-from callbacks.clips.anomaly_plots import write_plots
 from callbacks.clips.evaluation import evaluate
-from callbacks.clips.frame_table import FrameTable, VideoSeries
+from callbacks.clips.plots import write_plots
+from callbacks.clips.table import FrameTable, VideoSeries
 from callbacks.evaluation import Evaluation, EvaluationCallback
 from callbacks.thresholds import threshold_of
 from datamodules.batches import FrameScores

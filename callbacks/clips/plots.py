@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from callbacks import auc
-from callbacks.clips.frame_table import Array, VideoSeries
+from callbacks.clips.table import Array, VideoSeries
 from callbacks.plots import ANOMALOUS, SCORE, THRESHOLD, name_title, picture, plain, write_curves
 from datamodules.batches import UNKNOWN_LABEL
 

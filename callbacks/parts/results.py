@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from callbacks.evaluation import Evaluation
-from callbacks.parts.part_table import PartRow
+from callbacks.parts.table import PartRow
 
 _PER_GROUP = {
     "defective_tiles": "defective\ntiles",

@@ -6,7 +6,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from callbacks import PartMedia
-from callbacks.parts import part_media
+from callbacks.parts import media
 from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
 
@@ -91,7 +91,7 @@ def test_shows_the_same_pictures_every_time_defective_ones_first_of_many_groups(
 
 
 def test_a_long_strip_is_cut_around_its_hottest_place(tmp_path, monkeypatch):
-    monkeypatch.setattr(part_media, "_LARGEST", 110)
+    monkeypatch.setattr(media, "_LARGEST", 110)
 
     class Warm(Shows):
         def visuals(self, batch):

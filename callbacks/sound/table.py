@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from callbacks.gathering import gather_objects
-from callbacks.sound.audio_video_measures import (
+from callbacks.sound.measures import (
     av_align,
     carry_on,
     correlation,

@@ -6,7 +6,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from callbacks import SideBySide
-from callbacks.sound import side_by_side
+from callbacks.sound import media as sound_media
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.errors import InputError
 from datamodules.media import read_timed_frames
@@ -117,7 +117,7 @@ def test_a_net_without_attention_and_old_files(tmp_path):
 @pytest.mark.parametrize("layers", [2, 0])
 def test_what_is_written_is_sent_too(tmp_path, monkeypatch, layers):
     sent = []
-    monkeypatch.setattr(side_by_side, "show", lambda _, name, file: sent.append((name, file, file.stat().st_size > 0)))
+    monkeypatch.setattr(sound_media, "show", lambda _, name, file: sent.append((name, file, file.stat().st_size > 0)))
     module = Painter()
     module.layers = layers
     media = fit(tmp_path, module, clips=1)

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from callbacks.clips.frame_table import FrameTable
+from callbacks.clips.table import FrameTable
 
 
 def table_of(batches):

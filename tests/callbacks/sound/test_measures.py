@@ -6,7 +6,7 @@ import scipy.stats
 import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from callbacks.sound import audio_video_measures as measures
+from callbacks.sound import measures as measures
 
 RATE, FPS = 16_000, 30.0
 

@@ -13,7 +13,7 @@ from callbacks.folder_writer import FolderWriter
 from callbacks.parts.boxes import Box, find_boxes
 from callbacks.parts.contact_sheet import ContactSheet
 from callbacks.parts.heat_picture import draw_heat, with_bar
-from callbacks.parts.part_table import part_start
+from callbacks.parts.table import part_start
 from callbacks.picture_file import Picture, write_png
 from callbacks.results import write_record, write_rows
 from callbacks.thresholds import pixel_threshold_of, threshold_of

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from callbacks.clips import anomaly_plots
-from callbacks.clips.anomaly_plots import draw_scores, runs, write_plots
-from callbacks.clips.frame_table import VideoSeries
+from callbacks.clips import plots
+from callbacks.clips.plots import draw_scores, runs, write_plots
+from callbacks.clips.table import VideoSeries
 from callbacks.plots import ANOMALOUS
 
 
@@ -18,7 +18,7 @@ def series(count, frames=40, labels=True):
 
 @pytest.mark.parametrize(("count", "pages"), [(1, ["scores"]), (6, ["scores-1", "scores-2"])])
 def test_writes_readable_pictures(tmp_path, monkeypatch, count, pages):
-    monkeypatch.setattr(anomaly_plots, "PER_PAGE", 5)
+    monkeypatch.setattr(plots, "PER_PAGE", 5)
     paths = write_plots(tmp_path / "plots", series(count), 0.5)
     assert [path.stem for path in paths] == ["roc", "precision_recall", *pages]
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == sorted(path.name for path in paths)

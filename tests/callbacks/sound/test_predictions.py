@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from callbacks import VideoTrackWriter
-from callbacks.sound.video_track_writer import CrossFade
+from callbacks.sound.predictions import CrossFade
 from datamodules import AudioVideoDataModule
 from datamodules.batches import DrawnClips
 from datamodules.media import read_timed_frames

@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 
 from callbacks.evaluation import Evaluation, EvaluationCallback
-from callbacks.sound.audio_video_table import PieceTable
+from callbacks.sound.table import PieceTable
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.protocols import HasRates
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from callbacks.evaluation import Evaluation, EvaluationCallback, split_undefined
 from callbacks.gathering import gather_objects
 from callbacks.images.feature_extractor import FeatureExtractor, find_extractors, make_extractor
-from callbacks.images.picture_table import Pictures, PictureTable
 from callbacks.images.sample_quality import Spread, frechet_distance, kernel_distance
+from callbacks.images.table import Pictures, PictureTable
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
 from datamodules.protocols import Decodes

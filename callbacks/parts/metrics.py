@@ -8,10 +8,10 @@ from lightning.pytorch import LightningModule, Trainer
 from rich.console import RenderableType
 
 from callbacks.evaluation import Evaluation, EvaluationCallback
-from callbacks.parts.part_evaluation import evaluate_parts, judge_thresholds
-from callbacks.parts.part_plots import write_part_plots
-from callbacks.parts.part_results import part_scores, part_tables
-from callbacks.parts.part_table import PartRow, PartTable
+from callbacks.parts.evaluation import evaluate_parts, judge_thresholds
+from callbacks.parts.plots import write_part_plots
+from callbacks.parts.results import part_scores, part_tables
+from callbacks.parts.table import PartRow, PartTable
 from callbacks.thresholds import pixel_threshold_of, threshold_of
 from datamodules.batches import PartScores
 

@@ -9,8 +9,8 @@ from torch.utils.data import DataLoader
 
 from callbacks import AudioVideoMetrics
 from callbacks.results import read_results
-from callbacks.sound.audio_video_measures import av_align, motion_frames, onset_frames, ssim
-from callbacks.sound.audio_video_table import PieceTable
+from callbacks.sound.measures import av_align, motion_frames, onset_frames, ssim
+from callbacks.sound.table import PieceTable
 from datamodules.batches import AudioVideoBatch, DrawnClips
 
 RATE, FPS, T, SIZE = 1600, 10.0, 12, 16
