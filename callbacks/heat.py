@@ -1,8 +1,12 @@
 """Heat, drawn alike everywhere: as colours on a scale, and over the picture it belongs to."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 Picture = NDArray[np.uint8]
 
@@ -17,6 +21,14 @@ def heat_scale(threshold: float | None) -> tuple[float, float]:
     if threshold is None:
         return 0.0, 2.0
     return (0.0, 2 * threshold) if threshold > 0 else (threshold - 1, threshold + 1)
+
+
+def heat_maps(heat: Tensor, size: Sequence[int], threshold: float | None) -> Tensor:
+    """Bring heat ``(..., h, w)`` to maps ``(..., H, W)`` in [0, 1], where a place as strong as the threshold is 0.5."""
+    low, high = heat_scale(threshold)
+    flat = heat.detach().float().nan_to_num(low).flatten(0, -3)
+    full = F.interpolate(flat[:, None], (size[0], size[1]), mode="bilinear")[:, 0]
+    return ((full - low) / (high - low)).clamp(0, 1).unflatten(0, heat.shape[:-2])
 
 
 def heat_colours(strength: Picture) -> Picture:

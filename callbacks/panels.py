@@ -1,4 +1,4 @@
-"""Named clips side by side in one picture, or one film."""
+"""Named clips side by side in one picture, or one video."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -39,7 +39,7 @@ def panel(clips: Clips, captions: Sequence[str]) -> Picture:
     return np.vstack(rows)
 
 
-def film(clips: Clips) -> Iterator[Picture]:
+def video_frames(clips: Clips) -> Iterator[Picture]:
     """Yield the frames one after another: a row per window, a column per name."""
     windows, length = next(iter(clips.values())).shape[:2]
     for step in range(length):

@@ -106,12 +106,12 @@ class BatchesLogger(WandbLogger):
 
 
 def show(trainer: Trainer, name: str, file: Path) -> None:
-    """Send a picture (PNG) or a film (MP4) to Weights & Biases where the run has such a logger."""
+    """Send a picture (PNG) or a video (MP4) to Weights & Biases where the run has such a logger."""
     step = batches_seen(trainer)
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger) and trainer.is_global_zero:
-            is_film = file.suffix == ".mp4"
-            shown = wandb.Video(str(file), format="mp4") if is_film else wandb.Image(str(file), caption=file.stem)
+            is_video = file.suffix == ".mp4"
+            shown = wandb.Video(str(file), format="mp4") if is_video else wandb.Image(str(file), caption=file.stem)
             media: dict[str, Any] = {name: shown}
             logger.log_metrics(media, step=step)
 

@@ -1,44 +1,41 @@
-"""What the model sees and makes, as a picture and a film, at every validation."""
+"""What the model sees and makes of windows, as a picture and a video, at every validation."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from callbacks.batches_seen import batches_seen
-from callbacks.cadence import Cadence
-from callbacks.panels import film, panel, to_pictures
-from callbacks.picture_file import keep_newest, write_png
-from callbacks.wandb_run import show
+from callbacks.heat import heat_maps
+from callbacks.media import MediaCallback
+from callbacks.panels import panel, to_pictures, video_frames
+from callbacks.picture_file import write_png
+from callbacks.thresholds import threshold_of
 from datamodules.batches import FrameScores, VideoBatch
-from datamodules.errors import InputError
 from datamodules.media import VideoWriter
 from datamodules.protocols import HasVisuals
 
 
-class MediaLogger(Cadence):
+class MediaLogger(MediaCallback):
     """Writes ``media/batch-<batches>.png`` and ``.mp4`` after a validation, and sends both to Weights & Biases.
 
     They show always the same windows: the first of the judged validation windows, half of them (rounded up)
     with an anomaly, each of another video. The model's ``visuals`` is called in evaluation mode, on rank 0
-    only.
+    only; of a model without, the input and the heat of its scores are shown.
 
     Args:
         windows: number of windows.
         every_n_validations: 1 shows every validation.
         keep: number of validations whose files stay in the folder; the oldest are removed.
-        fps: frames per second of the film.
+        fps: frames per second of the video.
     """
 
     def __init__(self, windows: int = 4, every_n_validations: int = 1, keep: int = 20, fps: float = 8.0) -> None:
-        for name, value in {"windows": windows, "every_n_validations": every_n_validations, "keep": keep}.items():
-            if value < 1:
-                raise InputError(f"MediaLogger: {name} is {value}; give at least 1, or leave the callback out.")
-        self.windows, self.every_n_validations, self.keep, self.fps = windows, every_n_validations, keep, fps
-        self._picked: dict[tuple[bool, str], VideoBatch] = {}
+        super().__init__(every_n_validations, keep, windows=windows)
+        self.windows, self.fps = windows, fps
+        self._picked: dict[tuple[bool, str], tuple[VideoBatch, Tensor]] = {}
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the windows of the last time."""
@@ -60,7 +57,8 @@ class MediaLogger(Cadence):
                 wanted = self.windows - self.windows // 2 if kind else self.windows // 2
                 taken = sum(picked == kind for picked, _ in self._picked)
                 if taken < wanted and (kind, batch.video[row]) not in self._picked:
-                    self._picked[kind, batch.video[row]] = _row(batch, row)
+                    heat = outputs.heat[row : row + 1].detach().clone()
+                    self._picked[kind, batch.video[row]] = _row(batch, row), heat
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw them."""
@@ -68,25 +66,27 @@ class MediaLogger(Cadence):
             return
         if not self.is_due(trainer):
             return
-        if not isinstance(pl_module, HasVisuals):
-            raise TypeError(f"{type(pl_module).__name__} has no visuals(batch) to show; leave MediaLogger out")
-        with torch.no_grad():
-            batch = _join([self._picked[key] for key in sorted(self._picked, reverse=True)])
-            clips = to_pictures(pl_module.visuals(batch))
-        captions = [_caption(batch, row) for row in range(len(batch))]
+        windows, heats = zip(*(self._picked[key] for key in sorted(self._picked, reverse=True)), strict=True)
         self._picked = {}
-        folder = Path(trainer.default_root_dir) / "media"
-        stem = f"batch-{batches_seen(trainer):07d}"
-        picture, video = folder / f"{stem}.png", folder / f"{stem}.mp4"
+        batch = _join(windows)
+        with torch.no_grad():
+            clips = to_pictures(_visuals(pl_module, batch, torch.cat(heats)))
+        captions = [_caption(batch, row) for row in range(len(batch))]
+        picture, video = (self.file(trainer, "batch", ending) for ending in (".png", ".mp4"))
         write_png(picture, panel(clips, captions))
-        frames = list(film(clips))
+        frames = list(video_frames(clips))
         with VideoWriter(video, self.fps, frames[0].shape[:2]) as writer:
             for frame in frames:
                 writer.write(frame)
-        show(trainer, "val/panel", picture)
-        show(trainer, "val/film", video)
-        for suffix in (".png", ".mp4"):
-            keep_newest(folder, f"batch-*{suffix}", self.keep)
+        self.publish(trainer, "val/panel", picture)
+        self.publish(trainer, "val/video", video)
+
+
+def _visuals(pl_module: LightningModule, batch: VideoBatch, heat: Tensor) -> Mapping[str, Tensor]:
+    if isinstance(pl_module, HasVisuals):
+        return pl_module.visuals(batch)
+    maps = heat_maps(heat, batch.frames.shape[-2:], threshold_of(pl_module))
+    return {"input": batch.frames / 255, "heat": maps[:, :, None]}
 
 
 def _row(batch: VideoBatch, row: int) -> VideoBatch:
@@ -101,7 +101,7 @@ def _caption(batch: VideoBatch, row: int) -> str:
     return f"{batch.video[row]}, frames {int(batch.frame[row, 0])}-{int(batch.frame[row, -1])}{anomalous}"
 
 
-def _join(rows: list[VideoBatch]) -> VideoBatch:
+def _join(rows: Sequence[VideoBatch]) -> VideoBatch:
     first = rows[0]
     names = [slot.name for slot in fields(first) if isinstance(getattr(first, slot.name), Tensor)]
     tensors = {name: torch.cat([getattr(row, name) for row in rows]) for name in names}

@@ -1,4 +1,4 @@
-"""Scores of the user's own videos as a table, a timeline and a film, written while the video is read."""
+"""Scores of the user's own videos as a table, a timeline and a video, written while the video is read."""
 
 import csv
 import io
@@ -28,12 +28,12 @@ class PredictionWriter(StreamedWriter["_Prediction"]):
     """Writes ``predictions/<video>/`` with ``scores.csv``, ``timeline.png`` and ``overlay.mp4`` at predict.
 
     The table has name, frame, time in seconds, raw score, and 0/1 for anomalous where the module has a
-    threshold. The film has the original's size; see :class:`~callbacks.clips.overlay.Overlay` for its colours.
+    threshold. That video has the original's size; see :class:`~callbacks.clips.overlay.Overlay` for its colours.
     Everything is written as the windows pass: what is held does not grow with the length of a video, but
     for eight bytes a frame for the timeline. A folder appears whole, in place of an older one of the same name.
 
     Args:
-        overlay: whether to write the film; it means decoding the video a second time.
+        overlay: whether to write ``overlay.mp4``; it means decoding the video a second time.
     """
 
     recording, part = "video", "window"
@@ -96,7 +96,7 @@ class _Prediction:
         self._table.writerow(["name", "frame", "time", "score", *anomalous])
         self._frames = read_frames(source.path) if overlay else None
         self._draw = Overlay(threshold)
-        self._film: VideoWriter | None = None
+        self._overlay: VideoWriter | None = None
 
     def add(self, frame: Array, score: Array, heat: Array) -> None:
         """Take in a window of T frames."""
@@ -126,10 +126,10 @@ class _Prediction:
         frame = next(self._frames, None)
         if frame is None:
             raise RuntimeError(f"{self.source.path} ends before frame {merged.frame}, which was scored")
-        if self._film is None:
+        if self._overlay is None:
             writer = VideoWriter(self._folder / "overlay.mp4", self.source.fps, frame.shape[:2])
-            self._film = self._files.enter_context(writer)
-        self._film.write(self._draw.draw(frame, merged.score, merged.heat, *self._place))
+            self._overlay = self._files.enter_context(writer)
+        self._overlay.write(self._draw.draw(frame, merged.score, merged.heat, *self._place))
 
     def _draw_timeline(self) -> None:
         score = np.frombuffer(self._scores)

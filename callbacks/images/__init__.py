@@ -1,1 +1,1 @@
-"""What is told of generators of images: the health of training, quality of samples, sheets."""
+"""Callbacks for generators of images: metrics of reconstructions and samples, media of validations, predictions."""

@@ -3,20 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from callbacks.batches_seen import batches_seen
-from callbacks.cadence import Cadence
 from callbacks.gathering import gather_objects
 from callbacks.images.sheets import colour, grid, linear, spherical, write_clips
+from callbacks.media import MediaCallback
 from callbacks.panels import panel, to_pictures
-from callbacks.picture_file import Picture, keep_newest, write_png
-from callbacks.wandb_run import show
+from callbacks.picture_file import Picture, write_png
 from datamodules.batches import ImageBatch, Reconstructions
 from datamodules.errors import InputError
 from datamodules.protocols import Decodes, Encodes, GeneratesVideo, HasSplitManifest, HasVisuals
@@ -27,7 +24,7 @@ BETWEEN = 9  # pictures of an interpolation, both ends included
 FILMED = 4  # samples
 
 
-class ImageSheets(Cadence):
+class ImageSheets(MediaCallback):
     """Writes ``media/batch-<batches>-<sheet>.png`` after a validation, and sends it to Weights & Biases.
 
     Sheets: ``reconstructions`` (above each one its input, and what the module's ``visuals`` adds, such as a map of
@@ -55,12 +52,8 @@ class ImageSheets(Cadence):
         keep: int = 20,
         seed: int = 0,
     ) -> None:
-        numbers = {"pictures": pictures, "samples": samples, "every_n_validations": every_n_validations, "keep": keep}
-        for name, value in numbers.items():
-            if value < 1:
-                raise InputError(f"ImageSheets: {name} is {value}; give at least 1, or leave the callback out.")
-        self.pictures, self.samples, self.between = pictures, samples, between
-        self.every_n_validations, self.keep, self.seed = every_n_validations, keep, seed
+        super().__init__(every_n_validations, keep, pictures=pictures, samples=samples)
+        self.pictures, self.samples, self.between, self.seed = pictures, samples, between, seed
         self._seen = _Seen()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -111,8 +104,6 @@ class ImageSheets(Cadence):
             return
         if not (isinstance(pl_module, Encodes) and isinstance(pl_module, Decodes)):
             raise TypeError(f"{type(pl_module).__name__} lacks encode, decode or latent_dim; leave ImageSheets out")
-        folder = Path(trainer.default_root_dir) / "media"
-        stem = f"batch-{batches_seen(trainer):07d}"
         with torch.no_grad():
             sheets = {
                 "reconstructions": self._reconstructions(pl_module, seen),
@@ -121,15 +112,14 @@ class ImageSheets(Cadence):
                 "interpolation": self._interpolation(pl_module, seen),
             }
             for name, sheet in sheets.items():
-                path = folder / f"{stem}-{name}.png"
+                path = self.file(trainer, "batch", f"-{name}.png")
                 write_png(path, sheet)
-                show(trainer, f"val/{name}", path)
-                keep_newest(folder, f"batch-*-{name}.png", self.keep)
+                self.publish(trainer, f"val/{name}", path)
             if isinstance(pl_module, GeneratesVideo):
-                write_clips(folder / f"{stem}-video", pl_module.generate_video(self._z(pl_module)[:FILMED]))
-                show(trainer, "val/video", folder / f"{stem}-video.mp4")
-                for suffix in (".mp4", ".gif"):
-                    keep_newest(folder, f"batch-*-video{suffix}", self.keep)
+                video = self.file(trainer, "batch", "-video.mp4")
+                write_clips(video.with_suffix(""), pl_module.generate_video(self._z(pl_module)[:FILMED]))
+                self.publish(trainer, "val/video", video)
+                self.remove_oldest(video.with_suffix(".gif"))
 
     def _z(self, module: Any) -> Tensor:
         random = torch.Generator().manual_seed(derive_seed(self.seed, "sheet"))

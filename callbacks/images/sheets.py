@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from callbacks.panels import film, panel, to_pictures
+from callbacks.panels import panel, to_pictures, video_frames
 from callbacks.picture_file import Picture, stacked
 from datamodules.atomic_file import atomic_file
 from datamodules.media import VideoWriter
@@ -44,7 +44,7 @@ def write_clips(stem: Path, clips: Tensor) -> None:
     Raises:
         InputError: if the disk is full or cannot be written.
     """
-    frames = list(film(to_pictures({"": colour(clips)})))
+    frames = list(video_frames(to_pictures({"": colour(clips)})))
     stem.parent.mkdir(parents=True, exist_ok=True)
     with VideoWriter(stem.with_name(f"{stem.name}.mp4"), FPS, frames[0].shape[:2]) as video:
         for frame in frames:

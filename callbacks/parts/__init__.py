@@ -1,1 +1,1 @@
-"""What is told of inspected parts: scores of tiles and pixels, tables, pictures of defects."""
+"""Callbacks for inspected parts: metrics of tiles, images and pixels, media of validations, predictions of defects."""

@@ -1,31 +1,30 @@
 """What the model sees in inspected parts and makes of them, as a picture at every validation."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from callbacks.batches_seen import batches_seen
-from callbacks.cadence import Cadence
+from callbacks.heat import heat_maps
+from callbacks.media import MediaCallback
 from callbacks.panels import panel, to_pictures
-from callbacks.picture_file import Picture, keep_newest, stacked, write_png
-from callbacks.wandb_run import show
+from callbacks.picture_file import Picture, stacked, write_png
+from callbacks.thresholds import pixel_threshold_of
 from datamodules.batches import PartBatch, PartScores
-from datamodules.errors import InputError
 from datamodules.protocols import HasVisuals
 
 _LARGEST = 1024  # pixels of a side
 
 
-class PartMedia(Cadence):
+class PartMedia(MediaCallback):
     """Writes ``media/parts-<batches>.png`` after a validation, and sends it to Weights & Biases.
 
     It shows always the same pictures: the first of the judged ones, half of them (rounded up) defective, of as
     many groups as there are, pixel by pixel: what is larger than 1024 is cut to that around the hottest place.
-    The model's ``visuals`` is called in evaluation mode, on rank 0 only.
+    The model's ``visuals`` is called in evaluation mode, on rank 0 only; of a model without, the input and its heat
+    are shown.
 
     Args:
         pictures: number of pictures.
@@ -34,11 +33,9 @@ class PartMedia(Cadence):
     """
 
     def __init__(self, pictures: int = 4, every_n_validations: int = 1, keep: int = 20) -> None:
-        for name, value in {"pictures": pictures, "every_n_validations": every_n_validations, "keep": keep}.items():
-            if value < 1:
-                raise InputError(f"PartMedia: {name} is {value}; give at least 1, or leave the callback out.")
-        self.pictures, self.every_n_validations, self.keep = pictures, every_n_validations, keep
-        self._picked: dict[bool, list[PartBatch]] = {True: [], False: []}
+        super().__init__(every_n_validations, keep, pictures=pictures)
+        self.pictures = pictures
+        self._picked: dict[bool, list[_Shown]] = {True: [], False: []}
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the pictures of the last time."""
@@ -57,7 +54,8 @@ class PartMedia(Cadence):
         if isinstance(outputs, PartScores) and isinstance(batch, PartBatch) and trainer.is_global_zero:
             defective = batch.label == 1
             wanted = self.pictures - self.pictures // 2 if defective else self.pictures // 2
-            self._picked[defective] = _with(self._picked[defective], batch, wanted)
+            shown = _Shown(batch, outputs.heat.detach())
+            self._picked[defective] = _with(self._picked[defective], shown, wanted)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw them, after the module has settled what it settles at the end of a validation."""
@@ -67,33 +65,44 @@ class PartMedia(Cadence):
             return
         if not self.is_due(trainer):
             return
-        if not isinstance(pl_module, HasVisuals):
-            raise TypeError(f"{type(pl_module).__name__} has no visuals(batch) to show; leave PartMedia out")
         with torch.no_grad():
-            sheets = [_sheet(pl_module.visuals(batch), f"{batch.name}, {batch.defect}") for batch in picked]
-        folder = Path(trainer.default_root_dir) / "media"
-        path = folder / f"parts-{batches_seen(trainer):07d}.png"
+            sheets = [_sheet(_visuals(pl_module, one), f"{one.batch.name}, {one.batch.defect}") for one in picked]
+        path = self.file(trainer, "parts", ".png")
         write_png(path, stacked(sheets))
-        keep_newest(folder, "parts-*.png", self.keep)
-        show(trainer, "val/parts", path)
+        self.publish(trainer, "val/parts", path)
 
 
-def _with(picked: list[PartBatch], batch: PartBatch, wanted: int) -> list[PartBatch]:
+class _Shown(NamedTuple):
+    """A picture and the heat ``(H, W)`` of its scores."""
+
+    batch: PartBatch
+    heat: Tensor
+
+
+def _visuals(pl_module: LightningModule, shown: _Shown) -> Mapping[str, Tensor]:
+    if isinstance(pl_module, HasVisuals):
+        return pl_module.visuals(shown.batch)
+    image = shown.batch.image[None]
+    heat = heat_maps(shown.heat[None], image.shape[-2:], pixel_threshold_of(pl_module))
+    return {"input": image.expand(-1, 3, -1, -1) / 255, "heat": heat[:, None]}
+
+
+def _with(picked: list[_Shown], shown: _Shown, wanted: int) -> list[_Shown]:
     """Add a picture while fewer than ``wanted`` are there; then in place of the last whose group is there twice."""
     if len(picked) < wanted:
-        return [*picked, batch]
-    groups = [one.group for one in picked]
+        return [*picked, shown]
+    groups = [one.batch.group for one in picked]
     repeated = [place for place, group in enumerate(groups) if group in groups[:place]]
-    if batch.group in groups or not repeated:
+    if shown.batch.group in groups or not repeated:
         return picked
-    return [*picked[: repeated[-1]], *picked[repeated[-1] + 1 :], batch]
+    return [*picked[: repeated[-1]], *picked[repeated[-1] + 1 :], shown]
 
 
 def _sheet(visuals: Mapping[str, Tensor], caption: str) -> Picture:
     heat = visuals["heat"][0, 0]
     row, column = divmod(int(heat.argmax()), heat.shape[1])
     rows, columns = _around(row, heat.shape[0]), _around(column, heat.shape[1])
-    clips = {name: value[:, None, :, rows, columns] for name, value in visuals.items()}  # films of one frame
+    clips = {name: value[:, None, :, rows, columns] for name, value in visuals.items()}  # videos of one frame
     return panel(to_pictures(clips), [caption])
 
 

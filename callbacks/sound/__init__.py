@@ -1,1 +1,1 @@
-"""What is told of pictures drawn to sound: their measures, films side by side, video tracks."""
+"""Callbacks for video generated from sound: metrics, media of validations, predictions of video tracks."""

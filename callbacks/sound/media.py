@@ -11,14 +11,10 @@ from lightning.pytorch import LightningModule, Trainer
 from numpy.typing import NDArray
 from torch import Tensor
 
-from callbacks.batches_seen import batches_seen
-from callbacks.cadence import Cadence
-from callbacks.panels import film, to_pictures
-from callbacks.picture_file import keep_newest
+from callbacks.media import MediaCallback
+from callbacks.panels import to_pictures, video_frames
 from callbacks.plots import name_title, picture
-from callbacks.wandb_run import show
 from datamodules.batches import AudioVideoBatch, DrawnClips
-from datamodules.errors import InputError
 from datamodules.protocols import HasAttention, HasRates
 from datamodules.sound.sound import FilmWriter, Resampler, Sound, film_rate
 
@@ -38,11 +34,11 @@ class _Shown:
         return f"{self.batch.name[0]}, from {float(self.batch.start[0]):.2f} s"
 
 
-class SideBySide(Cadence):
+class SideBySide(MediaCallback):
     """Writes ``media/batch-<batches>.mp4`` and ``.png`` after a validation, and sends both to Weights & Biases.
 
-    The film shows pieces one after another with their sound: the real pictures, those drawn, and those drawn to
-    the sound of another clip. The picture has the spectrogram of each piece above strips of the same. Where the
+    The video shows pieces one after another with their sound: the real frames, the generated ones, and those generated
+    from the sound of another clip. The picture has the spectrogram of each piece above strips of the same. Where the
     module offers ``attention``, ``media/attention-<batches>.png`` shows it for the first piece. They are always
     the same: the first pieces of the first validation clips. Only rank 0 writes.
 
@@ -53,10 +49,8 @@ class SideBySide(Cadence):
     """
 
     def __init__(self, clips: int = 3, every_n_validations: int = 1, keep: int = 20) -> None:
-        for name, value in {"clips": clips, "every_n_validations": every_n_validations, "keep": keep}.items():
-            if value < 1:
-                raise InputError(f"SideBySide: {name} is {value}; give at least 1, or leave the callback out.")
-        self.clips, self.every_n_validations, self.keep = clips, every_n_validations, keep
+        super().__init__(every_n_validations, keep, clips=clips)
+        self.clips = clips
         self._picked: dict[str, _Shown] = {}
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -88,22 +82,18 @@ class SideBySide(Cadence):
             return
         shown, rates = [*self._picked.values()], _rates(trainer)
         self._picked = {}
-        folder = Path(trainer.default_root_dir) / "media"
-        folder.mkdir(parents=True, exist_ok=True)
-        stem = f"batch-{batches_seen(trainer):07d}"
-        _write_film(folder / f"{stem}.mp4", shown, rates)
-        _draw_strips(folder / f"{stem}.png", shown, rates)
-        show(trainer, "val/film", folder / f"{stem}.mp4")
-        show(trainer, "val/panel", folder / f"{stem}.png")
+        video, panel = (self.file(trainer, "batch", ending) for ending in (".mp4", ".png"))
+        _write_video(video, shown, rates)
+        _draw_strips(panel, shown, rates)
+        self.publish(trainer, "val/video", video)
+        self.publish(trainer, "val/panel", panel)
         if isinstance(pl_module, HasAttention):
             with torch.no_grad():
                 weights = pl_module.attention(shown[0].batch)
             if weights.shape[1]:
-                file = folder / f"attention-{stem.removeprefix('batch-')}.png"
+                file = self.file(trainer, "attention", ".png")
                 _draw_attention(file, weights[0].float().cpu(), rates.fps)
-                show(trainer, "val/attention", file)
-        for kind in ("batch-*.mp4", "batch-*.png", "attention-*.png"):
-            keep_newest(folder, kind, self.keep)
+                self.publish(trainer, "val/attention", file)
 
 
 def _rates(trainer: Trainer) -> HasRates:
@@ -121,20 +111,20 @@ def _pick(outputs: DrawnClips, batch: AudioVideoBatch, row: int, rates: HasRates
         for slot in fields(batch)
         if isinstance(value := getattr(batch, slot.name), Tensor)
     }
-    drawn = {"drawn": outputs.frames, "other sound": outputs.shuffled}
+    drawn = {"generated": outputs.frames, "from other sound": outputs.shuffled}
     clips = {"real": batch.frames[row : row + 1, :count].float().cpu() / 255}
     clips |= {name: made[row : row + 1, :count].float().cpu() for name, made in drawn.items() if made is not None}
     sound = batch.audio[row, :, : round(count * rates.sample_rate / rates.fps)].cpu().numpy()
     return _Shown(replace(batch, name=[batch.name[row]], **tensors), sound, clips)
 
 
-def _write_film(path: Path, shown: list[_Shown], rates: HasRates) -> None:
-    films = [film(to_pictures(one.clips)) for one in shown]
-    first = next(films[0])
+def _write_video(path: Path, shown: list[_Shown], rates: HasRates) -> None:
+    videos = [video_frames(to_pictures(one.clips)) for one in shown]
+    first = next(videos[0])
     rate = film_rate(rates.sample_rate)
     with FilmWriter(path, rates.fps, first.shape[:2], rate) as writer:
         writer.write(first)
-        for one, frames in zip(shown, films, strict=True):
+        for one, frames in zip(shown, videos, strict=True):
             for frame in frames:
                 writer.write(frame)
             resampler = Resampler(path, rates.sample_rate, rate, channels=1)

@@ -20,7 +20,7 @@ from datamodules.sound.sound import FilmWriter, Sound, read_sound, track_rate
 class VideoTrackWriter(StreamedWriter["_Track"]):
     """Writes ``predictions/<sound>/video.mp4`` at predict: the pictures, and the sound as it is in its source.
 
-    Where pieces overlap, their pictures fade into each other in equal steps. The film lasts as long as the
+    Where pieces overlap, their pictures fade into each other in equal steps. The video lasts as long as the
     sound, to half a picture. What is held in memory does not grow with the length.
     """
 
@@ -93,7 +93,7 @@ class CrossFade:
 
 
 class _Track:
-    """The film of one sound, open until all of its pictures are written."""
+    """The video of one sound, open until all of its pictures are written."""
 
     def __init__(self, source: SoundSource, run: Path, size: Sequence[int]) -> None:
         self.source = source
@@ -104,9 +104,9 @@ class _Track:
         self._sound = read_sound(source.path, self._rate, stereo=True)
         self._kept: Sound = np.zeros((2, 0), np.float32)
         self._heard = 0
-        self._files = ExitStack()  # closing it puts the film in its place, an error leaves it beside
+        self._files = ExitStack()  # closing it puts the video in its place, an error leaves it beside
         draft = self._files.enter_context(atomic_folder(folder))
-        self._film = self._files.enter_context(
+        self._video = self._files.enter_context(
             FilmWriter(draft / "video.mp4", source.fps, (size[0], size[1]), self._rate, channels=2, crf=16)
         )
 
@@ -123,22 +123,22 @@ class _Track:
             if whole:
                 if self._frames != self.source.frames:
                     raise RuntimeError(f"{self.source.path}: {self._frames} of {self.source.frames} pictures came")
-                self._film.write_sound(self._kept)
+                self._video.write_sound(self._kept)
                 for piece in self._sound:
-                    self._film.write_sound(piece)
+                    self._video.write_sound(piece)
 
     def abandon(self, error: BaseException) -> None:
-        """Close the film where it is."""
+        """Close the video where it is."""
         self._files.__exit__(type(error), error, error.__traceback__)
 
     def _write(self, picture: Tensor) -> None:
         """Write a picture, and the sound that is heard while it is shown."""
         pixels = (picture.clamp(0, 1) * 255).round().byte()
-        self._film.write(pixels.movedim(0, -1).numpy())
+        self._video.write(pixels.movedim(0, -1).numpy())
         self._frames += 1
         due = round(self._frames * self._rate / self.source.fps) - self._heard
         while self._kept.shape[1] < due and (piece := next(self._sound, None)) is not None:
             self._kept = np.concatenate([self._kept, piece], axis=1)
-        self._film.write_sound(self._kept[:, :due])
+        self._video.write_sound(self._kept[:, :due])
         self._heard += due
         self._kept = self._kept[:, due:]

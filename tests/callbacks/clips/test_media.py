@@ -6,7 +6,8 @@ from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from callbacks import MediaLogger
-from callbacks.panels import film, panel, to_pictures
+from callbacks.heat import heat_colours
+from callbacks.panels import panel, to_pictures, video_frames
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.errors import InputError
 from datamodules.media import read_frames
@@ -129,9 +130,17 @@ def test_every_second_validation(tmp_path):
     assert len(model.shown) == 2
 
 
-def test_a_module_without_visuals_is_named(tmp_path):
-    with pytest.raises(TypeError, match="Blind has no visuals"):
-        fit(tmp_path, Blind(), MediaLogger())
+def test_of_a_model_without_visuals_input_and_heat_are_shown(tmp_path):
+    model = Blind()
+    model.threshold = torch.tensor(1.0)
+    fit(tmp_path, model, MediaLogger(windows=1))
+    picture = cv2.cvtColor(cv2.imread(str(tmp_path / "media/batch-0000005.png")), cv2.COLOR_BGR2RGB)
+    assert picture.shape == (2 * (18 + 96 + 2), T * (144 + 2), 3)
+    heats = [picture[18 + 98 + 60, 146 * step + 70] for step in range(T)]
+    # the heat of frame n is n, on a scale from 0 to twice the threshold
+    expected = heat_colours(np.array([[0, 128, 255]], np.uint8))[0]
+    np.testing.assert_array_equal(heats, expected)
+    np.testing.assert_array_equal(picture[18 + 50, 70], [100, 100, 100])
 
 
 def test_refuses_senseless_numbers():
@@ -161,7 +170,7 @@ def test_panel_and_film_put_every_frame_in_its_place():
         for step in range(T):
             place = picture[row * 116 + 60, step * 98 + 40]
             assert (place == offset + window * T + step).all()
-    frames = list(film(clips))
+    frames = list(video_frames(clips))
     assert len(frames) == T
     for step, frame in enumerate(frames):
         assert (frame[60, 40] == step).all()

@@ -194,7 +194,7 @@ def test_a_dry_run_leaves_no_files(tmp_path):
 
 def test_everything_is_sent_to_weights_and_biases(tmp_path, monkeypatch):
     sent = []
-    monkeypatch.setattr("callbacks.images.media.show", lambda trainer, *given: sent.append(given))
+    monkeypatch.setattr("callbacks.media.show", lambda trainer, *given: sent.append(given))
     fit(tmp_path, Films(), ImageSheets())
     media = tmp_path / "media"
     assert sent == [

@@ -129,9 +129,15 @@ def test_validate_names_its_file_by_the_batches_of_the_weights(tmp_path):
     assert [path.name for path in (tmp_path / "media").iterdir()] == ["parts-0000003.png"]
 
 
-def test_a_module_without_visuals_is_named(tmp_path):
-    with pytest.raises(TypeError, match="Blind has no visuals"):
-        fit(tmp_path, Blind(), PartMedia())
+def test_of_a_model_without_visuals_input_and_heat_are_shown(tmp_path):
+    fit(tmp_path, Shows(), PartMedia(pictures=2))
+    with_visuals = cv2.imread(str(tmp_path / "media/parts-0000005.png"))
+    fit(tmp_path / "blind", Blind(), PartMedia(pictures=2))
+    without = cv2.imread(str(tmp_path / "blind/media/parts-0000005.png"))
+    assert without.shape == with_visuals.shape
+    rows = without.shape[0] // 4  # two pictures, of each the input and the heat
+    np.testing.assert_array_equal(without[:rows], with_visuals[:rows])
+    assert (without[rows + 18 : 2 * rows - 2, :-2] < 30).all()  # no heat anywhere: black
 
 
 def test_refuses_senseless_numbers():

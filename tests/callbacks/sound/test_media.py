@@ -6,7 +6,6 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from callbacks import SideBySide
-from callbacks.sound import media as sound_media
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.errors import InputError
 from datamodules.media import read_timed_frames
@@ -117,11 +116,13 @@ def test_a_net_without_attention_and_old_files(tmp_path):
 @pytest.mark.parametrize("layers", [2, 0])
 def test_what_is_written_is_sent_too(tmp_path, monkeypatch, layers):
     sent = []
-    monkeypatch.setattr(sound_media, "show", lambda _, name, file: sent.append((name, file, file.stat().st_size > 0)))
+    monkeypatch.setattr(
+        "callbacks.media.show", lambda _, name, file: sent.append((name, file, file.stat().st_size > 0))
+    )
     module = Painter()
     module.layers = layers
     media = fit(tmp_path, module, clips=1)
-    files = {"val/film": "batch-*.mp4", "val/panel": "batch-*.png", "val/attention": "attention-*.png"}
+    files = {"val/video": "batch-*.mp4", "val/panel": "batch-*.png", "val/attention": "attention-*.png"}
     expected = [(name, file, True) for name, form in files.items() for file in media.glob(form)]
     assert len(expected) == (3 if layers else 2)
     assert sent == expected

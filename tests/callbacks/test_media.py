@@ -7,12 +7,14 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 
 from callbacks import ImageSheets, MediaLogger, PartMedia, SideBySide
-from callbacks.cadence import Cadence
+from callbacks.media import MediaCallback
+from datamodules.errors import InputError
 
 
-class Shower(Cadence):
-    def __init__(self, every_n_validations):
-        self.every_n_validations, self.shown = every_n_validations, []
+class Shower(MediaCallback):
+    def __init__(self, every_n_validations, keep=2):
+        super().__init__(every_n_validations, keep)
+        self.shown = []
 
     def on_validation_epoch_end(self, trainer, pl_module):
         if not trainer.sanity_checking and self.is_due(trainer):
@@ -60,7 +62,7 @@ def test_a_resumed_run_shows_what_an_uninterrupted_one_does(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [ImageSheets, MediaLogger, PartMedia, SideBySide])
-def test_everything_that_is_shown_at_a_cadence_remembers_it(kind):
+def test_every_callback_of_media_remembers_how_often_it_was_asked(kind):
     before, after = kind(every_n_validations=2), kind(every_n_validations=2)
     training = trainer(TrainerFn.FITTING)
     assert before.is_due(training)
@@ -79,3 +81,29 @@ def test_validate_always_shows_and_a_dry_run_never():
     assert all(callback.is_due(trainer(TrainerFn.VALIDATING)) for _ in range(3))
     assert not callback.is_due(trainer(TrainerFn.FITTING, fast_dev_run=2))
     assert not callback.is_due(trainer(TrainerFn.VALIDATING, fast_dev_run=2))
+
+
+def test_the_oldest_files_of_a_kind_go_and_no_others(tmp_path):
+    (tmp_path / "media").mkdir()
+    run = SimpleNamespace(
+        default_root_dir=tmp_path, loggers=[], lightning_module=SimpleNamespace(batches_seen=0), is_global_zero=True
+    )
+    callback = Shower(1, keep=2)
+    for batches in (5, 10, 15):
+        run.lightning_module.batches_seen = batches
+        for kind, ending in (("batch", ".png"), ("batch", "-samples.png"), ("attention", ".png")):
+            file = callback.file(run, kind, ending)
+            file.touch()
+            if (kind, ending) != ("attention", ".png"):
+                callback.publish(run, "val/x", file)
+    assert sorted(path.name for path in (tmp_path / "media").iterdir() if "samples" in path.name) == [
+        "batch-0000010-samples.png",
+        "batch-0000015-samples.png",
+    ]
+    assert len(list((tmp_path / "media").glob("attention-*"))) == 3
+
+
+@pytest.mark.parametrize(("given", "named"), [({"every_n_validations": 0}, "every_n"), ({"keep": 0}, "keep")])
+def test_numbers_below_one_are_refused(given, named):
+    with pytest.raises(InputError, match=f"MediaLogger: {named}.* is 0; give at least 1"):
+        MediaLogger(**given)
