@@ -25,7 +25,7 @@ def step_seconds(threads: int, runs: int) -> common.Timing:
 
     def step() -> None:
         optimizer.zero_grad()
-        (network(tiles).restored - tiles).square().sum().backward()
+        (network(tiles).reconstructed - tiles).square().sum().backward()
         optimizer.step()
 
     return common.measure(step, runs=runs)

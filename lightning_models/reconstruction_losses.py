@@ -23,42 +23,42 @@ def bce(logits: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, target, reduction="sum") / len(target)
 
 
-def l1(restored: Tensor, target: Tensor) -> Tensor:
+def l1(reconstructed: Tensor, target: Tensor) -> Tensor:
     """Return the absolute difference: the negative log-likelihood under a Laplace of scale 1, less its constant."""
-    restored, target = at_least_float32(restored), at_least_float32(target)
-    return (restored - target).abs().sum() / len(target)
+    reconstructed, target = at_least_float32(reconstructed), at_least_float32(target)
+    return (reconstructed - target).abs().sum() / len(target)
 
 
-def mse(restored: Tensor, target: Tensor) -> Tensor:
-    """Return the squared difference: twice the negative log-likelihood under N(restored, 1), less its constant."""
-    restored, target = at_least_float32(restored), at_least_float32(target)
-    return (restored - target).square().sum() / len(target)
+def mse(reconstructed: Tensor, target: Tensor) -> Tensor:
+    """Return the squared difference: twice the negative log-likelihood under N(reconstructed, 1), less its constant."""
+    reconstructed, target = at_least_float32(reconstructed), at_least_float32(target)
+    return (reconstructed - target).square().sum() / len(target)
 
 
-def spectral(restored: Tensor, target: Tensor, log: bool = False) -> Tensor:
+def spectral(reconstructed: Tensor, target: Tensor, log: bool = False) -> Tensor:
     """Return the squared difference of the Fourier magnitudes, whatever the phase.
 
     The transform is orthonormal, so that by Parseval's theorem this never exceeds :func:`mse`; the whole complex
     magnitude counts, not its real part alone.
 
     Args:
-        restored: any range.
+        reconstructed: any range.
         target: the same shape.
         log: compare ``ln(1 + magnitude)``, in which weak frequencies count as much as strong ones.
     """
-    magnitudes = [torch.fft.fft2(at_least_float32(picture), norm="ortho").abs() for picture in (restored, target)]
+    magnitudes = [torch.fft.fft2(at_least_float32(picture), norm="ortho").abs() for picture in (reconstructed, target)]
     if log:
         magnitudes = [magnitude.log1p() for magnitude in magnitudes]
     return (magnitudes[0] - magnitudes[1]).square().sum() / len(target)
 
 
-def ssim(restored: Tensor, target: Tensor, data_range: float = 1.0) -> Tensor:
+def ssim(reconstructed: Tensor, target: Tensor, data_range: float = 1.0) -> Tensor:
     """Return ``1 - SSIM`` (Wang et al. 2004), summed over the pixels.
 
     Args:
-        restored: ``(B, C, H, W)``, H and W at least 6.
+        reconstructed: ``(B, C, H, W)``, H and W at least 6.
         target: the same shape.
         data_range: largest minus smallest possible value.
     """
-    restored, target = at_least_float32(restored), at_least_float32(target)
-    return (1 - ssim_map(restored, target, data_range)).sum() / len(target)
+    reconstructed, target = at_least_float32(reconstructed), at_least_float32(target)
+    return (1 - ssim_map(reconstructed, target, data_range)).sum() / len(target)

@@ -1,4 +1,4 @@
-"""AitexVAE: finds defects in fabric by what a variational autoencoder cannot draw."""
+"""AitexVAE: finds defects in fabric by what a variational autoencoder cannot reconstruct."""
 
 from lightning_models.aitex_vae.module import AitexVAE
 

@@ -1,4 +1,4 @@
-"""What goes together: output, range and losses of a model, and a checkpoint with the model that takes it over."""
+"""Checks that output, range and losses of a model fit each other, and a checkpoint the model."""
 
 import warnings
 from collections.abc import Collection, Mapping
@@ -12,7 +12,7 @@ DataRange = Literal["unit", "symmetric"]
 LOSSES = ("bce", "mse", "ssim", "spectral", "log_spectral")
 
 DRAWN_BY = ("output", "data_range")
-"""Arguments that say what the weights draw, and that change no tensor's shape."""
+"""Arguments that the weights were trained for, and that change no tensor's shape."""
 
 CALIBRATED_BY = ("overlap", "top_k", "evidence", "quantile")
 """Arguments that scale and thresholds were fitted under."""
@@ -52,7 +52,7 @@ def check_same_scores(saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
     Warns where scale and thresholds belong to scores that are computed otherwise.
 
     Raises:
-        InputError: the weights draw another range, or through another activation.
+        InputError: the weights were trained for another range or activation.
     """
 
     def differences(names: tuple[str, ...]) -> str:

@@ -56,18 +56,18 @@ def texture_evidence(picture: Tensor) -> dict[str, Tensor]:
     return {kind: torch.cat(channels) for kind, channels in parts.items()}
 
 
-def feature_evidence(real: Sequence[Tensor], restored: Sequence[Tensor], cells: tuple[int, int]) -> Tensor:
-    """Logarithm of the squared distance between feature maps of a picture and of its restoration.
+def feature_evidence(real: Sequence[Tensor], reconstructed: Sequence[Tensor], cells: tuple[int, int]) -> Tensor:
+    """Logarithm of the squared distance between feature maps of a picture and of its reconstruction.
 
     Args:
         real: maps ``(1, C_i, h_i, w_i)`` of the picture, one a stage.
-        restored: the same of the restoration.
+        reconstructed: the same of the reconstruction.
         cells: h and w of the result.
 
     Returns:
         ``(stages, h, w)``.
     """
-    distances = [(one - two).square().mean(1) for one, two in zip(real, restored, strict=True)]
+    distances = [(one - two).square().mean(1) for one, two in zip(real, reconstructed, strict=True)]
     return torch.cat([_local_mean(distance, cells).add(FAINTEST).log() for distance in distances])
 
 

@@ -1,4 +1,4 @@
-"""AitexVAE: a variational autoencoder of fabric, and the defects it cannot draw."""
+"""AitexVAE: a variational autoencoder of fabric, and the defects it cannot reconstruct."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from datamodules.errors import InputError
 from lightning_models import reconstruction_losses
 from lightning_models.aitex_vae.compatibility import LOSSES, DataRange, check_output, check_same_scores
 from lightning_models.aitex_vae.evidence import blank_cells, feature_evidence, texture_evidence
-from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, OutputKind, Restoration
+from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, OutputKind, Reconstruction
 from lightning_models.aitex_vae.tile_scorer import KINDS, CalibrationRow, TileScorer, tile_peaks
 from lightning_models.aitex_vae.tiling import Tiling
 from lightning_models.ranges import at_least_zero
@@ -53,7 +53,7 @@ class AitexVAEWeights(LossWeights):
 
 
 class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePhaseModule):
-    """Learns to draw tiles of faultless fabric; scores what is unusual in a picture, and in what it could not draw.
+    """Learns to reconstruct tiles of faultless fabric; scores what is unusual in a picture and in its residual.
 
     Training takes ``TileBatch``; everything else ``PartBatch``, whole pictures of any size. At validation loader 0
     holds normal pictures, on which the scale of the evidence is fitted by group, and loader 1 the held-out normal ones
@@ -136,8 +136,8 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         self.scorer = TileScorer(tile_size, channels, evidence, top_k)
         self.register_buffer("pixel_threshold", torch.tensor(float("nan")))
 
-    def forward(self, tiles: Tensor) -> Restoration:
-        """Restore tiles ``(B, C, S, S)`` of bytes 0..255."""
+    def forward(self, tiles: Tensor) -> Reconstruction:
+        """Reconstruct tiles ``(B, C, S, S)`` of bytes 0..255."""
         return self.network(self.from_pixels(tiles))
 
     def from_pixels(self, pixels: Tensor) -> Tensor:
@@ -147,8 +147,8 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
 
     # --- training -----------------------------------------------------------------------------------------------
 
-    def prepare(self, batch: TileBatch) -> tuple[Tensor, Restoration]:
-        """Restore a batch of tiles from a drawn z."""
+    def prepare(self, batch: TileBatch) -> tuple[Tensor, Reconstruction]:
+        """Reconstruct a batch of tiles from a sample of z."""
         if batch.images.shape[1:] != (self.channels, self.tile_size, self.tile_size):
             raise InputError(
                 f"the tiles are {tuple(batch.images.shape[1:])}, but model.channels and model.tile_size say "
@@ -157,26 +157,26 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         target = self.from_pixels(batch.images)
         return target, self.network(target)
 
-    def vae_loss(self, prepared: tuple[Tensor, Restoration]) -> dict[str, Tensor]:
+    def vae_loss(self, prepared: tuple[Tensor, Reconstruction]) -> dict[str, Tensor]:
         """Reconstruction and divergence: the negative evidence lower bound where their weights are 1."""
-        target, (raw, restored, posterior) = prepared
+        target, (raw, reconstructed, posterior) = prepared
         span = 1.0 if self.data_range == "unit" else 2.0
         terms = {
             "bce": lambda: reconstruction_losses.bce(raw, target),
-            "mse": lambda: reconstruction_losses.mse(restored, target),
-            "ssim": lambda: reconstruction_losses.ssim(restored, target, span),
-            "spectral": lambda: reconstruction_losses.spectral(restored, target),
-            "log_spectral": lambda: reconstruction_losses.spectral(restored, target, log=True),
+            "mse": lambda: reconstruction_losses.mse(reconstructed, target),
+            "ssim": lambda: reconstruction_losses.ssim(reconstructed, target, span),
+            "spectral": lambda: reconstruction_losses.spectral(reconstructed, target),
+            "log_spectral": lambda: reconstruction_losses.spectral(reconstructed, target, log=True),
         }
         return {**{name: terms[name]() for name in self.losses}, "kl": kl_divergence(posterior, self.free_bits).mean()}
 
     # --- evidence -----------------------------------------------------------------------------------------------
 
-    def restore(self, batch: PartBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw a whole picture from the means of its overlapping tiles' posteriors.
+    def reconstruct(self, batch: PartBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """Reconstruct a whole picture from the means of its overlapping tiles' posteriors.
 
         Returns:
-            The part ``(C, H, W - start)`` in the network's range, its restoration, and the divergence of the tiles
+            The part ``(C, H, W - start)`` in the network's range, its reconstruction, and the divergence of the tiles
             around every pixel, ``(1, H, W - start)`` in nats.
         """
         if batch.image.shape[0] != self.channels:
@@ -187,26 +187,28 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         picture = self.from_pixels(batch.image)
         _, height, width = picture.shape
         tiling = Tiling(height, width, self.tile_size, self.overlap, batch.start)
-        drawn = []
+        pieces = []
         for tiles in tiling.cut(picture).split(TILES_AT_ONCE):
-            restoration: Restoration = self.network(tiles)
-            divergence = kl_divergence(restoration.posterior)[:, None, None, None]
-            drawn.append(torch.cat([restoration.restored.float(), divergence.expand(-1, 1, *tiles.shape[2:])], 1))
-        whole = tiling.stitch(torch.cat(drawn))[:, :, batch.start :]
+            reconstruction: Reconstruction = self.network(tiles)
+            divergence = kl_divergence(reconstruction.posterior)[:, None, None, None]
+            pieces.append(
+                torch.cat([reconstruction.reconstructed.float(), divergence.expand(-1, 1, *tiles.shape[2:])], 1)
+            )
+        whole = tiling.stitch(torch.cat(pieces))[:, :, batch.start :]
         return picture[:, :, batch.start :], whole[:-1], whole[-1:]
 
     def evidence_maps(self, batch: PartBatch) -> tuple[Tensor, Tensor]:
-        """Return the evidence ``(K, h, w)`` in cells of 4 x 4 pixels of the part, and the restoration."""
-        part, restored, divergence = self.restore(batch)
+        """Return the evidence ``(K, h, w)`` in cells of 4 x 4 pixels of the part, and the reconstruction."""
+        part, reconstructed, divergence = self.reconstruct(batch)
         with torch.autocast(self.device.type, enabled=False):
-            maps = texture_evidence(part - restored)  # (K_i, h, w) of every kind i; h = ceil(H / 4)
+            maps = texture_evidence(part - reconstructed)  # (K_i, h, w) of every kind i; h = ceil(H / 4)
             cells = (maps["energy"].shape[1], maps["energy"].shape[2])
             own = texture_evidence(part)
             maps["texture"] = torch.cat([own["energy"], own["orientation"]])
-            real, drawn = (self.network.encoder(picture[None], SHALLOW_STAGES) for picture in (part, restored))
-            maps["features"] = feature_evidence(real, drawn, cells)
+            real, fake = (self.network.encoder(picture[None], SHALLOW_STAGES) for picture in (part, reconstructed))
+            maps["features"] = feature_evidence(real, fake, cells)
             maps["kl"] = F.adaptive_avg_pool2d(divergence[None], cells)[0]
-            return self.scorer.join(maps, blank_cells(part)), restored
+            return self.scorer.join(maps, blank_cells(part)), reconstructed
 
     # --- evaluation: what the calibration asks for ------------------------------------------------------------------
 
@@ -238,17 +240,17 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
 
     @torch.no_grad()
     def visuals(self, batch: PartBatch) -> dict[str, Tensor]:
-        """Pictures in [0, 1] worth a look: input and reconstruction ``(1, 3, H, W - start)``, heat ``(1, 1, ...)``.
+        """Pictures in [0, 1] to look at: input and reconstruction ``(1, 3, H, W - start)``, heat ``(1, 1, ...)``.
 
         In the heat 0.5 is the threshold of a pixel.
         """
-        evidence, restored = self.evidence_maps(batch)
+        evidence, reconstructed = self.evidence_maps(batch)
         part = self.from_pixels(batch.image[:, :, batch.start :])
         heat = self.score(batch, evidence).heat[:, batch.start :] / (2 * self.pixel_threshold)
         return {
             # three channels also where they are grey: a single one is shown in the colours of heat
             "input": self._to_unit_range(part).expand(3, -1, -1)[None],
-            "reconstruction": self._to_unit_range(restored).expand(3, -1, -1)[None],
+            "reconstruction": self._to_unit_range(reconstructed).expand(3, -1, -1)[None],
             "heat": heat.nan_to_num(0).clamp(0, 1)[None, None],
         }
 

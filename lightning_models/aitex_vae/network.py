@@ -16,17 +16,17 @@ STRIDE = 16
 """Pixels of a tile's edge for one place of the deepest feature map."""
 
 
-class Restoration(NamedTuple):
+class Reconstruction(NamedTuple):
     """Output of the network for B tiles.
 
     Attributes:
         raw: ``(B, C, S, S)``, the decoder's output before its activation, e.g. logits.
-        restored: ``(B, C, S, S)``, after it, in the range of the input.
+        reconstructed: ``(B, C, S, S)``, after it, in the range of the input.
         posterior: q(z | x), over D dimensions.
     """
 
     raw: Tensor
-    restored: Tensor
+    reconstructed: Tensor
     posterior: Distribution
 
 
@@ -79,13 +79,13 @@ class AitexNetwork(nn.Module):
         make = ShallowDecoder if decoder == "shallow" else SymmetricDecoder
         self.decoder = make(latent_dim, self.map_size, channels, width)
 
-    def forward(self, tiles: Tensor) -> Restoration:
+    def forward(self, tiles: Tensor) -> Reconstruction:
         """Reconstruct tiles ``(B, C, S, S)`` in the output's range; z is drawn in training, the mean in evaluation."""
         deepest = self.encoder(tiles)[-1]  # (B, 8 width, S/16, S/16)
         posterior = self.posterior(deepest.flatten(1))  # over (B, D)
         z = posterior.rsample() if self.training else posterior.mean  # (B, D)
         raw = self.decoder(z)  # (B, C, S, S)
-        return Restoration(raw, activate(self.output, raw), posterior)
+        return Reconstruction(raw, activate(self.output, raw), posterior)
 
 
 class Encoder(nn.Module):

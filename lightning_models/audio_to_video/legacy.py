@@ -12,7 +12,7 @@ from lightning_models.class_path import as_factory
 
 
 class AudioToVideoNetLegacy(AudioToFrames):
-    """The same encoder with ReLU, then a perceptron that draws each frame from its own instant of sound.
+    """The same encoder with ReLU, then a perceptron that decodes each frame from its own instant of sound.
 
     No frame knows of another. At its defaults it has 51,213,728 parameters, 98 % of them in the last layer.
 

@@ -2,7 +2,7 @@
 
 Before a fixed camera nearly all of a picture is the same in every frame. A net that begins at grey spends its first
 thousands of steps on that, and what the sound changes is lost in the rest of the error. With a mean picture ``m`` and
-the net's picture ``p``, both in (0, 1), the odds are multiplied: a net that draws 1/2 everywhere shows ``m``.
+the net's picture ``p``, both in (0, 1), the odds are multiplied: a net whose output is 1/2 everywhere shows ``m``.
 """
 
 import torch

@@ -1,7 +1,7 @@
-"""Sound to pictures, trained and judged: ``lightning fit --config experiments/audio_to_video.yaml``.
+"""AudioToVideo: ``lightning fit --config experiments/audio_to_video.yaml``.
 
-One net hears three seconds of sound and draws the frames that belong to it. What it is judged by is whether the
-picture follows the sound: drawn to another clip's sound, or to silence, a clip has to come out worse.
+One network generates the frames that belong to three seconds of sound. It is evaluated by whether the picture
+follows the sound: generated for another clip's sound, or for silence, a clip has to come out worse.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,19 +24,19 @@ from lightning_models.training.schedules import Weight
 from lightning_models.training.weights import LossWeights
 
 MISMATCH_STEP = 4
-"""To another clip's sound only every fourth frame is drawn: enough to compare, for a quarter of the cost."""
+"""For another clip's sound only every fourth frame is generated: enough to compare, for a quarter of the cost."""
 
 
 NetworkCallable = Callable[[float, int, int], AudioToFrames]
 """Makes a net from frames a second, samples a second and edge of a frame in pixels."""
 
 
-class Drawn(NamedTuple):
-    """A batch as drawn in training.
+class Generated(NamedTuple):
+    """Clips generated for a batch in training.
 
     Attributes:
-        frames: ``(B, T, 3, H, W)`` to the own sound.
-        mismatched: ``(B, T / 4, 3, H, W)`` to another clip's sound, every fourth frame; None where nobody asks.
+        frames: ``(B, T, 3, H, W)``, for the own sound.
+        mismatched: ``(B, T / 4, 3, H, W)``, for another clip's sound, every fourth frame; None where nobody asks.
     """
 
     frames: Tensor
@@ -52,7 +52,7 @@ class AudioToVideoWeights(LossWeights):
         l1: absolute difference.
         change: error in the change from frame to frame.
         structure: 1 - SSIM.
-        mismatch: hinge that makes another clip's sound draw a worse picture; it costs the sound of the batch twice and
+        mismatch: hinge that makes another clip's sound give a worse picture; it costs the sound of the batch twice and
             a quarter more frames.
     """
 
@@ -64,7 +64,7 @@ class AudioToVideoWeights(LossWeights):
 
 
 class AudioToVideo(SinglePhaseModule):
-    """The picture track for a piece of sound.
+    """Generates the video for a piece of sound.
 
     Args:
         network: makes the net from frames a second, samples a second and edge of a frame, such as
@@ -72,7 +72,7 @@ class AudioToVideo(SinglePhaseModule):
         fps: frames a second, as in the data.
         sample_rate: samples a second, as in the data.
         image_size: edge of a frame in pixels, as in the data; 8 times a power of two (the predecessor: any).
-        start_from_mean: whether a net that has learned nothing draws the mean picture of the training clips instead of
+        start_from_mean: whether an untrained net generates the mean picture of the training clips instead of
             grey (``mean_picture.py``): for a fixed camera, where most of a picture never changes.
         weights: weights of the losses.
         mismatch_margin: how much worse is enough, as mean absolute difference of pixels in [0, 1].
@@ -111,7 +111,7 @@ class AudioToVideo(SinglePhaseModule):
         self.register_buffer("mean_odds", torch.ones(3, image_size, image_size) if start_from_mean else None)
 
     def forward(self, audio: Tensor) -> Tensor:
-        """Draw sound ``(B, 1, N)`` in [-1, 1] as frames ``(B, T, 3, H, W)`` in [0, 1]."""
+        """Map sound ``(B, 1, N)`` in [-1, 1] to frames ``(B, T, 3, H, W)`` in [0, 1]."""
         return self._from_mean(self.network(audio))
 
     def _from_mean(self, frames: Tensor) -> Tensor:
@@ -141,39 +141,39 @@ class AudioToVideo(SinglePhaseModule):
 
     # --- training -----------------------------------------------------------------------------------------------
 
-    def prepare(self, batch: AudioVideoBatch) -> tuple[Drawn, AudioVideoBatch]:
-        """Draw a batch to its own sound and, as far as the hinge needs it, to another clip's.
+    def prepare(self, batch: AudioVideoBatch) -> tuple[Generated, AudioVideoBatch]:
+        """Generate clips for a batch's own sound and, as far as the hinge needs it, for another clip's.
 
         Both in one pass: BatchNorm then sees all sound as one batch, and counts it once.
         """
         self._check(batch)
         if not self.has_weight("mismatch"):
-            return Drawn(self(batch.audio), None), batch
+            return Generated(self(batch.audio), None), batch
         own, other = self.network.features(torch.cat([batch.audio, batch.other])).chunk(2)
         other = other[:, ::MISMATCH_STEP]
         frames = self._from_mean(self.network.decode(torch.cat([own.flatten(0, 1), other.flatten(0, 1)])))
-        drawn, mismatched = frames.split([own.shape[0] * own.shape[1], other.shape[0] * other.shape[1]])
-        return Drawn(drawn.unflatten(0, own.shape[:2]), mismatched.unflatten(0, other.shape[:2])), batch
+        generated, mismatched = frames.split([own.shape[0] * own.shape[1], other.shape[0] * other.shape[1]])
+        return Generated(generated.unflatten(0, own.shape[:2]), mismatched.unflatten(0, other.shape[:2])), batch
 
-    def generator_loss(self, prepared: tuple[Drawn, AudioVideoBatch]) -> dict[str, Tensor]:
+    def generator_loss(self, prepared: tuple[Generated, AudioVideoBatch]) -> dict[str, Tensor]:
         """Distances to the real frames where there are any, and the hinge on the mismatched ones."""
-        drawn, batch = prepared
+        generated, batch = prepared
         real, valid = batch.frames.float() / 255, batch.valid
         terms: dict[str, Tensor] = {}
         if self.has_weight("l2"):
-            terms["l2"] = video_losses.over_valid(video_losses.distance("l2", drawn.frames, real), valid)
+            terms["l2"] = video_losses.over_valid(video_losses.distance("l2", generated.frames, real), valid)
         if self.has_weight("l1"):
-            terms["l1"] = video_losses.over_valid(video_losses.distance("l1", drawn.frames, real), valid)
+            terms["l1"] = video_losses.over_valid(video_losses.distance("l1", generated.frames, real), valid)
         if self.has_weight("change"):
             pairs = valid[:, 1:] & valid[:, :-1]
-            terms["change"] = video_losses.over_valid(video_losses.change_distance(drawn.frames, real), pairs)
+            terms["change"] = video_losses.over_valid(video_losses.change_distance(generated.frames, real), pairs)
         if self.has_weight("structure"):
-            terms["structure"] = video_losses.over_valid(video_losses.structure_distance(drawn.frames, real), valid)
-        if drawn.mismatched is not None:
+            terms["structure"] = video_losses.over_valid(video_losses.structure_distance(generated.frames, real), valid)
+        if generated.mismatched is not None:
             real, counted = real[:, ::MISMATCH_STEP], valid[:, ::MISMATCH_STEP]
             own, other = (
                 (video_losses.distance("l1", clips, real) * counted).sum(1) / counted.sum(1).clamp(min=1)
-                for clips in (drawn.frames[:, ::MISMATCH_STEP], drawn.mismatched)
+                for clips in (generated.frames[:, ::MISMATCH_STEP], generated.mismatched)
             )
             terms["mismatch"] = video_losses.mismatch_hinge(own, other, self.margin, counted.any(1))
         return terms
@@ -182,14 +182,14 @@ class AudioToVideo(SinglePhaseModule):
 
     # Lightning types a step's outputs as tensors, but hands anything on to the callbacks
     def validation_step(self, batch: AudioVideoBatch, batch_idx: int) -> DrawnClips:  # type: ignore[override]
-        """Draw a batch to its own sound, to another clip's, and to silence."""
+        """Generate clips for a batch's own sound, for another clip's, and for silence."""
         self._check(batch)
         return DrawnClips(self(batch.audio), self(batch.other), self(torch.zeros_like(batch.audio)))
 
     test_step = validation_step  # type: ignore[assignment]
 
     def predict_step(self, batch: AudioVideoBatch, batch_idx: int) -> DrawnClips:
-        """Draw a batch to its sound."""
+        """Generate clips for a batch's sound."""
         self._check(batch)
         return DrawnClips(self(batch.audio))
 
@@ -199,11 +199,11 @@ class AudioToVideo(SinglePhaseModule):
         return self.network.attention(batch.audio)
 
     def _check(self, batch: AudioVideoBatch) -> None:
-        """Refuse data of another length or size than the model draws, wherever they come from."""
+        """Refuse data of another length or size than the model generates, wherever they come from."""
         wanted = (self.network.num_frames(batch.audio.shape[-1]), 3, self.network.image_size, self.network.image_size)
         given = tuple(batch.frames.shape[1:])
         if given != wanted:
             raise InputError(
                 f"the clips are {given} (frames, channels, height, width), but to {batch.audio.shape[-1]} samples the "
-                f"model draws {wanted}: set fps, sample_rate and image_size to the same under data and under model"
+                f"model generates {wanted}: set fps, sample_rate and image_size to the same under data and under model"
             )

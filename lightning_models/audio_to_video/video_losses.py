@@ -23,46 +23,48 @@ def over_valid(values: Tensor, valid: Tensor) -> Tensor:
     return torch.where(valid, values, 0).sum() / valid.sum().clamp(min=1)
 
 
-def distance(kind: Literal["l1", "l2"], drawn: Tensor, real: Tensor) -> Tensor:
+def distance(kind: Literal["l1", "l2"], generated: Tensor, real: Tensor) -> Tensor:
     """Return each frame's mean absolute (l1) or squared (l2) difference, ``(B, T)``."""
-    difference = at_least_float32(drawn) - at_least_float32(real)
+    difference = at_least_float32(generated) - at_least_float32(real)
     return (difference.abs() if kind == "l1" else difference.square()).mean((2, 3, 4))
 
 
-def change_distance(drawn: Tensor, real: Tensor) -> Tensor:
+def change_distance(generated: Tensor, real: Tensor) -> Tensor:
     """Return ``mean |(f[t+1] - f[t]) - (x[t+1] - x[t])|`` of each pair of neighbours, ``(B, T - 1)``.
 
     A picture that stands still where the real one moves is as wrong as one that flickers.
     """
-    return change_error(drawn, real).mean((2, 3, 4))
+    return change_error(generated, real).mean((2, 3, 4))
 
 
-def structure_distance(drawn: Tensor, real: Tensor) -> Tensor:
+def structure_distance(generated: Tensor, real: Tensor) -> Tensor:
     """Return each frame's ``1 - SSIM`` (Wang et al. 2004; 11 pixels, sigma 1.5), ``(B, T)`` in [0, 2].
 
     A few frames at a time, computed again in the backward pass.
     """
-    drawn_chunks, real_chunks = (at_least_float32(clip).flatten(0, 1).split(SSIM_FRAMES) for clip in (drawn, real))
+    generated_chunks, real_chunks = (
+        at_least_float32(clip).flatten(0, 1).split(SSIM_FRAMES) for clip in (generated, real)
+    )
     similar = [
         checkpoint(_similarity, *pair, use_reentrant=False, preserve_rng_state=False)
-        for pair in zip(drawn_chunks, real_chunks, strict=True)
+        for pair in zip(generated_chunks, real_chunks, strict=True)
     ]
-    return 1 - torch.cat(similar).unflatten(0, drawn.shape[:2])
+    return 1 - torch.cat(similar).unflatten(0, generated.shape[:2])
 
 
 def mismatch_hinge(own_error: Tensor, other_error: Tensor, margin: float, valid: Tensor) -> Tensor:
     """Return ``mean max(0, margin + own - other)``: with another clip's sound a clip has to come out worse.
 
     Args:
-        own_error: ``(B,)`` distance to the real clip of what is drawn to its own sound. Gradients pass it too: while
-            the net ignores the sound both errors have the same gradient, and with that of the other alone the term
-            would cancel the loss that is to draw the picture.
-        other_error: ``(B,)`` distance to the same clip of what is drawn to another clip's sound.
+        own_error: ``(B,)`` distance to the real clip of what is generated for its own sound. Gradients pass it too:
+            while the net ignores the sound both errors have the same gradient, and with that of the other alone the
+            term would cancel the loss that teaches the picture.
+        other_error: ``(B,)`` distance to the same clip of what is generated for another clip's sound.
         margin: how much worse is enough, in units of the distance.
         valid: bool ``(B,)``; clips without a frame to compare are False, and count for nothing.
     """
     return over_valid((margin + own_error - other_error).relu(), valid)
 
 
-def _similarity(drawn: Tensor, real: Tensor) -> Tensor:
-    return ssim_map(drawn, real).mean((1, 2, 3))
+def _similarity(generated: Tensor, real: Tensor) -> Tensor:
+    return ssim_map(generated, real).mean((1, 2, 3))

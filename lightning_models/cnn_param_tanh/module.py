@@ -32,19 +32,19 @@ WALK_FRAMES = 48
 ADAM = partial(torch.optim.Adam, lr=1e-4, betas=(0.0, 0.9))
 
 
-class Drawn(NamedTuple):
-    """What both phases share: pictures ``(B, C, S, S)`` in [-1, 1].
+class Generated(NamedTuple):
+    """Pictures that both phases share, ``(B, C, S, S)`` in [-1, 1].
 
     Attributes:
         images: photographs.
         posterior: q(z | x) of theirs.
-        restored: their reconstructions.
+        reconstructed: their reconstructions.
         sampled: as many samples of the prior.
     """
 
     images: Tensor
     posterior: Distribution
-    restored: Tensor
+    reconstructed: Tensor
     sampled: Tensor
 
 
@@ -134,40 +134,42 @@ class CNNParamTanh(AdversarialModule):
 
     # --- training: one loss per phase -------------------------------------------------------------------------
 
-    def prepare(self, batch: ImageBatch) -> Drawn:
-        """Reconstruct the batch, and draw as many samples."""
+    def prepare(self, batch: ImageBatch) -> Generated:
+        """Reconstruct the batch, and as many samples of the prior."""
         images = self._pictures(batch.images)
         with torch.set_grad_enabled(self.phase_due("generator")):
             posterior = self.vae.encode(images)
             prior = torch.randn(len(images), self.latent_dim, device=self.device)
             fakes = self.param_tanh(self.vae.decode(torch.cat([posterior.rsample(), prior])))
-        return Drawn(images, posterior, *fakes.chunk(2))
+        return Generated(images, posterior, *fakes.chunk(2))
 
-    def discriminator_loss(self, drawn: Drawn) -> dict[str, Tensor]:
+    def discriminator_loss(self, generated: Generated) -> dict[str, Tensor]:
         """Estimate the Wasserstein distance between photographs and generated pictures, with slopes of one."""
-        restored, sampled = drawn.restored.detach(), drawn.sampled.detach()
-        real, of_restored, of_sampled = self.critic(torch.cat([drawn.images, restored, sampled])).float().chunk(3)
-        self.health = _health(real.detach(), of_restored.detach(), of_sampled.detach())
+        reconstructed, sampled = generated.reconstructed.detach(), generated.sampled.detach()
+        real, of_reconstructed, of_sampled = (
+            self.critic(torch.cat([generated.images, reconstructed, sampled])).float().chunk(3)
+        )
+        self.health = _health(real.detach(), of_reconstructed.detach(), of_sampled.detach())
         # Lines from a photograph to a generated picture, each kind as often as it counts; to the reconstruction of
         # another photograph, as independent of it as a sample is.
-        takes_restored = torch.rand(len(real), 1, 1, 1, device=self.device) < self.share
+        takes_reconstructed = torch.rand(len(real), 1, 1, 1, device=self.device) < self.share
         norms = losses.gradient_norms(
-            self.critic, drawn.images, torch.where(takes_restored, restored.roll(1, 0), sampled)
+            self.critic, generated.images, torch.where(takes_reconstructed, reconstructed.roll(1, 0), sampled)
         )
         return {
-            "w1": real.mean() - self._mixed(of_restored.mean(), of_sampled.mean()),
+            "w1": real.mean() - self._mixed(of_reconstructed.mean(), of_sampled.mean()),
             "penalty": (norms - 1).square().mean(),
             "gradient_norm": norms.detach().mean(),
         }
 
-    def generator_loss(self, drawn: Drawn) -> dict[str, Tensor]:
-        """Raise the critic's scores, restore the photographs, stay close to the prior."""
-        of_restored, of_sampled = self.critic(torch.cat([drawn.restored, drawn.sampled])).chunk(2)
-        adversarial = (losses.generator_objective("wgan", scores) for scores in (of_restored, of_sampled))
+    def generator_loss(self, generated: Generated) -> dict[str, Tensor]:
+        """Raise the critic's scores, reconstruct the photographs, stay close to the prior."""
+        of_reconstructed, of_sampled = self.critic(torch.cat([generated.reconstructed, generated.sampled])).chunk(2)
+        adversarial = (losses.generator_objective("wgan", scores) for scores in (of_reconstructed, of_sampled))
         return {
             "adversarial": self._mixed(*adversarial),
-            "reconstruction": l1(drawn.restored, drawn.images),
-            "kl": kl_divergence(drawn.posterior, self.free_bits).mean(),
+            "reconstruction": l1(generated.reconstructed, generated.images),
+            "kl": kl_divergence(generated.posterior, self.free_bits).mean(),
         }
 
     def _mixed(self, of_reconstructions: Tensor, of_samples: Tensor) -> Tensor:
@@ -245,11 +247,11 @@ def _to_unit_range(images: Tensor) -> Tensor:
     return (images.float() + 1) / 2
 
 
-def _health(real: Tensor, restored: Tensor, sampled: Tensor) -> dict[str, Tensor]:
-    ordered = real[:, None] > torch.cat([restored, sampled])
+def _health(real: Tensor, reconstructed: Tensor, sampled: Tensor) -> dict[str, Tensor]:
+    ordered = real[:, None] > torch.cat([reconstructed, sampled])
     return {
         "real": real.mean(),
-        "reconstruction": restored.mean(),
+        "reconstruction": reconstructed.mean(),
         "sample": sampled.mean(),
         "accuracy": ordered.float().mean(),
     }

@@ -1,4 +1,4 @@
-"""motorVAEGAN: a variational autoencoder of pictures whose drawings a discriminator judges."""
+"""motorVAEGAN: a variational autoencoder of pictures with a discriminator."""
 
 from lightning_models.motor_vae_gan.module import MotorVAEGAN
 

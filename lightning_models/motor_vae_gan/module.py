@@ -30,8 +30,8 @@ from lightning_models.variational import kl_divergence, kl_per_dimension
 ADAM = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
 
 
-class Drawn(NamedTuple):
-    """What both phases share: pictures ``(B, C, S, S)`` in [0, 1].
+class Generated(NamedTuple):
+    """Pictures that both phases share, ``(B, C, S, S)`` in [0, 1].
 
     Attributes:
         images: photographs.
@@ -145,51 +145,51 @@ class MotorVAEGAN(AdversarialModule):
 
     # --- training: one loss per phase -------------------------------------------------------------------------
 
-    def prepare(self, batch: ImageBatch) -> Drawn:
-        """Reconstruct the batch, and draw as many samples: both at once, so that they share BatchNorm's statistics."""
+    def prepare(self, batch: ImageBatch) -> Generated:
+        """Reconstruct the batch and decode as many samples of the prior, at once: they share BatchNorm's statistics."""
         images = self._pictures(batch.images)
         posterior = self.vae.encode(images)
         prior = torch.randn(len(images), self.latent_dim, device=self.device)
-        drawn = Drawn(images, posterior, self.vae.decode(torch.cat([posterior.rsample(), prior])))
-        self._waiting = self._gated(drawn) if self.gate_margin else None
-        return drawn
+        generated = Generated(images, posterior, self.vae.decode(torch.cat([posterior.rsample(), prior])))
+        self._waiting = self._gated(generated) if self.gate_margin else None
+        return generated
 
     def phase_due(self, phase: str) -> bool:
         """Tell whether the phase is trained on the present batch: the gate may keep one of them from it."""
         return super().phase_due(phase) and phase != self._waiting
 
-    def discriminator_loss(self, drawn: Drawn) -> dict[str, Tensor]:
+    def discriminator_loss(self, generated: Generated) -> dict[str, Tensor]:
         """Photographs against reconstructions and samples."""
-        real, restored, sampled = self._judge(drawn.images, *drawn.fakes.detach().chunk(2))
-        self.health = self._health(real.logits, restored.logits, sampled.logits)
-        terms = self._objectives(real.logits, restored.logits, sampled.logits)
+        real, reconstructed, sampled = self._judge(generated.images, *generated.fakes.detach().chunk(2))
+        self.health = self._health(real.logits, reconstructed.logits, sampled.logits)
+        terms = self._objectives(real.logits, reconstructed.logits, sampled.logits)
         if self.has_weight("r1"):
-            terms["r1"] = losses.r1_penalty(lambda images: self.discriminator(images).logits, drawn.images)
+            terms["r1"] = losses.r1_penalty(lambda images: self.discriminator(images).logits, generated.images)
         return terms
 
-    def generator_loss(self, drawn: Drawn) -> dict[str, Tensor]:
-        """Restore the photographs, stay close to the prior, and fool the discriminator."""
-        restored_images, sampled_images = drawn.fakes.chunk(2)
-        restored, sampled = self._judge(restored_images, sampled_images)
+    def generator_loss(self, generated: Generated) -> dict[str, Tensor]:
+        """Reconstruct the photographs, stay close to the prior, and fool the discriminator."""
+        reconstructed_images, sampled_images = generated.fakes.chunk(2)
+        reconstructed, sampled = self._judge(reconstructed_images, sampled_images)
         terms = {
-            "reconstruction": mse(restored_images, drawn.images),
-            "kl": kl_divergence(drawn.posterior, self.free_bits).mean(),
+            "reconstruction": mse(reconstructed_images, generated.images),
+            "kl": kl_divergence(generated.posterior, self.free_bits).mean(),
             "adversarial": self._mixed(
-                losses.generator_objective(self.objective, restored.logits),
+                losses.generator_objective(self.objective, reconstructed.logits),
                 losses.generator_objective(self.objective, sampled.logits),
             ),
         }
         if self.has_weight("feature"):
             with torch.no_grad():
-                target = self.discriminator(drawn.images).maps[self.feature_stage]
-            terms["feature"] = mse(restored.maps[self.feature_stage], target)
+                target = self.discriminator(generated.images).maps[self.feature_stage]
+            terms["feature"] = mse(reconstructed.maps[self.feature_stage], target)
         return terms
 
-    def _objectives(self, real: Tensor, restored: Tensor, sampled: Tensor) -> dict[str, Tensor]:
+    def _objectives(self, real: Tensor, reconstructed: Tensor, sampled: Tensor) -> dict[str, Tensor]:
         return {
             "real": losses.real_objective(self.objective, real),
             "fake": self._mixed(
-                losses.fake_objective(self.objective, restored), losses.fake_objective(self.objective, sampled)
+                losses.fake_objective(self.objective, reconstructed), losses.fake_objective(self.objective, sampled)
             ),
         }
 
@@ -205,14 +205,16 @@ class MotorVAEGAN(AdversarialModule):
         logits = together.logits.chunk(len(kinds))
         return [Judgement(own, [stage[kind] for stage in maps]) for kind, own in enumerate(logits)]
 
-    def _health(self, real: Tensor, restored: Tensor, sampled: Tensor) -> dict[str, Tensor]:
-        objective = torch.stack([*self._objectives(real.detach(), restored.detach(), sampled.detach()).values()]).sum()
-        return probability_health(objective, real, {"reconstruction": restored, "sample": sampled})
+    def _health(self, real: Tensor, reconstructed: Tensor, sampled: Tensor) -> dict[str, Tensor]:
+        objective = torch.stack(
+            [*self._objectives(real.detach(), reconstructed.detach(), sampled.detach()).values()]
+        ).sum()
+        return probability_health(objective, real, {"reconstruction": reconstructed, "sample": sampled})
 
     @torch.no_grad()
-    def _gated(self, drawn: Drawn) -> str | None:
+    def _gated(self, generated: Generated) -> str | None:
         """Return the phase that waits: the one that is ahead by more than the margin."""
-        real, *fakes = (kind.logits for kind in self._judge(drawn.images, *drawn.fakes.chunk(2)))
+        real, *fakes = (kind.logits for kind in self._judge(generated.images, *generated.fakes.chunk(2)))
         self.health = self._health(real, fakes[0], fakes[1])
         costs = torch.stack(
             [losses.real_objective("bce", real), *(losses.fake_objective("bce", fake) for fake in fakes)]

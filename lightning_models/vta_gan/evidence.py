@@ -6,15 +6,15 @@ from torch import Tensor
 
 from lightning_models.vta_gan.discriminator import DiscriminatorOutput
 from lightning_models.vta_gan.optical_flow import inside, warp
-from lightning_models.vta_gan.restorer import Restoration
+from lightning_models.vta_gan.restorer import Reconstruction
 
 
-def restoration_evidence(clip: Restoration) -> dict[str, Tensor]:
+def reconstruction_evidence(clip: Reconstruction) -> dict[str, Tensor]:
     """Errors of the generator, each ``(B, T, H, W)``: over both bands, in the high band, and of change over time."""
-    change_error = (clip.restored - clip.frames).diff(dim=1).abs().mean(2)
+    change_error = (clip.reconstructed - clip.frames).diff(dim=1).abs().mean(2)
     return {
-        "reconstruction": (clip.restored - clip.frames).square().mean(2),
-        "high_band": (clip.restored_high - clip.high).abs().mean(2),
+        "reconstruction": (clip.reconstructed - clip.frames).square().mean(2),
+        "high_band": (clip.reconstructed_high - clip.high).abs().mean(2),
         "temporal": repeat_first(change_error),
     }
 
@@ -26,17 +26,17 @@ def flow_evidence(frames: Tensor, flow: Tensor) -> Tensor:
 
 
 def discriminator_evidence(
-    real: DiscriminatorOutput, restored: DiscriminatorOutput, shape: torch.Size
+    real: DiscriminatorOutput, reconstructed: DiscriminatorOutput, shape: torch.Size
 ) -> dict[str, Tensor]:
     """Distance of features and doubt about the real frame, each ``(B, T, H, W)``.
 
     Args:
         real: the discriminator's output for the B * T input frames.
-        restored: the same for the reconstructed ones.
+        reconstructed: the same for the reconstructed ones.
         shape: that of the clips, ``(B, T, 3, H, W)``.
     """
     coarse = {
-        "feature": (real.maps[-1] - restored.maps[-1]).square().mean(1),
+        "feature": (real.maps[-1] - reconstructed.maps[-1]).square().mean(1),
         "discriminator": F.softplus(-real.logits),
     }
     size = (shape[-2], shape[-1])

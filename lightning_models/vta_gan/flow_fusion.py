@@ -19,7 +19,7 @@ class OpticalFlowFeatureFusion(nn.Module):
     and time, channel attention per frame, two 3x3 convolutions to a map of three channels; then
     ``motion = map * (1 + w_mag * magnitude branch)`` and ``band + w_m * motion`` for either band.
 
-    The seed pads the flow in time and so draws a map for every frame; averaging the maps over time, as its
+    The seed pads the flow in time and so makes a map for every frame; averaging the maps over time, as its
     code did, would blur a passing anomaly over the whole clip. The map ends in tanh, so that it is signed
     and starts near zero: a sigmoid would begin by making every frame brighter.
 

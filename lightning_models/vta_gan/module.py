@@ -1,8 +1,8 @@
-"""VTA-GAN, trained and judged: ``lightning fit --config experiments/vta_gan.yaml``.
+"""VTA-GAN: ``lightning fit --config experiments/vta_gan.yaml``.
 
-A generator restores clips of normal video from their frequency bands, helped by optical flow and by attention over
-time; a discriminator tells real frames from restored and from falsified ones. All parts know normal video only:
-where they err, something else is going on. Lineage: GANomaly (arXiv 1805.06725), Skip-GANomaly (arXiv 1901.08954),
+A generator reconstructs clips of normal video from their frequency bands, helped by optical flow and by attention over
+time; a discriminator tells real frames from reconstructed and from falsified ones. All parts know normal video only:
+where they err, the video is not normal. Lineage: GANomaly (arXiv 1805.06725), Skip-GANomaly (arXiv 1901.08954),
 OCR-GAN (arXiv 2203.00259).
 """
 
@@ -30,7 +30,7 @@ from lightning_models.vta_gan.evidence import (
     direction_evidence,
     discriminator_evidence,
     flow_evidence,
-    restoration_evidence,
+    reconstruction_evidence,
     speed,
 )
 from lightning_models.vta_gan.flow_fusion import OpticalFlowFeatureFusion
@@ -44,7 +44,7 @@ from lightning_models.vta_gan.optical_flow import (
     warp,
 )
 from lightning_models.vta_gan.patch_scorer import PatchScorer
-from lightning_models.vta_gan.restorer import Restoration, Restorer, from_pixels, to_unit_range
+from lightning_models.vta_gan.restorer import Reconstruction, Restorer, from_pixels, to_unit_range
 from lightning_models.vta_gan.temporal_attention import PositionalEncoding, TemporalFeatureFusion
 
 THRESHOLD_QUANTILE = 0.99  # of the scores of held-out normal frames
@@ -58,11 +58,11 @@ class VTAGANWeights(LossWeights):
 
     Args:
         adversarial: fooling the discriminator.
-        reconstruction: distance of restored to real frames.
+        reconstruction: distance of reconstructed to real frames.
         feature: distance of the discriminator's features.
         consistency: error in the change from frame to frame.
         smoothness: error in the second difference over time.
-        flow_consistency: the restored clip's error along the flow.
+        flow_consistency: the reconstructed clip's error along the flow.
         photometric: the flow net's own error in explaining the next frame.
         flow_smoothness: the flow's unevenness away from edges.
     """
@@ -96,7 +96,7 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         positional_encoding: how tokens know their place in time.
         pseudo_fakes: whether the discriminator also learns from clips falsified by CutPaste and Cutout.
         adversarial: objective of the game; "off" trains the generator without discriminator.
-        reconstruction: distance of restored to real frames.
+        reconstruction: distance of reconstructed to real frames.
         weights: weights of the generator's losses.
         patch: edge in pixels of the patches that are scored.
         top_k: number of largest patches that stand for a frame.
@@ -180,23 +180,23 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         if isinstance(data, HasPictureSize):
             self.restorer.generator.check_size(*data.image_size)
 
-    def forward(self, frames: Tensor) -> Restoration:
-        """Restore clips ``(B, T, 3, H, W)`` of bytes 0..255."""
+    def forward(self, frames: Tensor) -> Reconstruction:
+        """Reconstruct clips ``(B, T, 3, H, W)`` of bytes 0..255."""
         return self.restorer(from_pixels(frames))
 
     # --- training: one loss per phase -------------------------------------------------------------------------
 
-    def prepare(self, batch: VideoBatch) -> tuple[Restoration, VideoBatch]:
-        """Restore a batch once for both phases."""
+    def prepare(self, batch: VideoBatch) -> tuple[Reconstruction, VideoBatch]:
+        """Reconstruct a batch once for both phases."""
         self._check_window(batch)
         return self(batch.frames), batch
 
-    def discriminator_loss(self, prepared: tuple[Restoration, VideoBatch]) -> dict[str, Tensor]:
-        """Real frames against restored and falsified ones."""
+    def discriminator_loss(self, prepared: tuple[Reconstruction, VideoBatch]) -> dict[str, Tensor]:
+        """Real frames against reconstructed and falsified ones."""
         if self.discriminator is None:
             raise RuntimeError("the discriminator is off: its phase has nothing to train")
         clip, batch = prepared
-        kinds = [clip.frames, clip.restored.detach()]
+        kinds = [clip.frames, clip.reconstructed.detach()]
         if self.pseudo_fakes:
             if batch.pseudo is None or batch.pseudo_mask is None:
                 raise InputError("model.pseudo_fakes is true, but the data has no falsified clips: set it to false")
@@ -215,28 +215,30 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         self.health = probability_health(torch.stack([*terms.values()]).sum(), logits[0], fakes, counted)
         return terms
 
-    def generator_loss(self, prepared: tuple[Restoration, VideoBatch]) -> dict[str, Tensor]:
-        """Fool the discriminator, restore the frames, their features and their change over time; explain motion."""
+    def generator_loss(self, prepared: tuple[Reconstruction, VideoBatch]) -> dict[str, Tensor]:
+        """Fool the discriminator, reconstruct the frames, their features and their change over time; explain motion."""
         clip, _ = prepared
         terms = {
-            "reconstruction": losses.reconstruction(self.reconstruction, clip.restored, clip.frames),
-            "consistency": video_losses.temporal_consistency(clip.restored, clip.frames),
-            "smoothness": video_losses.temporal_smoothness(clip.restored, clip.frames),
+            "reconstruction": losses.reconstruction(self.reconstruction, clip.reconstructed, clip.frames),
+            "consistency": video_losses.temporal_consistency(clip.reconstructed, clip.frames),
+            "smoothness": video_losses.temporal_smoothness(clip.reconstructed, clip.frames),
         }
         if self.discriminator is not None:
             if self.discriminator.norm == "batch":
-                said = _judge(self.discriminator, clip.frames, clip.restored)
-                (_, fooled), (real, restored) = said.logits.chunk(2), said.features.chunk(2)
+                output = _judge(self.discriminator, clip.frames, clip.reconstructed)
+                (_, fooled), (real, reconstructed) = output.logits.chunk(2), output.features.chunk(2)
             else:  # frames do not know of each other: no gradient is needed through the real ones
-                fooled, restored, _ = _judge(self.discriminator, clip.restored)
+                fooled, reconstructed, _ = _judge(self.discriminator, clip.reconstructed)
                 with torch.no_grad():
                     real = _judge(self.discriminator, clip.frames).features
             terms["adversarial"] = losses.generator_objective(self.objective, fooled)
-            terms["feature"] = losses.feature_matching(restored, real)
+            terms["feature"] = losses.feature_matching(reconstructed, real)
         if "flow_consistency" in self.weights:
             flow = clip.flows[0].detach()
-            following = warp(clip.restored[:, 1:], flow)
-            terms["flow_consistency"] = video_losses.flow_consistency(clip.restored[:, :-1], following, inside(flow))
+            following = warp(clip.reconstructed[:, 1:], flow)
+            terms["flow_consistency"] = video_losses.flow_consistency(
+                clip.reconstructed[:, :-1], following, inside(flow)
+            )
         if "photometric" in self.weights:
             terms["photometric"] = torch.stack([photometric_loss(clip.frames, flow) for flow in clip.flows]).mean()
             terms["flow_smoothness"] = torch.stack([smoothness_loss(clip.frames, flow) for flow in clip.flows]).mean()
@@ -244,19 +246,19 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
 
     # --- evaluation: evidence, calibration, scores --------------------------------------------------------------
 
-    def evidence_patches(self, batch: VideoBatch) -> tuple[Tensor, Restoration]:
-        """All kinds of evidence over patches, ``(B, T, K, h, w)``, in the order of the scorer, and the restoration."""
+    def evidence_patches(self, batch: VideoBatch) -> tuple[Tensor, Reconstruction]:
+        """All evidence over patches, ``(B, T, K, h, w)`` in the order of the scorer, and the reconstruction."""
         self._check_window(batch)
         clip = self(batch.frames)
-        maps = restoration_evidence(clip)
+        maps = reconstruction_evidence(clip)
         if clip.flows:
             maps["flow"] = speed(clip.flows[0])
         if "flow_error" in self.scorer.names:
             maps["flow_error"] = flow_evidence(clip.frames, clip.flows[0])
             maps |= direction_evidence(clip.flows[0])
         if self.discriminator is not None:
-            real, restored = (_judge(self.discriminator, kind) for kind in (clip.frames, clip.restored))
-            maps |= discriminator_evidence(real, restored, clip.frames.shape)
+            real, reconstructed = (_judge(self.discriminator, kind) for kind in (clip.frames, clip.reconstructed))
+            maps |= discriminator_evidence(real, reconstructed, clip.frames.shape)
         classical = self.restorer.flow is not None and self.restorer.flow.backend == "farneback"
         maps["baseline"] = maps["flow"] if classical else speed(self.baseline_flow(clip.frames))
         ordered = torch.stack([maps[name].float() for name in self.scorer.names], dim=2)
@@ -303,14 +305,14 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
 
     @torch.no_grad()
     def visuals(self, batch: VideoBatch) -> dict[str, Tensor]:
-        """Clips ``(B, T, C, H, W)`` in [0, 1] worth a look: input, reconstruction, error, heat."""
+        """Clips ``(B, T, C, H, W)`` in [0, 1] to look at: input, reconstruction, error, heat."""
         patches, clip = self.evidence_patches(batch)
         heat = self.scorer(patches).heat
         size = clip.frames.shape[-2:]
         return {
             "input": to_unit_range(clip.frames),
-            "reconstruction": to_unit_range(clip.restored),
-            "error": (clip.restored - clip.frames).abs().mean(2, keepdim=True).clamp(0, 1),
+            "reconstruction": to_unit_range(clip.reconstructed),
+            "error": (clip.reconstructed - clip.frames).abs().mean(2, keepdim=True).clamp(0, 1),
             # at 1 a patch is as strong as the strongest of a high normal window; a picture shows up to twice that
             "heat": (F.interpolate(heat, size, mode="bilinear")[:, :, None] / 2).clamp(0, 1),
         }

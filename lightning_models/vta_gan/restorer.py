@@ -18,22 +18,22 @@ FLOW_STRIDE = 4
 TEMPORAL_STRENGTH = 0.1  # the seed's constant: both bands + 0.1 * temporal features
 
 
-class Restoration(NamedTuple):
+class Reconstruction(NamedTuple):
     """Result of one forward pass on clips ``(B, T, 3, H, W)`` in [-1, 1].
 
     Attributes:
         frames: the input.
         high: high band of the input, same shape; the input halved where the frequency split is off.
-        restored_high: high band as reconstructed, same shape.
-        restored: the reconstructed clips, both bands added, same shape.
+        reconstructed_high: high band as reconstructed, same shape.
+        reconstructed: the reconstructed clips, both bands added, same shape.
         flows: ``(B, T-1, 2, H, W)`` each, pixels a frame from each frame to the next, finest scale first; scales
             beyond the first only in training, empty without a flow backend.
     """
 
     frames: Tensor
     high: Tensor
-    restored_high: Tensor
-    restored: Tensor
+    reconstructed_high: Tensor
+    reconstructed: Tensor
     flows: list[Tensor]
 
 
@@ -63,7 +63,7 @@ class Restorer(nn.Module):
         self.flow_fusion = flow_fusion
         self.temporal_attention = temporal_attention
 
-    def forward(self, frames: Tensor) -> Restoration:
+    def forward(self, frames: Tensor) -> Reconstruction:
         """Reconstruct clips ``(B, T, 3, H, W)`` in [-1, 1]; H and W are multiples of the generator's stride."""
         lap, res = split(frames) if self.frequency_split else (frames / 2, frames / 2)  # (B, T, 3, H, W) each
         high = lap
@@ -75,9 +75,11 @@ class Restorer(nn.Module):
         if self.temporal_attention is not None:
             temporal = TEMPORAL_STRENGTH * self.temporal_attention(lap + res)[:, None]  # (B, 1, 3, H, W)
             lap, res = lap + temporal, res + temporal
-        restored = self.generator(lap.flatten(0, 1), res.flatten(0, 1))  # (B T, 3, H, W) each
-        restored_lap, restored_res = (band.unflatten(0, frames.shape[:2]) for band in restored)  # (B, T, 3, H, W) each
-        return Restoration(frames, high, restored_lap, restored_lap + restored_res, flows)
+        reconstructed = self.generator(lap.flatten(0, 1), res.flatten(0, 1))  # (B T, 3, H, W) each
+        reconstructed_lap, reconstructed_res = (
+            band.unflatten(0, frames.shape[:2]) for band in reconstructed
+        )  # (B, T, 3, H, W) each
+        return Reconstruction(frames, high, reconstructed_lap, reconstructed_lap + reconstructed_res, flows)
 
 
 def shrink_flow(flow: Tensor) -> Tensor:

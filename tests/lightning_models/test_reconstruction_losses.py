@@ -31,24 +31,24 @@ def test_bce_is_finite_and_steers_where_a_sigmoid_is_saturated():
 
 
 def test_mse_is_twice_the_negative_log_likelihood_of_a_normal_up_to_a_constant():
-    restored, target = pictures(0), pictures(1)
-    likelihood = [Normal(mean, 1).log_prob(target).sum((1, 2, 3)).mean() for mean in (restored, target)]
-    torch.testing.assert_close(mse(restored, target), 2 * (likelihood[1] - likelihood[0]))
+    reconstructed, target = pictures(0), pictures(1)
+    likelihood = [Normal(mean, 1).log_prob(target).sum((1, 2, 3)).mean() for mean in (reconstructed, target)]
+    torch.testing.assert_close(mse(reconstructed, target), 2 * (likelihood[1] - likelihood[0]))
 
 
 def test_l1_is_the_negative_log_likelihood_of_a_laplace_up_to_a_constant():
-    restored, target = pictures(0), pictures(1)
-    likelihood = [Laplace(mean, 1).log_prob(target).sum((1, 2, 3)).mean() for mean in (restored, target)]
-    torch.testing.assert_close(l1(restored, target), likelihood[1] - likelihood[0])
+    reconstructed, target = pictures(0), pictures(1)
+    likelihood = [Laplace(mean, 1).log_prob(target).sum((1, 2, 3)).mean() for mean in (reconstructed, target)]
+    torch.testing.assert_close(l1(reconstructed, target), likelihood[1] - likelihood[0])
 
 
 @pytest.mark.parametrize("log", [False, True])
 def test_spectral_against_scipy(log):
-    restored, target = pictures(0), pictures(1)
-    one, two = (np.abs(scipy.fft.fft2(p.numpy(), norm="ortho")) for p in (restored, target))
+    reconstructed, target = pictures(0), pictures(1)
+    one, two = (np.abs(scipy.fft.fft2(p.numpy(), norm="ortho")) for p in (reconstructed, target))
     if log:
         one, two = np.log1p(one), np.log1p(two)
-    assert spectral(restored, target, log).item() == pytest.approx(((one - two) ** 2).sum() / 3)
+    assert spectral(reconstructed, target, log).item() == pytest.approx(((one - two) ** 2).sum() / 3)
 
 
 def test_spectral_ignores_where_the_weave_lies_and_never_exceeds_mse():
@@ -75,17 +75,17 @@ def test_a_picture_is_at_no_distance_from_itself(distance):
 
 @pytest.mark.parametrize("distance", ALL)
 def test_sum_over_pixels_and_mean_over_the_batch(distance):
-    restored, target = pictures(0), pictures(1)
-    each = torch.stack([distance(restored[i : i + 1], target[i : i + 1]) for i in range(3)])
-    torch.testing.assert_close(distance(restored, target), each.mean())
-    by_channel = torch.stack([distance(restored[:, c : c + 1], target[:, c : c + 1]) for c in range(2)])
-    torch.testing.assert_close(distance(restored, target), by_channel.sum())
+    reconstructed, target = pictures(0), pictures(1)
+    each = torch.stack([distance(reconstructed[i : i + 1], target[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(distance(reconstructed, target), each.mean())
+    by_channel = torch.stack([distance(reconstructed[:, c : c + 1], target[:, c : c + 1]) for c in range(2)])
+    torch.testing.assert_close(distance(reconstructed, target), by_channel.sum())
 
 
 @pytest.mark.parametrize("distance", ALL)
 def test_half_precision_is_summed_in_float32(distance):
-    restored = torch.full((1, 1, 512, 512), 0.75, dtype=torch.float16)
-    loss = distance(restored, torch.zeros_like(restored))
+    reconstructed = torch.full((1, 1, 512, 512), 0.75, dtype=torch.float16)
+    loss = distance(reconstructed, torch.zeros_like(reconstructed))
     assert loss.dtype == torch.float32
     assert torch.isfinite(loss)
     assert loss > 65504
@@ -93,13 +93,13 @@ def test_half_precision_is_summed_in_float32(distance):
 
 @pytest.mark.parametrize("distance", ALL)
 def test_autocast_changes_nothing(distance):
-    restored, target = 0.5 + 0.01 * pictures(0).float(), 0.5 + 0.01 * pictures(1).float()
+    reconstructed, target = 0.5 + 0.01 * pictures(0).float(), 0.5 + 0.01 * pictures(1).float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = distance(restored, target)
-    torch.testing.assert_close(found, distance(restored, target))
+        found = distance(reconstructed, target)
+    torch.testing.assert_close(found, distance(reconstructed, target))
 
 
 @pytest.mark.parametrize("distance", ALL)
 def test_gradients_by_finite_differences(distance):
-    restored, target = pictures(0, (1, 1, 8, 7)).requires_grad_(), pictures(1, (1, 1, 8, 7))
-    assert torch.autograd.gradcheck(lambda picture: distance(picture, target), restored)
+    reconstructed, target = pictures(0, (1, 1, 8, 7)).requires_grad_(), pictures(1, (1, 1, 8, 7))
+    assert torch.autograd.gradcheck(lambda picture: distance(picture, target), reconstructed)

@@ -131,10 +131,10 @@ def test_blank_cells_are_of_one_colour(size):
 
 def test_features_differ_where_the_pictures_do():
     real = [torch.rand(1, 4, 32, 32), torch.rand(1, 8, 8, 8)]
-    restored = [maps.clone() for maps in real]
-    restored[0][..., 20:24, 4:8] += 1
-    restored[1][..., 5, 1] += 1
-    distance = feature_evidence(real, restored, (16, 16))
+    reconstructed = [maps.clone() for maps in real]
+    reconstructed[0][..., 20:24, 4:8] += 1
+    reconstructed[1][..., 5, 1] += 1
+    distance = feature_evidence(real, reconstructed, (16, 16))
     assert distance.shape == (2, 16, 16)
     for stage in distance:
         row, column = divmod(int(stage.argmax()), 16)

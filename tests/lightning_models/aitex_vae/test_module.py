@@ -84,12 +84,12 @@ def tile_batch(count=4, edge=32, channels=1):
 def test_the_default_loss_is_the_negative_evidence_lower_bound():
     system = model()
     torch.manual_seed(1)
-    target, restoration = system.prepare(tile_batch())
-    terms = system.vae_loss((target, restoration))
+    target, reconstruction = system.prepare(tile_batch())
+    terms = system.vae_loss((target, reconstruction))
     assert set(terms) == {"bce", "kl"} == set(filter(system.has_weight, system.weights))
-    expected = F.binary_cross_entropy(restoration.restored, target, reduction="sum") / 4
+    expected = F.binary_cross_entropy(reconstruction.reconstructed, target, reduction="sum") / 4
     torch.testing.assert_close(terms["bce"], expected)
-    torch.testing.assert_close(terms["kl"], kl_divergence(restoration.posterior).mean())
+    torch.testing.assert_close(terms["kl"], kl_divergence(reconstruction.posterior).mean())
 
 
 def test_losses_are_mixed_by_their_weights():

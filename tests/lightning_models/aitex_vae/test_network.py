@@ -53,23 +53,23 @@ def test_v1_is_the_published_stack_of_layers():
     for enlarge, after in ((layers[16], 32), (layers[18], 1)):
         assert (enlarge.out_channels, enlarge.kernel_size, enlarge.stride) == (after, (4, 4), (4, 4))
     picture = tiles(1, 1, 256)
-    torch.testing.assert_close(v1(picture).restored, layers(picture))
+    torch.testing.assert_close(v1(picture).reconstructed, layers(picture))
 
 
 @pytest.mark.parametrize("decoder", ["shallow", "symmetric"])
 @pytest.mark.parametrize("posterior", ["diagonal", "full", "low_rank"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_tile_comes_back_in_its_shape(decoder, posterior, channels):
-    restoration = network(decoder=decoder, posterior=posterior, channels=channels)(tiles(channels=channels))
-    assert restoration.raw.shape == restoration.restored.shape == (3, channels, 32, 32)
-    assert restoration.posterior.event_shape == (6,)
+    reconstruction = network(decoder=decoder, posterior=posterior, channels=channels)(tiles(channels=channels))
+    assert reconstruction.raw.shape == reconstruction.reconstructed.shape == (3, channels, 32, 32)
+    assert reconstruction.posterior.event_shape == (6,)
 
 
 @pytest.mark.parametrize(("output", "function"), [("sigmoid", torch.sigmoid), ("tanh", torch.tanh), ("linear", None)])
 def test_the_output_is_activated(output, function):
-    restoration = network(output=output).eval()(tiles())
-    expected = restoration.raw if function is None else function(restoration.raw)
-    assert torch.equal(restoration.restored, expected)
+    reconstruction = network(output=output).eval()(tiles())
+    expected = reconstruction.raw if function is None else function(reconstruction.raw)
+    assert torch.equal(reconstruction.reconstructed, expected)
 
 
 def test_evaluation_draws_from_the_mean_and_training_from_the_posterior():
@@ -84,15 +84,15 @@ def test_evaluation_draws_from_the_mean_and_training_from_the_posterior():
 def test_tiles_do_not_know_of_their_company():
     net = network().eval()
     together, alone = net(tiles()), net(tiles()[:1])
-    torch.testing.assert_close(together.restored[:1], alone.restored)
+    torch.testing.assert_close(together.reconstructed[:1], alone.reconstructed)
     torch.testing.assert_close(kl_divergence(together.posterior)[:1], kl_divergence(alone.posterior))
 
 
 @pytest.mark.parametrize("decoder", ["shallow", "symmetric"])
 def test_every_parameter_is_trained(decoder):
     net = network(decoder=decoder, posterior="full", dropout=0.0)
-    restoration = net(tiles())
-    (restoration.restored.square().sum() + kl_divergence(restoration.posterior).sum()).backward()
+    reconstruction = net(tiles())
+    (reconstruction.reconstructed.square().sum() + kl_divergence(reconstruction.posterior).sum()).backward()
     assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in net.parameters())
 
 

@@ -39,10 +39,10 @@ def test_chunks_change_nothing(chunk):
     features = torch.randn(11, 32, dtype=torch.float64)
     inputs = [features.clone().requires_grad_() for _ in range(2)]
     target = torch.rand(11, 3, 64, 64, dtype=torch.float64)
-    drawn = [network(entry) for network, entry in zip((ours, reference), inputs, strict=True)]
-    for frames in drawn:
+    generated = [network(entry) for network, entry in zip((ours, reference), inputs, strict=True)]
+    for frames in generated:
         F.mse_loss(frames, target).backward()
-    torch.testing.assert_close(drawn[0], drawn[1])
+    torch.testing.assert_close(generated[0], generated[1])
     torch.testing.assert_close(inputs[0].grad, inputs[1].grad)
     for (name, weight), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(weight.grad, other.grad, msg=lambda text, name=name: f"{name}: {text}")
@@ -123,9 +123,9 @@ def test_chunks_save_memory():
 
 @pytest.mark.parametrize("size", [16, 32, 256])
 def test_any_power_of_two(size):
-    drawn = FrameDecoder(32, size).eval()(torch.randn(2, 32))
-    assert drawn.shape == (2, 3, size, size)
-    assert 0 <= drawn.min() <= drawn.max() <= 1
+    generated = FrameDecoder(32, size).eval()(torch.randn(2, 32))
+    assert generated.shape == (2, 3, size, size)
+    assert 0 <= generated.min() <= generated.max() <= 1
 
 
 @pytest.mark.parametrize("size", [0, 8, 24, 100, 130])

@@ -13,7 +13,7 @@ from datamodules.batches import AudioVideoBatch
 from datamodules.errors import InputError
 from lightning_models.audio_to_video import AudioToVideo, AudioToVideoNet, AudioToVideoNetLegacy, video_losses
 from lightning_models.audio_to_video.encoders import ConvolutionalEncoder, PretrainedEncoder
-from lightning_models.audio_to_video.module import Drawn
+from lightning_models.audio_to_video.module import Generated
 from lightning_models.training.learning_rate import WarmUpCosine
 
 SIZES = {"fps": 10.0, "sample_rate": 4000, "image_size": 16}
@@ -78,12 +78,14 @@ def test_a_loss_without_weight_is_not_computed(name):
 def test_each_term_is_its_formula_on_what_was_drawn():
     system, clips = model(**ALL, network={"dropout": 0.0}), batch()
     prepared = system.prepare(clips)
-    terms, drawn, real = system.generator_loss(prepared), prepared[0].frames, clips.frames / 255
-    torch.testing.assert_close(terms["l1"], (drawn - real).abs().mean())
-    torch.testing.assert_close(terms["l2"], (drawn - real).square().mean())
-    torch.testing.assert_close(terms["change"], (drawn.diff(dim=1) - real.diff(dim=1)).abs().mean())
-    torch.testing.assert_close(terms["structure"], video_losses.structure_distance(drawn, real).mean())
-    own, other = ((side - real[:, ::4]).abs().mean((1, 2, 3, 4)) for side in (drawn[:, ::4], prepared[0].mismatched))
+    terms, generated, real = system.generator_loss(prepared), prepared[0].frames, clips.frames / 255
+    torch.testing.assert_close(terms["l1"], (generated - real).abs().mean())
+    torch.testing.assert_close(terms["l2"], (generated - real).square().mean())
+    torch.testing.assert_close(terms["change"], (generated.diff(dim=1) - real.diff(dim=1)).abs().mean())
+    torch.testing.assert_close(terms["structure"], video_losses.structure_distance(generated, real).mean())
+    own, other = (
+        (side - real[:, ::4]).abs().mean((1, 2, 3, 4)) for side in (generated[:, ::4], prepared[0].mismatched)
+    )
     torch.testing.assert_close(terms["mismatch"], (0.05 + own - other).relu().mean())
 
 
@@ -103,8 +105,8 @@ def test_padding_is_not_learned():
 def test_the_hinge_does_not_cancel_the_loss_of_a_net_that_ignores_the_sound():
     system, clips = model(**ALL, mismatch_margin=0.5), batch()
     picture = torch.rand(1, 1, *clips.frames.shape[2:], requires_grad=True)
-    drawn = picture.expand(*clips.frames.shape[:2], -1, -1, -1)
-    terms = system.generator_loss((Drawn(drawn, drawn[:, ::4]), clips))
+    generated = picture.expand(*clips.frames.shape[:2], -1, -1, -1)
+    terms = system.generator_loss((Generated(generated, generated[:, ::4]), clips))
     (alone,) = torch.autograd.grad(terms["l1"], picture, retain_graph=True)
     (both,) = torch.autograd.grad(terms["l1"] + terms["mismatch"], picture)
     torch.testing.assert_close(both, alone)
@@ -113,16 +115,16 @@ def test_the_hinge_does_not_cancel_the_loss_of_a_net_that_ignores_the_sound():
 def test_a_clip_that_is_all_padding_has_no_mismatch():
     system, clips = model(**ALL, mismatch_margin=0.5), replace(batch(), frames=torch.zeros_like(batch().frames))
     clips.valid[1] = False
-    drawn = Drawn(torch.zeros(clips.frames.shape), torch.ones(clips.frames[:, ::4].shape))
-    assert system.generator_loss((drawn, clips))["mismatch"] == 0
+    generated = Generated(torch.zeros(clips.frames.shape), torch.ones(clips.frames[:, ::4].shape))
+    assert system.generator_loss((generated, clips))["mismatch"] == 0
 
 
 def test_mismatched_frames_are_drawn_to_the_other_sound():
     """In evaluation, where frames do not know of the batch, they are those of a call of its own."""
     system, clips = model(**ALL).eval(), batch()
-    drawn, _ = system.prepare(clips)
-    torch.testing.assert_close(drawn.frames, system(clips.audio))
-    torch.testing.assert_close(drawn.mismatched, system(clips.other)[:, ::4])
+    generated, _ = system.prepare(clips)
+    torch.testing.assert_close(generated.frames, system(clips.audio))
+    torch.testing.assert_close(generated.mismatched, system(clips.other)[:, ::4])
 
 
 def test_every_parameter_is_trained():
@@ -147,10 +149,10 @@ def test_steps_of_evaluation(net):
         shown = system.test_step(clips, 0)
         for name, sound in (("frames", clips.audio), ("shuffled", clips.other), ("silent", 0 * clips.audio)):
             assert torch.equal(getattr(shown, name), system(sound)), name
-        drawn = system.predict_step(clips, 0)
-        assert torch.equal(drawn.frames, shown.frames)
-    assert drawn.shuffled is None
-    assert drawn.silent is None
+        generated = system.predict_step(clips, 0)
+        assert torch.equal(generated.frames, shown.frames)
+    assert generated.shuffled is None
+    assert generated.silent is None
     assert system.attention(clips).shape == (2, 0 if net is AudioToVideoNetLegacy else 1, 10, 10)
     assert AudioToVideo.validation_step is AudioToVideo.test_step
 

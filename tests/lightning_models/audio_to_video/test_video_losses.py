@@ -13,21 +13,21 @@ from lightning_models.vta_gan.video_losses import temporal_consistency
 @pytest.fixture
 def clips():
     random = torch.Generator().manual_seed(0)
-    drawn, real = torch.rand(2, 2, 5, 3, 24, 24, generator=random)
-    return drawn.requires_grad_(), real
+    generated, real = torch.rand(2, 2, 5, 3, 24, 24, generator=random)
+    return generated.requires_grad_(), real
 
 
 def test_distances(clips):
-    drawn, real = (clip.detach().numpy() for clip in clips)
-    for kind, error in (("l1", np.abs(drawn - real)), ("l2", (drawn - real) ** 2)):
+    generated, real = (clip.detach().numpy() for clip in clips)
+    for kind, error in (("l1", np.abs(generated - real)), ("l2", (generated - real) ** 2)):
         np.testing.assert_allclose(
             video_losses.distance(kind, *clips).detach(), error.mean((2, 3, 4)), rtol=1e-5, err_msg=kind
         )
 
 
 def test_change_distance(clips):
-    drawn, real = (clip.detach().numpy() for clip in clips)
-    expected = np.abs((drawn[:, 1:] - drawn[:, :-1]) - (real[:, 1:] - real[:, :-1])).mean((2, 3, 4))
+    generated, real = (clip.detach().numpy() for clip in clips)
+    expected = np.abs((generated[:, 1:] - generated[:, :-1]) - (real[:, 1:] - real[:, :-1])).mean((2, 3, 4))
     values = video_losses.change_distance(*clips)
     np.testing.assert_allclose(values.detach(), expected, rtol=1e-5)
     torch.testing.assert_close(values.mean(), temporal_consistency(*clips))
@@ -37,10 +37,10 @@ def test_change_distance(clips):
 def test_structure_distance(chunk, monkeypatch):
     """Against OpenCV's windows, which mirror the border too, on pictures that are not square."""
     monkeypatch.setattr(video_losses, "SSIM_FRAMES", chunk)
-    drawn, real = torch.rand(2, 2, 4, 3, 24, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    values = video_losses.structure_distance(drawn, real)
+    generated, real = torch.rand(2, 2, 4, 3, 24, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    values = video_losses.structure_distance(generated, real)
     for clip, frame in ((0, 0), (1, 3)):
-        one, two = (side[clip, frame].permute(1, 2, 0).numpy() for side in (drawn, real))
+        one, two = (side[clip, frame].permute(1, 2, 0).numpy() for side in (generated, real))
 
         def blur(picture):
             return cv2.GaussianBlur(picture, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT_101)
@@ -54,8 +54,8 @@ def test_structure_distance(chunk, monkeypatch):
 
 
 def test_structure_distance_is_that_of_torchmetrics(clips):
-    drawn, real = (clip.flatten(0, 1) for clip in clips)
-    expected = 1 - structural_similarity_index_measure(drawn, real, data_range=1.0, reduction="none")
+    generated, real = (clip.flatten(0, 1) for clip in clips)
+    expected = 1 - structural_similarity_index_measure(generated, real, data_range=1.0, reduction="none")
     (gradient,) = torch.autograd.grad(expected.sum(), clips[0])
     values = video_losses.structure_distance(*clips)
     torch.testing.assert_close(values.flatten(), expected)
@@ -65,14 +65,16 @@ def test_structure_distance_is_that_of_torchmetrics(clips):
 
 
 def test_padding_does_not_count(clips):
-    drawn, real = clips
+    generated, real = clips
     valid = torch.tensor([[True] * 5, [True, True, False, False, False]])
-    before = video_losses.over_valid(video_losses.distance("l1", drawn, real), valid)
+    before = video_losses.over_valid(video_losses.distance("l1", generated, real), valid)
     changed = real.clone()
     changed[1, 2:] = float("nan")
-    after = video_losses.over_valid(video_losses.distance("l1", drawn, changed), valid)
+    after = video_losses.over_valid(video_losses.distance("l1", generated, changed), valid)
     assert before == after
-    expected = torch.cat([(drawn[0] - real[0]).abs().flatten(), (drawn[1, :2] - real[1, :2]).abs().flatten()]).mean()
+    expected = torch.cat(
+        [(generated[0] - real[0]).abs().flatten(), (generated[1, :2] - real[1, :2]).abs().flatten()]
+    ).mean()
     torch.testing.assert_close(before, expected)
 
 
@@ -91,6 +93,6 @@ def test_the_hinge_is_closed_form_and_pulls_both_apart():
 
 
 def test_half_precision_is_summed_in_single():
-    drawn, real = torch.zeros(1, 2, 3, 64, 64, dtype=torch.bfloat16), torch.full((1, 2, 3, 64, 64), 0.1)
-    assert video_losses.distance("l1", drawn, real).dtype == torch.float32
-    torch.testing.assert_close(video_losses.distance("l1", drawn, real), torch.full((1, 2), 0.1))
+    generated, real = torch.zeros(1, 2, 3, 64, 64, dtype=torch.bfloat16), torch.full((1, 2, 3, 64, 64), 0.1)
+    assert video_losses.distance("l1", generated, real).dtype == torch.float32
+    torch.testing.assert_close(video_losses.distance("l1", generated, real), torch.full((1, 2), 0.1))

@@ -65,36 +65,38 @@ def fit(system, batches, *callbacks, **options):
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_the_critics_objective_is_that_of_the_paper(prepared, share):
     """E f(fake) - E f(real) + 10 E (|grad f| - 1)^2 on uniform places between pairs (Gulrajani et al. 2017)."""
-    system, drawn = prepared(reconstruction_share=share)
+    system, generated = prepared(reconstruction_share=share)
     torch.manual_seed(2)
-    terms = system.discriminator_loss(drawn)
+    terms = system.discriminator_loss(generated)
     total = sum(system.weights[name] * term for name, term in terms.items())
 
     torch.manual_seed(2)
-    takes_restored = torch.rand(4, 1, 1, 1) < share
-    restored, sampled = drawn.restored.detach(), drawn.sampled.detach()
-    fake = torch.stack([restored[(n + 3) % 4] if takes_restored[n] else sampled[n] for n in range(4)])
+    takes_reconstructed = torch.rand(4, 1, 1, 1) < share
+    reconstructed, sampled = generated.reconstructed.detach(), generated.sampled.detach()
+    fake = torch.stack([reconstructed[(n + 3) % 4] if takes_reconstructed[n] else sampled[n] for n in range(4)])
     place = torch.rand(4, 1, 1, 1)
     norms = []
-    for between in ((1 - place) * drawn.images + place * fake).split(1):
+    for between in ((1 - place) * generated.images + place * fake).split(1):
         between.requires_grad_()
         norms.append(torch.autograd.grad(system.critic(between), between)[0].norm())
     norms = torch.stack(norms)
-    real, of_restored, of_sampled = (system.critic(kind).mean() for kind in (drawn.images, restored, sampled))
-    of_fakes = share * of_restored + (1 - share) * of_sampled
+    real, of_reconstructed, of_sampled = (
+        system.critic(kind).mean() for kind in (generated.images, reconstructed, sampled)
+    )
+    of_fakes = share * of_reconstructed + (1 - share) * of_sampled
     assert total.item() == pytest.approx((of_fakes - real + 10 * (norms - 1).square().mean()).item(), rel=1e-4)
     assert terms["w1"].item() == pytest.approx((real - of_fakes).item(), abs=1e-6)
     assert terms["gradient_norm"].item() == pytest.approx(norms.mean().item(), rel=1e-4)
 
 
 def test_the_generators_objective(prepared):
-    system, drawn = prepared(reconstruction_share=0.25)
-    terms = system.generator_loss(drawn)
-    scores = [system.critic(kind).mean().item() for kind in (drawn.restored, drawn.sampled)]
+    system, generated = prepared(reconstruction_share=0.25)
+    terms = system.generator_loss(generated)
+    scores = [system.critic(kind).mean().item() for kind in (generated.reconstructed, generated.sampled)]
     assert terms["adversarial"].item() == pytest.approx(-0.25 * scores[0] - 0.75 * scores[1], rel=1e-4)
-    difference = (drawn.restored - drawn.images).detach().abs().sum((1, 2, 3)).mean()
+    difference = (generated.reconstructed - generated.images).detach().abs().sum((1, 2, 3)).mean()
     assert terms["reconstruction"].item() == pytest.approx(difference.item(), rel=1e-5)
-    mean, variance = drawn.posterior.mean.detach().numpy(), drawn.posterior.variance.detach().numpy()
+    mean, variance = generated.posterior.mean.detach().numpy(), generated.posterior.variance.detach().numpy()
     assert terms["kl"].item() == pytest.approx(
         (0.5 * (variance + mean**2 - 1 - np.log(variance))).sum(1).mean(), rel=1e-5
     )
@@ -102,23 +104,23 @@ def test_the_generators_objective(prepared):
 
 def test_free_bits_cost_nothing(prepared):
     """A dimension whose divergence is below them, on average over the batch, counts as much and is left alone."""
-    _, drawn = prepared()
-    mean, variance = drawn.posterior.mean.detach().numpy(), drawn.posterior.variance.detach().numpy()
+    _, generated = prepared()
+    mean, variance = generated.posterior.mean.detach().numpy(), generated.posterior.variance.detach().numpy()
     divergence = (0.5 * (variance + mean**2 - 1 - np.log(variance))).mean(0)
     free = float(np.sort(divergence)[2:4].mean())  # between the third dimension and the fourth
-    system, drawn = prepared(free_bits=free)
-    assert system.generator_loss(drawn)["kl"].item() == pytest.approx(np.maximum(divergence, free).sum(), rel=1e-5)
+    system, generated = prepared(free_bits=free)
+    assert system.generator_loss(generated)["kl"].item() == pytest.approx(np.maximum(divergence, free).sum(), rel=1e-5)
 
 
 def test_each_phase_reaches_its_own_parameters(prepared):
-    system, drawn = prepared()
-    terms = system.discriminator_loss(drawn)
+    system, generated = prepared()
+    terms = system.discriminator_loss(generated)
     (terms["penalty"] - terms["w1"]).backward()
     generator = [*system.vae.parameters(), *system.param_tanh.parameters()]
     assert all(weight.grad is None for weight in generator)
     # a constant added to all scores changes neither distance nor slope
     assert all(weight.grad is not None for weight in list(system.critic.parameters())[:-1])
-    sum(system.generator_loss(drawn).values()).backward()
+    sum(system.generator_loss(generated).values()).backward()
     assert all(weight.grad is not None for weight in generator)
 
 
@@ -156,16 +158,18 @@ def test_a_critic_step_is_that_of_a_plain_loop():
         mean, log_variance = reference.vae.posterior.mean(features), reference.vae.posterior.log_variance(features)
         prior = torch.randn(4, 5)
         latent = torch.cat([mean + (0.5 * log_variance).exp() * torch.randn(4, 5), prior])
-        drawn = reference.vae.decode(latent)
-        frames = (drawn[:, None] + 0.02 * torch.arange(3).view(3, 1, 1, 1) * torch.randn(3, 3, SIZE, SIZE)).clamp(-1, 1)
-        restored, sampled = torch.tanh(reference.param_tanh.alpha(frames) * drawn).chunk(2)
-    takes_restored = torch.rand(4, 1, 1, 1) < 0.5
-    fake = torch.where(takes_restored, restored[[3, 0, 1, 2]], sampled)
+        generated = reference.vae.decode(latent)
+        frames = (generated[:, None] + 0.02 * torch.arange(3).view(3, 1, 1, 1) * torch.randn(3, 3, SIZE, SIZE)).clamp(
+            -1, 1
+        )
+        reconstructed, sampled = torch.tanh(reference.param_tanh.alpha(frames) * generated).chunk(2)
+    takes_reconstructed = torch.rand(4, 1, 1, 1) < 0.5
+    fake = torch.where(takes_reconstructed, reconstructed[[3, 0, 1, 2]], sampled)
     place = torch.rand(4, 1, 1, 1)
     between = (images + place * (fake - images)).requires_grad_()
     critic = reference.critic
     (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    fakes = (critic(restored).mean() + critic(sampled).mean()) / 2
+    fakes = (critic(reconstructed).mean() + critic(sampled).mean()) / 2
     loss = fakes - critic(images).mean() + 10 * (slope.flatten(1).norm(dim=1) - 1).square().mean()
     loss.backward()
     for own, weight in zip(list(system.critic.parameters())[:-1], reference.critic.parameters(), strict=False):
@@ -184,8 +188,8 @@ def test_the_penalty_is_float32_under_mixed_precision(monkeypatch):
 
 
 def test_the_descriptions_objective_trains_by_the_critic_alone(prepared):
-    system, drawn = prepared(weights={"reconstruction": 0.0, "kl": 0.0})
-    terms = system.generator_loss(drawn)
+    system, generated = prepared(weights={"reconstruction": 0.0, "kl": 0.0})
+    terms = system.generator_loss(generated)
     assert {name for name in terms if system.weights[name]} == {"adversarial"}
     fit(model(weights={"reconstruction": 0.0, "kl": 0.0}), [batch()] * 5)
 
@@ -197,18 +201,20 @@ def test_beta_follows_its_schedule(monkeypatch):
         monkeypatch.setattr(CNNParamTanh, "epochs_seen", epochs)
         system.follow_schedules()
         assert system.weights["kl"] == pytest.approx(beta)
-        assert not system.prepare(batch()).restored.requires_grad
+        assert not system.prepare(batch()).reconstructed.requires_grad
 
 
 def test_health_ranks_pairs(prepared):
-    system, drawn = prepared()
-    system.discriminator_loss(drawn)
+    system, generated = prepared()
+    system.discriminator_loss(generated)
     with torch.no_grad():
-        real, restored, sampled = (system.critic(kind) for kind in (drawn.images, drawn.restored, drawn.sampled))
-    fakes = [*restored.tolist(), *sampled.tolist()]
+        real, reconstructed, sampled = (
+            system.critic(kind) for kind in (generated.images, generated.reconstructed, generated.sampled)
+        )
+    fakes = [*reconstructed.tolist(), *sampled.tolist()]
     ordered = np.mean([own > fake for own in real.tolist() for fake in fakes])
     assert system.health["accuracy"].item() == pytest.approx(ordered)
-    for name, scores in (("real", real), ("reconstruction", restored), ("sample", sampled)):
+    for name, scores in (("real", real), ("reconstruction", reconstructed), ("sample", sampled)):
         assert system.health[name].item() == pytest.approx(scores.mean().item(), abs=1e-6)
 
 

@@ -64,57 +64,57 @@ def fit(system, batches):
 
 
 def test_the_losses_are_sums_over_a_picture_and_means_over_the_batch(prepared):
-    system, drawn = prepared()
-    terms = system.generator_loss(drawn)
-    restored = drawn.fakes[:4].detach().numpy()
-    squared = [np.square(own - real).sum() for own, real in zip(restored, drawn.images.numpy(), strict=True)]
+    system, generated = prepared()
+    terms = system.generator_loss(generated)
+    reconstructed = generated.fakes[:4].detach().numpy()
+    squared = [np.square(own - real).sum() for own, real in zip(reconstructed, generated.images.numpy(), strict=True)]
     assert terms["reconstruction"].item() == pytest.approx(np.mean(squared), rel=1e-5)
-    mean, variance = drawn.posterior.mean.detach().numpy(), drawn.posterior.variance.detach().numpy()
+    mean, variance = generated.posterior.mean.detach().numpy(), generated.posterior.variance.detach().numpy()
     divergence = 0.5 * (variance + mean**2 - 1 - np.log(variance)).sum(1)
     assert terms["kl"].item() == pytest.approx(divergence.mean(), rel=1e-5)
 
 
 def test_free_bits_cost_nothing(prepared):
     """A dimension whose divergence is below them, on average over the batch, counts as much and is left alone."""
-    _, drawn = prepared()
-    mean, variance = drawn.posterior.mean.detach().numpy(), drawn.posterior.variance.detach().numpy()
+    _, generated = prepared()
+    mean, variance = generated.posterior.mean.detach().numpy(), generated.posterior.variance.detach().numpy()
     divergence = (0.5 * (variance + mean**2 - 1 - np.log(variance))).mean(0)
     free = float(np.sort(divergence)[2:4].mean())  # between the third dimension and the fourth
-    system, drawn = prepared(free_bits=free)
-    assert system.generator_loss(drawn)["kl"].item() == pytest.approx(np.maximum(divergence, free).sum(), rel=1e-5)
+    system, generated = prepared(free_bits=free)
+    assert system.generator_loss(generated)["kl"].item() == pytest.approx(np.maximum(divergence, free).sum(), rel=1e-5)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_reconstructions_and_samples_count_by_their_share(prepared, share):
-    system, drawn = prepared(reconstruction_share=share, adversarial="bce", discriminator_norm="none")
+    system, generated = prepared(reconstruction_share=share, adversarial="bce", discriminator_norm="none")
     with torch.no_grad():
-        of_restored, of_sampled = (system.discriminator(kind).logits for kind in drawn.fakes.chunk(2))
-    expected = share * F.softplus(of_restored).mean() + (1 - share) * F.softplus(of_sampled).mean()
-    assert system.discriminator_loss(drawn)["fake"].item() == pytest.approx(expected.item(), rel=1e-5)
-    fooled = share * F.softplus(-of_restored).mean() + (1 - share) * F.softplus(-of_sampled).mean()
-    assert system.generator_loss(drawn)["adversarial"].item() == pytest.approx(fooled.item(), rel=1e-5)
+        of_reconstructed, of_sampled = (system.discriminator(kind).logits for kind in generated.fakes.chunk(2))
+    expected = share * F.softplus(of_reconstructed).mean() + (1 - share) * F.softplus(of_sampled).mean()
+    assert system.discriminator_loss(generated)["fake"].item() == pytest.approx(expected.item(), rel=1e-5)
+    fooled = share * F.softplus(-of_reconstructed).mean() + (1 - share) * F.softplus(-of_sampled).mean()
+    assert system.generator_loss(generated)["adversarial"].item() == pytest.approx(fooled.item(), rel=1e-5)
 
 
 def test_batch_norm_sees_each_kind_by_itself(prepared):
-    system, drawn = prepared(**ORIGINAL)
-    kinds = [drawn.images, *drawn.fakes.detach().chunk(2)]
+    system, generated = prepared(**ORIGINAL)
+    kinds = [generated.images, *generated.fakes.detach().chunk(2)]
     expected = F.softplus(-system.discriminator(kinds[0]).logits).mean()
-    assert system.discriminator_loss(drawn)["real"].item() == pytest.approx(expected.item(), rel=1e-5)
+    assert system.discriminator_loss(generated)["real"].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_features_of_the_chosen_layer(prepared):
-    system, drawn = prepared(weights={"feature": 0.1}, feature_layer=2, discriminator_norm="none")
+    system, generated = prepared(weights={"feature": 0.1}, feature_layer=2, discriminator_norm="none")
     with torch.no_grad():
-        real, restored = (system.discriminator(kind).maps[1] for kind in (drawn.images, drawn.fakes[:4]))
-    expected = (real - restored).square().sum((1, 2, 3)).mean()
-    assert system.generator_loss(drawn)["feature"].item() == pytest.approx(expected.item(), rel=1e-5)
+        real, reconstructed = (system.discriminator(kind).maps[1] for kind in (generated.images, generated.fakes[:4]))
+    expected = (real - reconstructed).square().sum((1, 2, 3)).mean()
+    assert system.generator_loss(generated)["feature"].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_r1_is_the_squared_gradient_on_photographs(prepared):
-    system, drawn = prepared(weights={"r1": 1.0}, discriminator_norm="none")
-    term = system.discriminator_loss(drawn)["r1"]
+    system, generated = prepared(weights={"r1": 1.0}, discriminator_norm="none")
+    term = system.discriminator_loss(generated)["r1"]
     slopes = []
-    for image in drawn.images:
+    for image in generated.images:
         image = image[None].clone().requires_grad_()
         (slope,) = torch.autograd.grad(system.discriminator(image).logits, image)
         slopes.append(slope.square().sum())
@@ -124,22 +124,22 @@ def test_r1_is_the_squared_gradient_on_photographs(prepared):
 
 
 def test_the_discriminators_phase_leaves_the_autoencoder_alone(prepared):
-    system, drawn = prepared(weights={"r1": 1.0})
-    sum(system.discriminator_loss(drawn).values()).backward()
+    system, generated = prepared(weights={"r1": 1.0})
+    sum(system.discriminator_loss(generated).values()).backward()
     assert all(weight.grad is None for weight in system.vae.parameters())
     assert all(weight.grad is not None for weight in system.discriminator.parameters())
 
 
 def test_every_parameter_of_the_autoencoder_is_trained(prepared):
-    system, drawn = prepared()
-    sum(system.generator_loss(drawn).values()).backward()
+    system, generated = prepared()
+    sum(system.generator_loss(generated).values()).backward()
     assert all(weight.grad is not None for weight in system.vae.parameters())
 
 
 def test_every_term_has_its_weight(prepared):
     assert set(filter(model().has_weight, model().weights)) == {"reconstruction", "adversarial", "kl"}
-    system, drawn = prepared(weights={"feature": 0.5, "r1": 2.0})
-    terms = system.discriminator_loss(drawn) | system.generator_loss(drawn)
+    system, generated = prepared(weights={"feature": 0.5, "r1": 2.0})
+    terms = system.discriminator_loss(generated) | system.generator_loss(generated)
     assert set(terms) == {*system.weights, "real", "fake"}
     assert system.weights["feature"] == 0.5
     assert system.weights["r1"] == 2.0
@@ -154,18 +154,18 @@ def plain_step(system, images):
     mean, log_variance = vae.posterior.mean(features), vae.posterior.log_variance(features)
     prior = torch.randn(len(images), 6)
     z = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape)
-    restored, sampled = vae.decoder(torch.cat([z, prior])).chunk(2)
+    reconstructed, sampled = vae.decoder(torch.cat([z, prior])).chunk(2)
 
     def bce(pictures, target):
         probability = judge(pictures).logits.sigmoid()
         return F.binary_cross_entropy(probability, torch.full_like(probability, target))
 
-    loss = bce(images, 1.0) + 0.5 * (bce(restored.detach(), 0.0) + bce(sampled.detach(), 0.0))
+    loss = bce(images, 1.0) + 0.5 * (bce(reconstructed.detach(), 0.0) + bce(sampled.detach(), 0.0))
     loss.backward()
     of_judge.step()
-    squared = F.mse_loss(restored, images, reduction="sum") / len(images)
+    squared = F.mse_loss(reconstructed, images, reduction="sum") / len(images)
     divergence = -0.5 * (1 + log_variance - mean**2 - log_variance.exp()).sum() / len(images)
-    fooled = 0.5 * (bce(restored, 1.0) + bce(sampled, 1.0))
+    fooled = 0.5 * (bce(reconstructed, 1.0) + bce(sampled, 1.0))
     of_vae.zero_grad()
     (squared + 0.01 * divergence + 0.25 * fooled).backward()
     of_vae.step()
@@ -231,10 +231,10 @@ def test_the_gate_holds_nobody_who_is_both_ahead_and_behind():
 
 
 def test_health_is_what_the_discriminator_says(prepared):
-    system, drawn = prepared(discriminator_norm="none")
-    system.discriminator_loss(drawn)
+    system, generated = prepared(discriminator_norm="none")
+    system.discriminator_loss(generated)
     with torch.no_grad():
-        logits = [system.discriminator(kind).logits for kind in (drawn.images, *drawn.fakes.chunk(2))]
+        logits = [system.discriminator(kind).logits for kind in (generated.images, *generated.fakes.chunk(2))]
     names = ("real", "reconstruction", "sample")
     for name, own in zip(names, logits, strict=True):
         assert system.health[name].item() == pytest.approx(own.sigmoid().mean().item(), abs=1e-6)
@@ -312,7 +312,7 @@ def test_pictures_of_another_form_are_refused(other):
 
 def test_the_gate_asks_all_processes(prepared, monkeypatch):
     """One process alone would let the discriminator wait; the mean over both does not."""
-    system, drawn = prepared(discriminator_norm="none")
+    system, generated = prepared(discriminator_norm="none")
     system.gate_margin = 0.35
     judged_by_brightness(system, 1)
     asked = []
@@ -323,5 +323,5 @@ def test_the_gate_asks_all_processes(prepared, monkeypatch):
 
     both = SimpleNamespace(strategy=SimpleNamespace(reduce=reduce))
     monkeypatch.setattr(MotorVAEGAN, "trainer", property(lambda _: both))
-    assert system._gated(drawn) is None
+    assert system._gated(generated) is None
     assert asked == ["mean"]

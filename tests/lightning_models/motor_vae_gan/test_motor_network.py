@@ -18,7 +18,7 @@ def test_the_published_sizes():
         vae, discriminator = VAE(), Discriminator(norm="batch")
         maps = discriminator(torch.empty(2, 1, 256, 256)).maps
         inner = vae.encoder(torch.empty(2, 1, 256, 256))
-        drawn = vae.decode(torch.empty(2, 128))
+        generated = vae.decode(torch.empty(2, 128))
     assert parameters(vae) == 15_763_681
     assert parameters(discriminator) == 1_602_753
     assert [tuple(stage.shape[1:]) for stage in maps] == [
@@ -29,7 +29,7 @@ def test_the_published_sizes():
         (512, 8, 8),
     ]
     assert inner.shape == (2, 512, 8, 8)
-    assert drawn.shape == (2, 1, 256, 256)
+    assert generated.shape == (2, 1, 256, 256)
 
 
 @pytest.mark.parametrize(("channels", "size"), [(1, 32), (3, 32), (1, 96)])
@@ -37,11 +37,11 @@ def test_any_multiple_of_32(channels, size):
     vae, discriminator = VAE(channels, size, latent_dim=5, width=2), Discriminator(channels, size, width=2)
     posterior = vae.encode(torch.rand(3, channels, size, size))
     assert posterior.event_shape == (5,)
-    drawn = vae.decode(posterior.rsample())
-    assert drawn.shape == (3, channels, size, size)
-    assert drawn.min() >= 0
-    assert drawn.max() <= 1
-    assert discriminator(drawn).logits.shape == (3,)
+    generated = vae.decode(posterior.rsample())
+    assert generated.shape == (3, channels, size, size)
+    assert generated.min() >= 0
+    assert generated.max() <= 1
+    assert discriminator(generated).logits.shape == (3,)
 
 
 @pytest.mark.parametrize("make", [VAE, Discriminator])

@@ -4,27 +4,29 @@ import torch
 
 from lightning_models.vta_gan import evidence
 from lightning_models.vta_gan.discriminator import DiscriminatorOutput
-from lightning_models.vta_gan.restorer import Restoration
+from lightning_models.vta_gan.restorer import Reconstruction
 
 
-def clip(restored=None, flows=()):
+def clip(reconstructed=None, flows=()):
     frames = torch.rand(2, 4, 3, 16, 24) * 2 - 1
     high = torch.rand_like(frames)
-    return Restoration(frames, high, high + 0.5, frames.clone() if restored is None else restored, list(flows))
+    return Reconstruction(
+        frames, high, high + 0.5, frames.clone() if reconstructed is None else reconstructed, list(flows)
+    )
 
 
 def test_a_perfect_restoration_gives_no_evidence_but_of_the_band_that_is_wrong():
-    maps = evidence.restoration_evidence(clip())
+    maps = evidence.reconstruction_evidence(clip())
     assert maps["reconstruction"].eq(0).all()
     assert maps["temporal"].eq(0).all()
     torch.testing.assert_close(maps["high_band"], torch.full((2, 4, 16, 24), 0.5))
 
 
 def test_restoration_errors_are_means_over_colours():
-    restored = torch.rand(2, 4, 3, 16, 24)
-    given = clip(restored)
-    maps = evidence.restoration_evidence(given)
-    error = (restored - given.frames).numpy()
+    reconstructed = torch.rand(2, 4, 3, 16, 24)
+    given = clip(reconstructed)
+    maps = evidence.reconstruction_evidence(given)
+    error = (reconstructed - given.frames).numpy()
     np.testing.assert_allclose(maps["reconstruction"].numpy(), (error**2).mean(2), rtol=1e-5)
     change = np.abs(np.diff(error, axis=1)).mean(2)
     np.testing.assert_allclose(
@@ -65,12 +67,12 @@ def test_flow_out_of_the_picture_is_no_evidence():
 
 
 def test_the_discriminators_evidence_lies_where_its_maps_are():
-    real_map, restored_map = torch.zeros(6, 5, 2, 3), torch.zeros(6, 5, 2, 3)
-    restored_map[:, :, 1, 2] = 2.0
+    real_map, reconstructed_map = torch.zeros(6, 5, 2, 3), torch.zeros(6, 5, 2, 3)
+    reconstructed_map[:, :, 1, 2] = 2.0
     logits = torch.zeros(6, 1, 1)
     real = DiscriminatorOutput(logits - 3, torch.zeros(6, 7, 1, 1), [real_map])
-    restored = DiscriminatorOutput(logits, torch.zeros(6, 7, 1, 1), [restored_map])
-    maps = evidence.discriminator_evidence(real, restored, torch.Size((2, 3, 3, 32, 48)))
+    reconstructed = DiscriminatorOutput(logits, torch.zeros(6, 7, 1, 1), [reconstructed_map])
+    maps = evidence.discriminator_evidence(real, reconstructed, torch.Size((2, 3, 3, 32, 48)))
     assert maps["feature"].shape == (2, 3, 32, 48)
     assert maps["feature"][..., -1, -1].eq(4).all()
     assert maps["feature"][..., 0, 0].eq(0).all()

@@ -70,7 +70,7 @@ def test_every_box_can_be_left_out_and_then_the_restoration_differs(switch):
     without.restorer.load_state_dict(shared, strict=False)
     frames = batch().frames
     with torch.no_grad():
-        assert not torch.equal(whole(frames).restored, without(frames).restored)
+        assert not torch.equal(whole(frames).reconstructed, without(frames).reconstructed)
 
 
 def parameter_names(system):
@@ -143,12 +143,12 @@ def test_only_the_changed_part_of_a_falsified_clip_is_called_false():
 def test_the_health_of_the_game_is_what_the_discriminator_says_of_each_kind(objective):
     system, clips = model(adversarial=objective), batch(height=128, width=128)
     terms = system.discriminator_loss(prepared := system.prepare(clips))
-    restored = prepared[0].restored.detach()
+    reconstructed = prepared[0].reconstructed.detach()
     logits = {}
     with torch.no_grad():
         for name, kind in {
             "real": from_pixels(clips.frames),
-            "false": restored,
+            "false": reconstructed,
             "pseudo": from_pixels(clips.pseudo),
         }.items():
             logits[name] = system.discriminator(kind.flatten(0, 1)).logits
@@ -207,9 +207,9 @@ def test_noise_belongs_to_training_alone():
     system = model()
     frames = batch().frames
     system.restorer.eval()
-    assert torch.equal(system(frames).restored, system(frames).restored)
+    assert torch.equal(system(frames).reconstructed, system(frames).reconstructed)
     system.restorer.train()
-    assert not torch.equal(system(frames).restored, system(frames).restored)
+    assert not torch.equal(system(frames).reconstructed, system(frames).reconstructed)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (128, 64), (64, 128), (128, 192)])
@@ -217,7 +217,7 @@ def test_any_multiple_of_the_stride_is_scored(size):
     judge = model().eval()
     with torch.no_grad():
         patches, clip = judge.evidence_patches(batch(1, *size))
-    assert clip.restored.shape == (1, 8, 3, *size)
+    assert clip.reconstructed.shape == (1, 8, 3, *size)
     assert patches.shape == (1, 8, len(judge.scorer.names), size[0] // 8, size[1] // 8)
 
 
