@@ -1,4 +1,4 @@
-"""Whether the adversarial game is still being played, or one side has dropped out of it."""
+"""Watches adversarial training: is the discriminator saturated, won or blind, has the generator collapsed?"""
 
 import json
 from collections import deque

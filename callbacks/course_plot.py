@@ -1,4 +1,4 @@
-"""The course of the adversarial game, drawn from what was logged."""
+"""The course of adversarial training, drawn from what was logged."""
 
 import csv
 from pathlib import Path

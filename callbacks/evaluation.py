@@ -1,4 +1,4 @@
-"""The base of the callbacks that judge a split: collect, bring together, evaluate once, log, write, print."""
+"""The base of callbacks that compute metrics: collect, gather, evaluate, log, write, print."""
 
 import time
 from abc import ABC, abstractmethod

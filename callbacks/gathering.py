@@ -1,4 +1,4 @@
-"""What every process has, brought together."""
+"""Objects of all processes, gathered."""
 
 from typing import TypeVar
 

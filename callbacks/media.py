@@ -1,4 +1,4 @@
-"""The base of callbacks that show something at validations, as files below ``media/`` and on Weights & Biases."""
+"""The base of callbacks that show validations, as files below ``media/`` and on Weights & Biases."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Named clips side by side in one picture, or one video."""
+"""Named clips side by side, in one picture or one video."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

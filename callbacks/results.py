@@ -1,4 +1,4 @@
-"""The files that a test leaves behind, whatever was tested: their form, what a result depends on, and their reader.
+"""``results.json`` and ``scores.csv``: their form, what a result depends on, and their reader.
 
 ``docs/results_format.md`` documents the form for other programs.
 """

@@ -1,4 +1,4 @@
-"""What the writers of streams share: recordings come one after another, and each has files of its own."""
+"""The base of writers that turn every recording of a prediction into a folder of its own."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, Protocol, TypeVar

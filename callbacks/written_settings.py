@@ -1,4 +1,4 @@
-"""A resumed run uses the optimizer settings that the user writes now, not those that the checkpoint remembers."""
+"""A resumed run uses the optimizer settings of the configuration, not those that the checkpoint remembers."""
 
 from typing import Any
 

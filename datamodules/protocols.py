@@ -38,7 +38,7 @@ class CountsBatches(Protocol):
 
 @runtime_checkable
 class HasVisuals(Protocol):
-    """A model that can show its work on a batch."""
+    """A model that can show its work on a batch; without it callbacks show inputs with heat or reconstructions."""
 
     def visuals(self, batch: Any) -> Mapping[str, Tensor]:
         """Return named pictures in [0, 1], one a row of the batch, all of one size.

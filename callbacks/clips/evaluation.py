@@ -1,4 +1,4 @@
-"""What the scores of frames are worth: every metric under its own name, and why some have no value."""
+"""The metrics of anomaly scores of frames."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

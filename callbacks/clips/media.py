@@ -1,4 +1,4 @@
-"""What the model sees and makes of windows, as a picture and a video, at every validation."""
+"""Windows as the model sees them, with its visuals, as a picture and a video, at every validation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace

@@ -1,4 +1,4 @@
-"""The picture of a frame with what the model says of it drawn in."""
+"""A frame with heat, score and the course of the scores drawn in."""
 
 from collections import deque
 

@@ -1,4 +1,4 @@
-"""Scores of the user's own videos as a table, a timeline and a video, written while the video is read."""
+"""Scores of the user's own videos as a table, a timeline and an overlay, written while the video is read."""
 
 import csv
 import io

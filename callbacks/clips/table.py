@@ -1,4 +1,4 @@
-"""From scores of overlapping windows on several processes to one series of frames per video."""
+"""Scores of overlapping windows, of all processes, averaged to one series of frames per video."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What turns pictures into the features that distances between sets of pictures are measured in."""
+"""Feature extractors: the networks in whose features FID and KID are measured."""
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a generative autoencoder draws, on sheets: beside its input, at random, and along its latent space."""
+"""What a generative autoencoder makes, on sheets: reconstructions, samples, traversals, interpolations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a generative autoencoder is worth, at validation and at test: its reconstructions and its samples."""
+"""Metrics of a generative autoencoder, at validation and at test: of its reconstructions and of its samples."""
 
 import math
 from collections.abc import Iterable, Sequence

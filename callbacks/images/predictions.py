@@ -1,4 +1,4 @@
-"""The user's own pictures after the model has restored them, with their latent vectors, at predict."""
+"""Reconstructions of the user's own pictures, with their latent vectors, at predict."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Distances between a set of pictures and a set of samples; the maths of FID and KID is torchmetrics'."""
+"""FID and KID between a set of pictures and a set of samples, and how diverse a set is."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Sheets of pictures, and the ways between two latent vectors."""
+"""Sheets of pictures, and interpolations between two latent vectors."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is known of every reconstructed picture, on several processes, brought to one table."""
+"""Measures of every reconstructed picture, of all processes, in one table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The worst pictures on one sheet: each as a whole, and enlarged where it is hottest."""
+"""The pictures with the highest scores on one sheet: each as a whole, and enlarged where it is hottest."""
 
 import heapq
 import itertools

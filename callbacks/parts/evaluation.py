@@ -1,4 +1,4 @@
-"""What the scores of inspected parts are worth: several figures, since no single one can be trusted alone."""
+"""The metrics of inspected parts: several, since no single one can be trusted alone."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

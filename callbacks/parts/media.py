@@ -1,4 +1,4 @@
-"""What the model sees in inspected parts and makes of them, as a picture at every validation."""
+"""Inspected parts as the model sees them, with its visuals, as a picture at every validation."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

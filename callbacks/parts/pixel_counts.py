@@ -1,4 +1,4 @@
-"""Millions of pixel scores as counts on a fine scale: small enough to keep, exact but for a bound that is known."""
+"""Histograms of millions of pixel scores on a fine scale: small enough to keep, exact but for a known bound."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From the scores of pictures on several processes to one row per picture, checked and compact."""
+"""Scores of pictures, of all processes, as one checked and compact row per picture."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""How well pictures follow sound: peaks of both, their agreement, correlation, and the interval of a mean."""
+"""Measures of how well video follows sound: onsets, motion peaks, their alignment, correlation, intervals."""
 
 from collections.abc import Sequence
 from itertools import pairwise

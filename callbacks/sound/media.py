@@ -1,4 +1,4 @@
-"""Real and drawn pictures side by side with their sound, at every validation."""
+"""Real and generated video side by side with its sound, at every validation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace

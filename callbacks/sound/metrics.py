@@ -1,4 +1,4 @@
-"""How good the pictures drawn to sound are, and whether they follow it, at validation and at test."""
+"""Metrics of video generated from sound, at validation and at test: its quality, and whether it follows the sound."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

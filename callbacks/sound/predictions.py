@@ -1,4 +1,4 @@
-"""A picture track for the user's own sound, written as an MP4 with that sound while it is drawn."""
+"""Video generated from the user's own sound, written as an MP4 with that sound while it is generated."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack

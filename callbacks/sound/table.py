@@ -1,4 +1,4 @@
-"""The figures of pieces of sound with the pictures drawn to them, and what they come to over clips."""
+"""Measures of pieces of sound with the video generated from them, and their means over clips."""
 
 import math
 from collections.abc import Iterable, Sequence
