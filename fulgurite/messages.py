@@ -156,7 +156,7 @@ def _choices(key: str) -> str:
     exported = [vars(sys.modules[package]) for package in trusted()]
     ours = sorted({c.__name__ for c in subclasses(BASES[key]) if any(c.__name__ in names for names in exported)})
     lightnings = " or a class of Lightning" if key.startswith("trainer.") else ""
-    return f"Choose one of: {', '.join(ours)}{lightnings}"
+    return f"Choose one of: {', '.join(ours)}{lightnings}; classes of your own need --trust PACKAGE"
 
 
 def subclasses(base: type) -> Iterator[type]:
