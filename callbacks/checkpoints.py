@@ -17,7 +17,7 @@ from callbacks.batches_seen import batches_seen
 from callbacks.checkpoint_io import AtomicCheckpointIO, read_checkpoint
 from datamodules.atomic_file import atomic_file, write_text
 from datamodules.errors import InputError
-from datamodules.protocols import DeclaresUndefined
+from datamodules.protocols import AccumulatesGradients, DeclaresUndefined
 
 FOLDER = "checkpoints"
 
@@ -49,7 +49,8 @@ class Checkpoints(Checkpoint):
         monitor: logged name of a validation metric, e.g. ``val/frame_auroc_micro``.
         mode: whether more (``max``) or less (``min``) of it is better.
         tie_breaker: logged name of a second validation metric; lower wins among equals.
-        every_n_batches: write ``last`` also after this many batches, for long epochs; 0 is never.
+        every_n_batches: write ``last`` also after this many batches, for long epochs, and after those that are
+            accumulated with them; 0 is never.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Checkpoints(Checkpoint):
         self.best = Record(monitor)
         self._folder = Path()
         self._best_is_due = False
+        self._last_is_due = False
         self._off = False
 
     @property
@@ -115,8 +117,9 @@ class Checkpoints(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Write the last every so many batches."""
-        if self.every_n_batches and batches_seen(trainer) % self.every_n_batches == 0 and not self._off:
-            self._save_last(trainer)
+        self._last_is_due |= self.every_n_batches > 0 and batches_seen(trainer) % self.every_n_batches == 0
+        if self._last_is_due and not window_is_open(pl_module):
+            self.save_last(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the values of earlier validations: Lightning would show them again."""
@@ -141,9 +144,7 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the best, if it changed, and the last."""
-        if not self._off:
-            self._save_best(trainer)  # first: a crash in between must not leave a last that promises a better best
-            self._save_last(trainer)
+        self.save_last(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let last stand in for best where the monitor never had a value."""
@@ -153,6 +154,14 @@ class Checkpoints(Checkpoint):
             rank_zero_warn(f"{note}. It was chosen by no validation.")
             _copy(last, best)
             self._write_index(trainer, note)
+
+    def save_last(self, trainer: Trainer) -> None:
+        """Write the best, if it changed, and the last; only where the run can be continued from."""
+        if not self._off:
+            self._last_is_due = False
+            self._save_best(trainer)  # first: a crash in between must not leave a last that promises a better best
+            trainer.save_checkpoint(self._folder / "last.ckpt", weights_only=False)
+            self._write_index(trainer)
 
     def is_better(self, value: float, tie_breaker: float | None) -> bool:
         """Say whether a validation beats every one before."""
@@ -168,10 +177,6 @@ class Checkpoints(Checkpoint):
             self._best_is_due = False
             trainer.save_checkpoint(self._folder / "best.ckpt", weights_only=False)  # False: with the optimizers
             self._write_index(trainer)
-
-    def _save_last(self, trainer: Trainer) -> None:
-        trainer.save_checkpoint(self._folder / "last.ckpt", weights_only=False)
-        self._write_index(trainer)
 
     def _write_index(self, trainer: Trainer, note: str = "") -> None:
         if trainer.is_global_zero:
@@ -193,6 +198,11 @@ class Checkpoints(Checkpoint):
             rank_zero_warn(f"{best} was not chosen by {self.monitor}: from here on the best is judged anew.")
             return Record(self.monitor)
         return Record(**record)
+
+
+def window_is_open(model: LightningModule) -> bool:
+    """Return whether gradients of batches wait for further ones; no checkpoint holds them."""
+    return isinstance(model, AccumulatesGradients) and model.window_is_open
 
 
 def resolve_checkpoint(run_dir: Path, which: str | Path) -> Path:

@@ -8,6 +8,7 @@ A model's steps return one of the typed answers of :mod:`datamodules.batches`, a
 room work. The rest, by who asks:
 
 - every logger and file name: :class:`CountsBatches`;
+- where a run may be broken off: :class:`AccumulatesGradients`;
 - pictures, clips and films at a validation: :class:`HasVisuals`, :class:`Encodes`, :class:`Decodes`,
   :class:`GeneratesVideo`, :class:`HasAttention`;
 - scores: :class:`HasThreshold`, :class:`HasPartThresholds`;
@@ -34,6 +35,17 @@ class CountsBatches(Protocol):
     """
 
     batches_seen: int
+
+
+@runtime_checkable
+class AccumulatesGradients(Protocol):
+    """A model that adds up the gradients of several batches for one step.
+
+    Attributes:
+        window_is_open: whether gradients wait for further batches; no checkpoint holds them.
+    """
+
+    window_is_open: bool
 
 
 @runtime_checkable

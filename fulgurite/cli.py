@@ -13,6 +13,7 @@ from typing import NamedTuple, NoReturn
 from fulgurite import clashes, plugins
 from fulgurite.huge_pages import use_huge_pages
 from fulgurite.refuse import refuse
+from fulgurite.signals import SIGNALS
 
 
 class Verb(NamedTuple):
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             the other processes of a distributed run are started again from the arguments of the process.
 
     Raises:
-        SystemExit: With status 2 for anything the user can put right, 130 after Ctrl-C.
+        SystemExit: With status 2 for anything the user can put right, 130 after Ctrl-C, 143 after SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     first = words[0] if words else "--help"
@@ -52,12 +53,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         module = _module(first)
         clashes.refuse_other_packages()
         use_huge_pages()
-        try:
-            verb = import_module(module)
-        except ImportError as problem:
-            clashes.explain(problem)
-            raise
-        verb.main(None if argv is None else words)
+        with SIGNALS.caught():
+            try:
+                verb = import_module(module)
+            except ImportError as problem:
+                clashes.explain(problem)
+                raise
+            verb.main(None if argv is None else words)
 
 
 def _module(name: str) -> str:

@@ -5,11 +5,12 @@ start every process on their own, and rank 0 has to tell the rest where the run 
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from datamodules.errors import InputError
+from fulgurite.processes import rank, requeued, slurm_name
 from fulgurite.runs import CONFIG, RunSettings, create_run, find_run, run_of
 
 RUN_VARIABLE = "FULGURITE_RUN"
@@ -87,41 +88,19 @@ def _existing(which: str) -> Path:
 def _new_place(folder: Path, name: str | None, checkpoint: Path | None) -> Place:
     if RUN_VARIABLE in os.environ and int(os.environ.get("LOCAL_RANK", 0)) > 0:
         return Place(Path(os.environ[RUN_VARIABLE]), checkpoint)
-    known = name or slurm_name(os.environ)
-    if known and rank(os.environ) > 0:
+    known = name or slurm_name()
+    if known and rank() > 0:
         return Place(folder / known, checkpoint)
-    if known and requeued(os.environ) and (folder / known).is_dir():
+    if known and requeued() and (folder / known).is_dir():
         return Place(folder / known, checkpoint)
     if not known and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
-        return Place(_share(lambda: create_run(folder, None)), checkpoint, is_new=rank(os.environ) == 0)
-    if not known and (int(os.environ.get("NODE_RANK", 0)) > 0 or rank(os.environ) > 0):
+        return Place(_share(lambda: create_run(folder, None)), checkpoint, is_new=rank() == 0)
+    if not known and (int(os.environ.get("NODE_RANK", 0)) > 0 or rank() > 0):
         raise InputError(
             "run.name: the processes of this run cannot agree on a folder. Start all of them with the same "
             "--run.name, or start them by torchrun or srun"
         )
     return Place(create_run(folder, known), checkpoint, is_new=True)
-
-
-def rank(environment: Mapping[str, str]) -> int:
-    """Return the number of this process among all of the run; 0 for the first or only one."""
-    if "RANK" in environment:
-        return int(environment["RANK"])
-    if slurm_name(environment):
-        return int(environment.get("SLURM_PROCID", 0))
-    local, node = int(environment.get("LOCAL_RANK", 0)), int(environment.get("NODE_RANK", 0))
-    return max(local, node)  # only whether it is 0 counts here
-
-
-def slurm_name(environment: Mapping[str, str]) -> str | None:
-    """Return a name that all tasks of a SLURM job step share, and keep after a requeue; None outside of one."""
-    if "SLURM_NTASKS" not in environment or environment.get("SLURM_JOB_NAME") in ("bash", "interactive"):
-        return None
-    return f"slurm-{environment['SLURM_JOB_ID']}.{environment.get('SLURM_STEP_ID', 0)}"
-
-
-def requeued(environment: Mapping[str, str]) -> bool:
-    """Return whether SLURM starts this job again: it then goes on in the folder that it has."""
-    return int(environment.get("SLURM_RESTART_COUNT", 0)) > 0
 
 
 def _share(create: Callable[[], Path]) -> Path:
@@ -130,7 +109,7 @@ def _share(create: Callable[[], Path]) -> Path:
 
     store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
     key = f"fulgurite/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
-    if rank(os.environ) > 0:
+    if rank() > 0:
         path = store.get(key).decode()
         if not path:
             raise SystemExit(2)  # rank 0 has said why

@@ -1,7 +1,8 @@
 """How a verb ends before anything heavy is imported: one sentence, and status 2."""
 
-import sys
 from typing import NoReturn
+
+from fulgurite.processes import say
 
 BAD_INPUT = 2
 """Exit status of everything the user can put right: a typo, a missing file, a wrong value."""
@@ -13,5 +14,5 @@ def refuse(sentence: str) -> NoReturn:
     Raises:
         SystemExit: Always, with status 2.
     """
-    print(f"error: {sentence}", file=sys.stderr, flush=True)
+    say(f"error: {sentence}")
     raise SystemExit(BAD_INPUT)

@@ -22,6 +22,7 @@ import datamodules  # noqa: F401  # a short class name (class_path: VTAGAN) is t
 import lightning_models  # noqa: F401
 from callbacks import Checkpoints, WandbRun, resolve_checkpoint
 from callbacks.finite_weights import FiniteWeights
+from callbacks.graceful_stop import GracefulStop
 from callbacks.metrics_csv import MetricsCsv
 from callbacks.plain_progress import PlainProgress
 from callbacks.written_settings import WrittenSettingsWin
@@ -38,6 +39,7 @@ from fulgurite.quiet import keep_quiet
 from fulgurite.run_folder import RunFolder
 from fulgurite.runs import RunSettings, forget_unused
 from fulgurite.shared_arguments import shared_words
+from fulgurite.signals import SIGNALS
 from fulgurite.trainer_limits import check_trainer
 from fulgurite.trust import separate_trust, trust
 
@@ -174,9 +176,11 @@ class CommandLine(OpenLightningCLI):
         if settings["logger"] is None:
             settings["logger"] = [MetricsCsv(self.place.run)] if self.subcommand == "fit" else False
         try:
-            return super().instantiate_trainer(**kwargs)
+            trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, TypeError, ValueError) as problem:
             raise InputError(f"trainer: {' '.join(str(problem).split())}") from problem
+        trainer.callbacks.append(GracefulStop(SIGNALS))  # type: ignore[attr-defined]  # the last of all
+        return trainer
 
     def _save_config(self, path: str) -> None:
         with atomic_file(Path(path)) as file:

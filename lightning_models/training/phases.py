@@ -154,6 +154,11 @@ class PhasedModule(LightningModule):
         """Return the name of the argument that makes a phase's optimizer or scheduler."""
         return f"{phase}_{part}"
 
+    @property
+    def window_is_open(self) -> bool:
+        """Whether gradients wait for further batches."""
+        return self._window_batches > 0
+
     # ---------------------------------------------------------------- what a system writes
 
     def prepare(self, batch: Any) -> Any:

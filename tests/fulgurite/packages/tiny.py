@@ -1,5 +1,6 @@
 """A package of a user's own: a model and data small enough to run the real command in well under a second."""
 
+import signal
 from pathlib import Path
 from typing import Literal
 
@@ -58,22 +59,26 @@ class TinyData(LightningDataModule):
     Args:
         source: file that has to exist.
         interrupt: whether somebody presses Ctrl-C while the data are prepared.
+        batch_size: numbers of a batch.
         num_workers: processes that load; an error comes out of one of them when ``source`` is "worker".
     """
 
-    def __init__(self, source: str | None = None, interrupt: bool = False, num_workers: int = 0) -> None:
+    def __init__(
+        self, source: str | None = None, interrupt: bool = False, num_workers: int = 0, batch_size: int = 4
+    ) -> None:
         super().__init__()
-        self.source, self.interrupt, self.num_workers = source, interrupt, num_workers
+        self.source, self.interrupt = source, interrupt
+        self.num_workers, self.batch_size = num_workers, batch_size
 
     def setup(self, stage: str) -> None:
         if self.interrupt:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
         if self.source not in (None, "worker") and not Path(self.source).exists():
             raise InputError(f"data.source = {self.source}: there is no such file or folder")
 
     def loader(self) -> DataLoader:
         rows = (Broken if self.source == "worker" else TensorDataset)(torch.arange(8.0)[:, None] / 8)
-        return DataLoader(rows, batch_size=4, num_workers=self.num_workers)
+        return DataLoader(rows, batch_size=self.batch_size, num_workers=self.num_workers)
 
     train_dataloader = val_dataloader = test_dataloader = predict_dataloader = loader
 

@@ -1,0 +1,86 @@
+"""Ctrl-C and SIGTERM end a command with status 130 or 143; a training first reaches a place to go on from."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from fulgurite.processes import rank, say
+
+NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+
+
+class Interrupted(BaseException):
+    """The command has been asked to end, and does; no handler of ordinary errors may stop it."""
+
+
+class Signals:
+    """What the process has been asked for.
+
+    Attributes:
+        received: The first signal that came, None before.
+        patient: Whether a first signal is only noted, for the training to end at the next place it can go on from.
+        remedy: How to go on, said at the end.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self.patient = False
+        self.remedy = ""
+        self._process = os.getpid()
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Listen within the block, and turn :class:`Interrupted` into one line and an exit status."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # Python hands signals to the main thread alone
+            return
+        before = {number: signal.getsignal(number) for number in NAMES}
+        self.__init__()  # type: ignore[misc]  # a new command in the same process
+        self.listen()
+        try:
+            yield
+        except Interrupted:
+            number = self.received or signal.SIGTERM
+            if rank() == 0:
+                say(f"interrupted by {NAMES[signal.Signals(number)]}. {self.remedy}".rstrip())
+            raise SystemExit(128 + number) from None
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def listen(self) -> None:
+        """Take the signals over, also from Lightning, which ends with status 0 and no checkpoint after SIGTERM."""
+        for number in NAMES:
+            signal.signal(number, self._handle)
+
+    def end(self) -> NoReturn:
+        """Leave whatever is going on."""
+        self.patient = False
+        raise Interrupted
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            self._handle_in_fork(number)
+        elif self.received is None and self.patient:
+            self.received = number
+            if rank() == 0:
+                name = NAMES[signal.Signals(number)]
+                line = f"{name}: the run ends as soon as it can be continued; once more ends it at once\n"
+                os.write(2, line.encode())  # print could be what the signal has interrupted
+        else:
+            self.received = self.received or number
+            self.end()
+
+    def _handle_in_fork(self, number: int) -> None:
+        """Let the parent decide on Ctrl-C, which reaches its loader processes too; end when told to alone."""
+        if number == signal.SIGTERM:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+
+SIGNALS = Signals()
+"""Those of this process."""
