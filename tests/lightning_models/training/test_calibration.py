@@ -100,8 +100,13 @@ def test_the_sanity_check_computes_and_calibrates_nothing(system):
 
 def test_an_interrupted_validation_leaves_nothing_behind(system):
     system.validation_step(batch([100.0], first=50), 0, 0)
+    system.validation_step(batch([500.0], first=50), 0, 1)
     validate(system)
     assert system.centre == 2
+    system.on_validation_start()
+    system.validation_step(batch([500.0], first=50), 0, 1)
+    validate(system)
+    assert system.threshold == 2
 
 
 def test_a_validation_without_normal_data_keeps_the_threshold(system):
