@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, LowRankMultivariateNormal, MultivariateNormal, Normal
 
 from datamodules.errors import InputError
+from lightning_models.effective import effective
 
 PosteriorKind = Literal["diagonal", "full", "low_rank"]
 
@@ -97,8 +98,9 @@ class LowRankPosterior(Posterior):
             return LowRankMultivariateNormal(mean, factor, diagonal, validate_args=False)
 
 
-def make_posterior(kind: PosteriorKind, in_features: int, latent_dim: int, rank: int = 4) -> Posterior:
-    """Return the posterior of that kind; only ``low_rank`` has a rank."""
+def make_posterior(kind: PosteriorKind, in_features: int, latent_dim: int, rank: int | None = None) -> Posterior:
+    """Return the posterior of that kind; only ``low_rank`` has a rank, of 4 where None is given."""
+    rank = effective("rank", rank, 4, kind == "low_rank", "posterior low_rank")
     if kind == "diagonal":
         return DiagonalPosterior(in_features, latent_dim)
     return FullPosterior(in_features, latent_dim) if kind == "full" else LowRankPosterior(in_features, latent_dim, rank)

@@ -18,10 +18,10 @@ VARIANTS = {
     "whole": [],
     "without frequency split": ["--model.frequency_split", "false"],
     "without channel selection": ["--model.channel_selection", "off"],
-    "without optical flow": ["--model.flow_backend", "none"],
-    "without temporal attention": ["--model.temporal_attention", "false"],
+    "without optical flow": ["--model.flow_backend", "none", "--model.flow_width", "null"],
+    "without temporal attention": ["--model.temporal_attention", "false", "--model.token_width", "null"],
     "without falsified clips": ["--model.pseudo_fakes", "false"],
-    "without discriminator": ["--model.adversarial", "off"],
+    "without discriminator": ["--model.adversarial", "off", "--model.ndf", "null"],
 }
 COLUMNS = ("frame_auroc_micro", "frame_auroc_minmax", "frame_auroc_macro", "frame_auroc_micro_baseline")
 

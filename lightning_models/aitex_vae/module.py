@@ -17,6 +17,7 @@ from lightning_models.aitex_vae.evidence import blank_cells, feature_evidence, t
 from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, OutputKind, Reconstruction
 from lightning_models.aitex_vae.tile_scorer import KINDS, CalibrationRow, TileScorer, tile_peaks
 from lightning_models.aitex_vae.tiling import Tiling
+from lightning_models.effective import effective
 from lightning_models.ranges import at_least_zero
 from lightning_models.training.calibration import CalibratedModule
 from lightning_models.training.phases import SinglePhaseModule
@@ -65,7 +66,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         width: channels of the first convolution.
         latent_dim: number of latent dimensions.
         posterior: covariance of q(z | x): diagonal | full | low_rank.
-        rank: rank of its correlations, for ``low_rank``.
+        rank: rank of its correlations, for ``low_rank`` alone; None: 4.
         decoder: shallow | symmetric.
         dropout: share of the encoder's channels dropped in training.
         output: the decoder's activation: sigmoid | linear | tanh.
@@ -105,7 +106,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         width: int = 32,
         latent_dim: int = 32,
         posterior: PosteriorKind = "diagonal",
-        rank: int = 4,
+        rank: int | None = None,
         decoder: DecoderKind = "shallow",
         dropout: float = 0.2,
         output: OutputKind = "sigmoid",
@@ -121,8 +122,9 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         super().__init__(weights=weights, **training)
         self.losses = [name for name in LOSSES if self.has_weight(name)]
         check_output(output, data_range, self.losses)
-        if at_least_zero("model.free_bits", free_bits) and posterior != "diagonal":
-            raise InputError(f"model.free_bits is {free_bits}: only posterior diagonal has free bits, set it to 0")
+        at_least_zero("model.free_bits", free_bits)
+        effective("free_bits", free_bits or None, 0.0, posterior == "diagonal", "posterior diagonal", "0")
+        effective("free_bits", free_bits or None, 0.0, self.has_weight("kl"), "weights.kl above 0", "0")
         if evidence is not None and (not evidence or set(evidence) - set(KINDS)):
             raise InputError(f"model.evidence is {evidence}: name some of {list(KINDS)}, or leave it out")
         if not 0 < quantile < 1 or top_k < 1:

@@ -43,7 +43,7 @@ class AitexNetwork(nn.Module):
         width: channels of the first convolution; the others have 2, 4 and 8 times as many.
         latent_dim: D, number of latent dimensions.
         posterior: covariance of q(z | x).
-        rank: rank of its correlations, for ``low_rank``.
+        rank: rank of its correlations, for ``low_rank`` alone; None: 4.
         decoder: ``shallow``, twice four-fold enlargement, or ``symmetric``, the encoder turned round.
         dropout: share of the encoder's channels dropped in training, as a whole.
         output: activation of the decoder.
@@ -59,7 +59,7 @@ class AitexNetwork(nn.Module):
         width: int = 32,
         latent_dim: int = 32,
         posterior: PosteriorKind = "diagonal",
-        rank: int = 4,
+        rank: int | None = None,
         decoder: DecoderKind = "shallow",
         dropout: float = 0.2,
         output: OutputKind = "sigmoid",

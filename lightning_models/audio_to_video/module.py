@@ -19,6 +19,7 @@ from lightning_models.audio_to_video import video_losses
 from lightning_models.audio_to_video.mean_picture import odds_of, shift
 from lightning_models.audio_to_video.network import AudioToFrames, AudioToVideoNet
 from lightning_models.class_path import as_factory
+from lightning_models.effective import effective
 from lightning_models.training.phases import SinglePhaseModule
 from lightning_models.training.schedules import Weight
 from lightning_models.training.weights import LossWeights
@@ -75,7 +76,8 @@ class AudioToVideo(SinglePhaseModule):
         start_from_mean: whether an untrained net generates the mean picture of the training clips instead of
             grey (``mean_picture.py``): for a fixed camera, where most of a picture never changes.
         weights: weights of the losses.
-        mismatch_margin: how much worse is enough, as mean absolute difference of pixels in [0, 1].
+        mismatch_margin: how much worse is enough for the hinge, as mean absolute difference of pixels in [0, 1];
+            None: 0.05.
         schedule: whether the scheduler steps once an ``epoch`` or after every ``step``.
         training: the other arguments of :class:`SinglePhaseModule`.
     """
@@ -95,18 +97,17 @@ class AudioToVideo(SinglePhaseModule):
         image_size: int = 128,
         start_from_mean: bool = False,
         weights: AudioToVideoWeights | None = None,
-        mismatch_margin: float = 0.05,
+        mismatch_margin: float | None = None,
         schedule: Literal["epoch", "step"] = "step",
         **training: Any,
     ) -> None:
         super().__init__(weights=weights, schedule=schedule, **training)
-        if not 0 <= mismatch_margin <= 1:
-            raise InputError(
-                f"model.mismatch_margin: is {mismatch_margin}; pixels differ by 0 to 1, give a part of that"
-            )
+        hinged = self.has_weight("mismatch")
+        self.margin = effective("mismatch_margin", mismatch_margin, 0.05, hinged, "weights.mismatch above 0")
+        if not 0 <= self.margin <= 1:
+            raise InputError(f"model.mismatch_margin: is {self.margin}; pixels differ by 0 to 1, give a part of that")
         if not any(map(self.has_weight, ("l2", "l1", "change", "structure"))):
             raise InputError("model.weights: no loss pulls the picture to the real one; set model.weights.l1 above 0")
-        self.margin = mismatch_margin
         self.network: AudioToFrames = as_factory(network, AudioToFrames)(fps, sample_rate, image_size)
         self.register_buffer("mean_odds", torch.ones(3, image_size, image_size) if start_from_mean else None)
 

@@ -19,6 +19,7 @@ from datamodules.errors import InputError
 from datamodules.seeding import derive_seed
 from lightning_models import losses
 from lightning_models.cnn_param_tanh.network import NEAR_IDENTITY, VAE, AlphaHead, Critic, Motion, ParamTanh
+from lightning_models.effective import effective
 from lightning_models.picture_shape import check_picture_shape
 from lightning_models.ranges import at_least_zero
 from lightning_models.reconstruction_losses import l1
@@ -78,7 +79,7 @@ class CNNParamTanh(AdversarialModule):
         image_size: S, edge of the pictures in pixels, a multiple of 8, as in the data.
         latent_dim: D, dimensions of the latent space.
         num_frames: T, frames of the synthetic video.
-        motion: how its frames differ: noise | shift | zoom.
+        motion: how its frames differ, where there are several: noise | shift | zoom; None: noise.
         alpha_head: how alpha is read off the CNN: ``linear`` as described, 67 million parameters at 128 x 128, or conv.
         alpha_start: alpha before training; the default is closest to the identity.
         clip: what ``generate_video`` shows: a ``walk`` in the latent space, or the ``frames`` of the synthetic video.
@@ -109,7 +110,7 @@ class CNNParamTanh(AdversarialModule):
         image_size: int = 128,
         latent_dim: int = 64,
         num_frames: int = 16,
-        motion: Motion = "noise",
+        motion: Motion | None = None,
         alpha_head: AlphaHead = "conv",
         alpha_start: float = NEAR_IDENTITY,
         clip: Literal["walk", "frames"] = "walk",
@@ -123,6 +124,7 @@ class CNNParamTanh(AdversarialModule):
         # the critic raises its estimate of the distance; the norm is only watched
         self.weights |= {"w1": -1.0, "gradient_norm": 0.0}
         self.free_bits = at_least_zero("free_bits", free_bits)
+        effective("free_bits", free_bits or None, 0.0, self.has_weight("kl"), "weights.kl above 0", "0")
         if not 0 <= reconstruction_share <= 1:
             raise InputError(f"reconstruction_share is {reconstruction_share}: give a number from 0 to 1")
         self.picture_shape = (image_channels, image_size, image_size)

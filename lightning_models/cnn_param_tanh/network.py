@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from datamodules.errors import InputError
 from datamodules.seeding import derive_seed
+from lightning_models.effective import effective
 from lightning_models.variational import DiagonalPosterior
 
 AlphaHead = Literal["linear", "conv"]
@@ -104,12 +105,13 @@ class SyntheticVideo(nn.Module):
     noise: Tensor
     time: Tensor
 
-    def __init__(self, num_frames: int, image_channels: int, image_size: int, motion: Motion) -> None:
+    def __init__(self, num_frames: int, image_channels: int, image_size: int, motion: Motion | None) -> None:
         super().__init__()
         if num_frames < 1:
             raise InputError(f"num_frames is {num_frames}: give a whole number of at least 1")
-        self.num_frames, self.motion = num_frames, motion
-        if motion == "noise":
+        self.num_frames = num_frames
+        self.motion: Motion = effective("motion", motion, "noise", num_frames > 1, "num_frames above 1")
+        if self.motion == "noise":
             generator = torch.Generator().manual_seed(derive_seed("synthetic video"))
             noise = torch.randn(num_frames, image_channels, image_size, image_size, generator=generator)
             self.register_buffer("noise", noise, persistent=False)
@@ -147,7 +149,7 @@ class ParamTanh(nn.Module):
         image_size: S, a multiple of 4.
         head: of the CNN.
         alpha_start: alpha before training; the default is closest to the identity.
-        motion: of the synthetic video.
+        motion: of the synthetic video, where it has more than one frame; None: noise.
     """
 
     def __init__(
@@ -157,7 +159,7 @@ class ParamTanh(nn.Module):
         image_size: int = 128,
         head: AlphaHead = "conv",
         alpha_start: float = NEAR_IDENTITY,
-        motion: Motion = "noise",
+        motion: Motion | None = None,
     ) -> None:
         super().__init__()
         self.alpha_start = alpha_start

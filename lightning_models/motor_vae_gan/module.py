@@ -17,6 +17,7 @@ from torch.distributions import Distribution
 from datamodules.batches import ImageBatch, Reconstructions
 from datamodules.errors import InputError
 from lightning_models import losses
+from lightning_models.effective import effective
 from lightning_models.motor_vae_gan.network import STAGES, VAE, Discriminator, Judgement, Norm
 from lightning_models.picture_shape import check_picture_shape
 from lightning_models.ranges import at_least_zero
@@ -80,7 +81,7 @@ class MotorVAEGAN(AdversarialModule):
         free_bits: nats of every latent dimension that cost nothing, in training; 0 is off.
         reconstruction_share: r in [0, 1]: what reconstructions count among the generated pictures, in both phases;
             samples of the prior count 1 - r.
-        feature_layer: stage of the discriminator that its features are taken from, 1 to 5.
+        feature_layer: stage of the discriminator that the features of that loss are taken from, 1 to 5; None: 3.
         gate_margin: the equilibrium gate (Larsen et al. 2016): the discriminator waits while it is better than
             chance, ln 2 nats of cross-entropy, by more than this, and the autoencoder while the discriminator is
             worse than chance by more than this; below ln 2, since no cross-entropy is below 0. 0: no gate.
@@ -106,17 +107,19 @@ class MotorVAEGAN(AdversarialModule):
         weights: MotorVAEGANWeights | None = None,
         free_bits: float = 0.0,
         reconstruction_share: float = 0.5,
-        feature_layer: int = 3,
+        feature_layer: int | None = None,
         gate_margin: float = 0.0,
         **training: Any,
     ) -> None:
         super().__init__(weights=weights, **training)
         self.gate_margin = at_least_zero("gate_margin", gate_margin)
         self.free_bits = at_least_zero("free_bits", free_bits)
+        effective("free_bits", free_bits or None, 0.0, self.has_weight("kl"), "weights.kl above 0", "0")
         if not 0 <= reconstruction_share <= 1:
             raise InputError(f"reconstruction_share is {reconstruction_share}: give a number from 0 to 1")
-        if not 1 <= feature_layer <= STAGES:
-            raise InputError(f"feature_layer is {feature_layer}: give a stage of the discriminator, 1 to {STAGES}")
+        layer = effective("feature_layer", feature_layer, 3, self.has_weight("feature"), "weights.feature above 0")
+        if not 1 <= layer <= STAGES:
+            raise InputError(f"feature_layer is {layer}: give a stage of the discriminator, 1 to {STAGES}")
         if self.has_weight("r1") and discriminator_norm == "batch":
             raise InputError(
                 "model.weights.r1 is above 0 and discriminator_norm batch, with which no picture has a gradient of its "
@@ -135,7 +138,7 @@ class MotorVAEGAN(AdversarialModule):
         self.picture_shape = (image_channels, image_size, image_size)
         self.latent_dim, self.objective, self.share = latent_dim, adversarial, reconstruction_share
         self.separate_calls = discriminator_norm == "batch"
-        self.feature_stage = feature_layer - 1
+        self.feature_stage = layer - 1
         # channels last is the faster layout of these convolutions, on CPUs as on GPUs
         self.vae = VAE(image_channels, image_size, latent_dim, width).to(memory_format=torch.channels_last)
         self.discriminator = Discriminator(image_channels, image_size, width, discriminator_norm).to(

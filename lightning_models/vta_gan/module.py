@@ -19,6 +19,7 @@ from datamodules.batches import FrameScores, VideoBatch
 from datamodules.errors import InputError
 from datamodules.protocols import HasPictureSize
 from lightning_models import losses
+from lightning_models.effective import effective
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.calibration import CalibratedModule
 from lightning_models.training.health import probability_health
@@ -83,18 +84,18 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
     Args:
         num_frames: frames T of a window, as in the data.
         ngf: channels of the generator's outermost level; 64 is the published size.
-        ndf: channels of the discriminator's first layer.
-        discriminator_norm: norm in the discriminator.
+        ndf: channels of the discriminator's first layer; None: 64, the published size.
+        discriminator_norm: norm in the discriminator; None: ``group``.
         frequency_split: one U-Net for the high and one for the low band, or both see the whole picture.
         channel_selection: whether the U-Nets compete for channels.
         noise_std: standard deviation of the noise on both bands, training only, range [-1, 1].
         flow_backend: who estimates optical flow; "none" leaves the fusion out.
-        flow_width: multiplier of FlowNetSD's channels; 1 is the published size.
+        flow_width: multiplier of FlowNetSD's channels; None: 1, the published size.
         flow_weights: file with published FlowNet2-SD weights for width 1; it is trained from scratch without.
         temporal_attention: whether attention over time is used.
         token_width: width of its tokens; None keeps the seed's 2048.
-        positional_encoding: how tokens know their place in time.
-        pseudo_fakes: whether the discriminator also learns from clips falsified by CutPaste and Cutout.
+        positional_encoding: how tokens know their place in time; None: ``learned``.
+        pseudo_fakes: whether the discriminator also learns from clips falsified by CutPaste and Cutout; None: it does.
         adversarial: objective of the game; "off" trains the generator without discriminator.
         reconstruction: distance of reconstructed to real frames.
         weights: weights of the generator's losses.
@@ -102,6 +103,9 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         top_k: number of largest patches that stand for a frame.
         evidence: kinds of evidence that make up the score; None takes all that the switched-on parts offer.
         training: the arguments of :class:`AdversarialModule`.
+
+    Raises:
+        InputError: an argument is out of its range, or of a part that is switched off.
     """
 
     phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
@@ -118,18 +122,18 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         self,
         num_frames: int = 8,
         ngf: int = 64,
-        ndf: int = 64,
-        discriminator_norm: DiscriminatorNorm = "group",
+        ndf: int | None = None,
+        discriminator_norm: DiscriminatorNorm | None = None,
         frequency_split: bool = True,
         channel_selection: ChannelSelectionMode = "learned",
         noise_std: float = 0.1,
         flow_backend: FlowBackend = "flownet_sd",
-        flow_width: float = 1.0,
+        flow_width: float | None = None,
         flow_weights: str | None = None,
         temporal_attention: bool = True,
         token_width: int | None = None,
-        positional_encoding: PositionalEncoding = "learned",
-        pseudo_fakes: bool = True,
+        positional_encoding: PositionalEncoding | None = None,
+        pseudo_fakes: bool | None = None,
         adversarial: Literal["bce", "hinge", "off"] = "bce",
         reconstruction: Literal["l1", "l2"] = "l1",
         weights: VTAGANWeights | None = None,
@@ -139,10 +143,21 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         **training: Any,
     ) -> None:
         super().__init__(weights=weights, **training)
-        self.num_frames, self.pseudo_fakes = num_frames, pseudo_fakes
+        judged, judge = adversarial != "off", "adversarial bce or hinge"
+        attends, attention = temporal_attention, "temporal_attention true"
+        self.num_frames = num_frames
+        self.pseudo_fakes = effective("pseudo_fakes", pseudo_fakes, True, judged, judge)
+        ndf = effective("ndf", ndf, 64, judged, judge)
+        norm: DiscriminatorNorm = effective("discriminator_norm", discriminator_norm, "group", judged, judge)
+        token_width = effective("token_width", token_width, None, attends, attention)
+        positional: PositionalEncoding = effective(
+            "positional_encoding", positional_encoding, "learned", attends, attention
+        )
         self.reconstruction: losses.Distance = reconstruction
-        flow = OpticalFlow(flow_backend, flow_width, flow_weights) if flow_backend != "none" else None
-        if adversarial == "off":
+        flow: OpticalFlow | None = OpticalFlow(flow_backend, flow_width, flow_weights)
+        if flow_backend == "none":
+            flow = None
+        if not judged:
             self.drop_weights("adversarial", "feature")
         if flow is None or not flow.is_displacement:
             self.drop_weights("flow_consistency")
@@ -153,16 +168,14 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
             frequency_split=frequency_split,
             flow=flow,
             flow_fusion=None if flow is None else OpticalFlowFeatureFusion(),
-            temporal_attention=TemporalFeatureFusion(
-                num_frames, token_width=token_width, positional=positional_encoding
-            )
-            if temporal_attention
+            temporal_attention=TemporalFeatureFusion(num_frames, token_width=token_width, positional=positional)
+            if attends
             else None,
         )
         self.discriminator: Discriminator | None = None
         if adversarial != "off":
             self.objective: losses.Objective = adversarial
-            self.discriminator = Discriminator(ndf, norm=discriminator_norm)
+            self.discriminator = Discriminator(ndf, norm=norm)
         # The rule without any learning that the model has to beat: speed of classical optical flow.
         self.baseline_flow = OpticalFlow("farneback")
         offered = ["reconstruction", "high_band", "temporal"]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from datamodules.errors import InputError
+from lightning_models.effective import effective
 from lightning_models.vta_gan.flownet_sd import FLOW_SCALE, FlowNetSD, load_flownet_sd
 
 FlowBackend = Literal["flownet_sd", "farneback", "frame_difference", "none"]
@@ -35,23 +36,27 @@ class OpticalFlow(nn.Module):
 
     Args:
         backend: The method.
-        width: FlowNetSD's factor on its channels.
+        width: FlowNetSD's factor on its channels; None: the published 1. Other backends have none.
         weights: File of published FlowNet2-SD weights (needs width 1), or None.
+
+    Raises:
+        InputError: Width or weights of a backend that has none.
     """
 
     def __init__(
         self,
         backend: FlowBackend = "flownet_sd",
-        width: float = 1.0,
+        width: float | None = None,
         weights: str | None = None,
     ) -> None:
         super().__init__()
-        if backend != "flownet_sd" and weights is not None:
-            raise InputError(f"model.flow_weights belongs to the flow backend flownet_sd, not to {backend}")
+        learned, needs = backend == "flownet_sd", "flow_backend flownet_sd"
+        factor = effective("flow_width", width, 1.0, learned, needs)
+        weights = effective("flow_weights", weights, None, learned, needs)
         self.backend = backend
         self.network: FlowNetSD | None = None
-        if backend == "flownet_sd":
-            self.network = FlowNetSD(width)
+        if learned:
+            self.network = FlowNetSD(factor)
             if weights is not None:
                 load_flownet_sd(weights, self.network)
 

@@ -31,7 +31,7 @@ FEATURES, LATENT, RANK = 10, 5, 2
 
 def head(kind, scale=1.0):
     torch.manual_seed(3)
-    built = make_posterior(kind, FEATURES, LATENT, RANK)
+    built = make_posterior(kind, FEATURES, LATENT, RANK if kind == "low_rank" else None)
     with torch.no_grad():
         for weight in built.parameters():
             weight.mul_(scale)

@@ -23,6 +23,7 @@ def test_shapes(size, grid):
 
 
 def test_logits_are_no_probabilities():
+    torch.manual_seed(0)
     discriminator = Discriminator(ndf=4)
     discriminator.to_logits.weight.data.fill_(10.0)
     logits = discriminator(torch.randn(8, 3, 64, 64)).logits

@@ -18,9 +18,15 @@ def adam(parameters):
 SMALL = {"ngf": 4, "ndf": 4, "flow_width": 0.0625, "token_width": 16, "patch": 8}
 
 
+OF_PARTS = {"flow_backend": "flow_width", "temporal_attention": "token_width", "adversarial": "ndf"}
+"""Sizes of what a switch leaves out: they are refused where it is left out."""
+
+
 def model(**changes):
     torch.manual_seed(0)
-    return VTAGAN(discriminator_optimizer=adam, generator_optimizer=adam, **{**SMALL, **changes})
+    out = {OF_PARTS[switch] for switch in OF_PARTS.keys() & changes.keys() if changes[switch] not in ("bce", "hinge")}
+    sizes = {name: size for name, size in SMALL.items() if name not in out}
+    return VTAGAN(discriminator_optimizer=adam, generator_optimizer=adam, **{**sizes, **changes})
 
 
 def batch(windows=2, height=64, width=64, frames=8, seed=0, labels=0):
