@@ -18,7 +18,15 @@ import numpy as np
 
 from datamodules.atomic_file import atomic_file
 from datamodules.errors import InputError
-from datamodules.listing import IMAGE_SUFFIXES, VIDEO_SUFFIXES, children, list_images
+from datamodules.listing import (
+    COMPANIONS,
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    children,
+    list_images,
+    other_files,
+    tell_left_out,
+)
 from datamodules.picture_file import Frame, read_picture
 
 FOLDER_FPS = 25.0
@@ -61,9 +69,15 @@ def find_videos(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder")
-    if list_images(path):
-        return [path]
     found = children(path, lambda child: bool(list_images(child)) if child.is_dir() else _is_video_file(child))
+    tell_left_out(path, other_files(path, (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *COMPANIONS)), "video")
+    if list_images(path):
+        if found:
+            raise InputError(
+                f"{path}: holds images, which would be the frames of one video, and beside them {found[0].name}; put "
+                "the images into a folder of their own"
+            )
+        return [path]
     if not found:
         raise InputError(
             f"{path}: holds no video; looked for files ending in {' '.join(VIDEO_SUFFIXES)}, "

@@ -22,7 +22,7 @@ from datamodules.errors import InputError
 
 Frame = NDArray[np.uint8]
 
-FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "WEBP", "PPM")
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "AVIF", "PPM")
 """What Pillow may decode: exactly what ``IMAGE_SUFFIXES`` promises."""
 
 LARGEST = 2 * 89_478_485

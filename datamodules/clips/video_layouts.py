@@ -7,6 +7,7 @@ matched to the clips by name, or by the numbers in the names (``Test001`` and ``
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +20,16 @@ from datamodules.clips.labels import (
     read_ucsd_spans,
 )
 from datamodules.errors import InputError
-from datamodules.listing import VIDEO_SUFFIXES, list_images, natural_key
+from datamodules.listing import (
+    COMPANIONS,
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    children,
+    folder_named,
+    list_images,
+    other_files,
+    tell_left_out,
+)
 
 T = TypeVar("T")
 
@@ -73,65 +83,66 @@ def read_layout(root: Path) -> VideoSource:
     for layout in (_ucsd, _avenue, _research, _plain):
         source = layout(root)
         if source is not None:
+            tell_left_out(root, other_files(root, (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *COMPANIONS)), "video")
             return source
     found = ", ".join(sorted(child.name for child in root.iterdir())[:12]) or "nothing"
     raise InputError(f"data.source: {root} has no known layout. Found: {found}. Looked for:\n{_SOUGHT}")
 
 
 def _ucsd(root: Path) -> VideoSource | None:
-    if not any((root / "Train").glob("Train[0-9]*")):
+    if not _visible(folder_named(root, "Train"), "Train[0-9]*"):
         return None
-    train = _normal(_clips(root / "Train", "Train[0-9]*"))
-    folders = _clips(root / "Test", "Test[0-9]*")
-    test = [clip for clip in folders if not clip.name.endswith("_gt")]
-    masks = {clip.name: clip.path for clip in folders if clip.name.endswith("_gt")}
-    lists = _visible(root / "Test", "*.m")
+    train = _normal(_clips(folder_named(root, "Train"), "Train[0-9]*"))
+    folders = _clips(folder_named(root, "Test"), "Test[0-9]*")
+    test = [clip for clip in folders if not clip.name.lower().endswith("_gt")]
+    masks = {clip.name: clip.path for clip in folders if clip.name.lower().endswith("_gt")}
+    lists = _visible(folder_named(root, "Test"), "*.m")
     labels = _by_number(read_ucsd_spans(lists[0]), test, lists[0]) if lists else {}
     return VideoSource("UCSD", train, _attach(test, labels, masks, root))
 
 
 def _avenue(root: Path) -> VideoSource | None:
-    if not (root / "training_videos").is_dir():
+    if not folder_named(root, "training_videos").is_dir():
         return None
     folder = _first_folder(root, ("testing_label_mask", "ground_truth_demo/testing_label_mask"))
     masks = {path.stem: path for path in _visible(folder, "*.mat")} if folder else {}
-    test = _clips(root / "testing_videos")
-    train = _normal(_clips(root / "training_videos"))
+    test = _clips(folder_named(root, "testing_videos"))
+    train = _normal(_clips(folder_named(root, "training_videos")))
     return VideoSource("Avenue", train, _attach(test, {}, masks, root))
 
 
 def _research(root: Path) -> VideoSource | None:
-    if not (root / "training").is_dir() and not (root / "testing").is_dir():
+    training, testing = folder_named(root, "training"), folder_named(root, "testing")
+    if not training.is_dir() and not testing.is_dir():
         return None
-    train_folder, test_folder = (
-        _first_folder(root / part, ("frames", "videos")) or root / part for part in ("training", "testing")
-    )
+    train_folder, test_folder = (_first_folder(part, ("frames", "videos")) or part for part in (training, testing))
     test = _clips(test_folder)
     labels: Mapping[str, Spans | FrameFlags] = {}
     masks: dict[str, Path] = {}
     layout = "research"
-    for folder in (root / "testing", root):
+    for folder in (testing, root):
         if not labels and (found := _first_folder(folder, _FRAME_LABEL_FOLDERS)):
             labels = {path.stem: FrameFlags(path, read_array(path)) for path in _visible(found, "*.npy")}
             layout = "ShanghaiTech" if found.name == "test_frame_mask" else layout
         if not labels:
             labels = _labels_in_one_file(folder, test)
         if not masks and (found := _first_folder(folder, _MASK_FOLDERS)):
-            masks = {path.stem: path for path in found.iterdir() if not path.name.startswith(".")}
+            masks = {path.stem: path for path in children(found)}
     return VideoSource(layout, _normal(_clips(train_folder)), _attach(test, labels, masks, root))
 
 
 def _plain(root: Path) -> VideoSource | None:
-    if not (root / "train").is_dir() and not (root / "test").is_dir():
+    train_folder, test_folder = folder_named(root, "train"), folder_named(root, "test")
+    if not train_folder.is_dir() and not test_folder.is_dir():
         return None
-    test = _clips(root / "test")
-    table = root / "test" / "labels.csv"
+    test = _clips(test_folder)
+    table = test_folder / "labels.csv"
     labels = {_stem(name): spans for name, spans in read_csv_spans(table).items()} if table.is_file() else {}
     unknown = sorted(set(labels) - {clip.name for clip in test})
     if unknown:
-        raise InputError(f"{table}: names {', '.join(unknown)}, no such video in {root / 'test'}")
-    masks = {path.name: path for path in _visible(root / "test" / "masks", "*")}
-    return VideoSource("plain", _normal(_clips(root / "train")), _attach(test, labels, masks, root))
+        raise InputError(f"{table}: names {', '.join(unknown)}, no such video in {test_folder}")
+    masks = {path.name: path for path in children(folder_named(test_folder, "masks"))}
+    return VideoSource("plain", _normal(_clips(train_folder)), _attach(test, labels, masks, root))
 
 
 def _labels_in_one_file(folder: Path, test: Sequence[Clip]) -> dict[str, Spans | FrameFlags]:
@@ -179,10 +190,12 @@ def _clips(folder: Path, pattern: str = "*") -> tuple[Clip, ...]:
     paths = [
         path
         for path in _visible(folder, pattern)
-        if (path.is_dir() and path.name not in labels) or path.suffix.lower() in VIDEO_SUFFIXES
+        if (path.is_dir() and path.name.lower() not in labels) or path.suffix.lower() in VIDEO_SUFFIXES
     ]
-    if not paths and folder.is_dir() and list_images(folder):
+    beside = list_images(folder)
+    if not paths and beside:
         raise InputError(f"{folder}: holds images directly; put the frames of each clip in a folder of its own")
+    tell_left_out(folder, beside, "clips")
     names: dict[str, Path] = {}
     for path in paths:
         name = path.name if path.is_dir() else path.stem
@@ -197,12 +210,12 @@ def _normal(clips: Sequence[Clip]) -> tuple[Clip, ...]:
 
 
 def _visible(folder: Path, pattern: str) -> list[Path]:
-    paths = (path for path in folder.glob(pattern) if not path.name.startswith("."))
-    return sorted(paths, key=lambda path: natural_key(path.name))
+    return children(folder, lambda path: fnmatchcase(path.name.lower(), pattern.lower()))
 
 
 def _first_folder(root: Path, names: Sequence[str]) -> Path | None:
-    return next((root / name for name in names if (root / name).is_dir()), None)
+    places = (folder_named(root, *name.split("/")) for name in names)
+    return next((place for place in places if place.is_dir()), None)
 
 
 def _stem(name: str) -> str:

@@ -2,15 +2,22 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from torchvision.datasets import ImageFolder
-
 from datamodules.errors import InputError
-from datamodules.listing import IMAGE_SUFFIXES, is_picture, natural_key
+from datamodules.listing import (
+    COMPANIONS,
+    IMAGE_SUFFIXES,
+    folders,
+    list_images,
+    natural_key,
+    other_files,
+    tell_left_out,
+    walk,
+)
 from datamodules.seeding import derive_seed
 
 Split = Literal["train", "validation", "test"]
@@ -69,17 +76,18 @@ def read_pictures(root: Path, validation_fraction: float, test_fraction: float) 
     Raises:
         InputError: if ``root`` does not exist, holds no picture, or can be read in more than one way.
     """
-    folders = _folders_with_pictures(root)
-    roles = {folder: _SPLIT_OF[folder.lower()] for folder in folders if folder.lower() in _SPLIT_OF}
-    if "train" not in roles.values() or (len(roles) == 1 and len(folders) > 1):  # a class may be called "train"
+    named = _folders_with_pictures(root)
+    tell_left_out(root, other_files(root, (*IMAGE_SUFFIXES, *COMPANIONS)), "pictures")
+    roles = {folder: _SPLIT_OF[folder.lower()] for folder in named if folder.lower() in _SPLIT_OF}
+    if "train" not in roles.values() or (len(roles) == 1 and len(named) > 1):  # a class may be called "train"
         found, classes = _read_folder(root)
         chosen: list[_Found] = [(path, label, None) for path, label in found]
         return PictureSource(
-            "classes" if folders else "flat", classes, _pictures(root, chosen, validation_fraction, test_fraction)
+            "classes" if named else "flat", classes, _pictures(root, chosen, validation_fraction, test_fraction)
         )
-    if len(set(roles.values())) < len(folders) or _has_pictures(root):
+    if len(set(roles.values())) < len(named) or _has_pictures(root):
         raise InputError(
-            f"{root}: holds {', '.join(folders)}{' and single pictures' * _has_pictures(root)}, so that it is "
+            f"{root}: holds {', '.join(named)}{' and single pictures' * _has_pictures(root)}, so that it is "
             "unclear what is to train, to validate and to test; name a folder that holds only train, validation "
             "and test, or one folder per class, or only pictures"
         )
@@ -105,6 +113,7 @@ def find_pictures(path: Path) -> list[Picture]:
     if path.is_file():
         return [Picture(path, path.name, 0, "test")]
     _folders_with_pictures(path)
+    tell_left_out(path, other_files(path, (*IMAGE_SUFFIXES, *COMPANIONS)), "pictures")
     found: list[_Found] = [(file, 0, "test") for file, _ in _list(path, [""])]
     return _pictures(path, found, 0.0, 0.0)
 
@@ -152,38 +161,26 @@ def part_copies(
     return kept, notes
 
 
-class _Listing(ImageFolder):
-    """``ImageFolder`` that knows which classes to look for; the one class "" stands for the folder itself."""
-
-    def __init__(self, root: Path, classes: list[str]) -> None:
-        self._wanted = classes
-        super().__init__(str(root), is_valid_file=lambda file: is_picture(Path(file)), allow_empty=True)
-
-    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
-        return self._wanted, {name: number for number, name in enumerate(self._wanted)}
-
-
 def _list(root: Path, classes: list[str]) -> list[tuple[Path, int]]:
-    """Return the pictures of the named classes with their labels; hidden folders are left out."""
-    found = [(Path(file), label) for file, label in _Listing(root, classes).samples]
-    return [(file, label) for file, label in found if not any(part[0] == "." for part in file.relative_to(root).parts)]
+    """Return the pictures of the named classes with their labels; the one class "" stands for the folder itself."""
+    return [(file, label) for label, name in enumerate(classes) for file in walk(root / name, IMAGE_SUFFIXES)]
 
 
 def _read_folder(root: Path, classes: list[str] | None = None) -> tuple[list[tuple[Path, int]], list[str]]:
     """Return a folder's pictures with labels, and its classes: the given ones, or its folders."""
-    folders = _folders_with_pictures(root) or [""]
-    if folders != [""] and _has_pictures(root):
+    named = _folders_with_pictures(root) or [""]
+    if named != [""] and _has_pictures(root):
         raise InputError(
-            f"{root}: holds both pictures and folders of pictures ({', '.join(folders)}); name one of the "
+            f"{root}: holds both pictures and folders of pictures ({', '.join(named)}); name one of the "
             "folders, or move the pictures into a folder of their own"
         )
-    unknown = set(folders) - set(classes if classes is not None else folders)
+    unknown = set(named) - set(classes if classes is not None else named)
     if classes is not None and unknown:
         raise InputError(
-            f"{root}: holds the classes {', '.join(map(repr, folders))}, those to train on are "
+            f"{root}: holds the classes {', '.join(map(repr, named))}, those to train on are "
             f"{', '.join(map(repr, classes))}; they must have the same folders"
         )
-    return _list(root, classes or folders), classes or folders
+    return _list(root, classes or named), classes or named
 
 
 def _pictures(root: Path, found: Sequence[_Found], validation_fraction: float, test_fraction: float) -> list[Picture]:
@@ -208,23 +205,11 @@ def _folders_with_pictures(root: Path) -> list[str]:
     """
     if not root.is_dir():
         raise InputError(f"data.source: {root} is no folder")
-    try:
-        folders = sorted(child.name for child in root.iterdir() if child.is_dir() and not child.name.startswith("."))
-        folders = [name for name in folders if any(_walk(root / name))]
-    except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
-    if not folders and not _has_pictures(root):
+    found = sorted(child.name for child in folders(root) if walk(child, IMAGE_SUFFIXES))
+    if not found and not _has_pictures(root):
         raise InputError(f"data.source: {root} holds no picture; looked for files ending in {' '.join(IMAGE_SUFFIXES)}")
-    return folders
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    def fail(error: OSError) -> None:
-        raise error
-
-    for place, _, files in os.walk(folder, onerror=fail, followlinks=True):
-        yield from filter(is_picture, (Path(place, file) for file in files))
+    return found
 
 
 def _has_pictures(root: Path) -> bool:
-    return any(is_picture(child) and child.is_file() for child in root.iterdir())
+    return bool(list_images(root))

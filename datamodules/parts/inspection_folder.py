@@ -11,7 +11,16 @@ from pathlib import Path
 
 from datamodules.batches import UNKNOWN_LABEL
 from datamodules.errors import BadFile, InputError
-from datamodules.listing import IMAGE_SUFFIXES, list_images, natural_key
+from datamodules.listing import (
+    COMPANIONS,
+    IMAGE_SUFFIXES,
+    folder_named,
+    folders,
+    list_images,
+    other_files,
+    tell_left_out,
+    walk,
+)
 
 GOOD, UNKNOWN = "good", "unknown"
 
@@ -96,6 +105,7 @@ def read_inspection(root: Path, on_bad_file: BadFile) -> Inspection:
                 raise InputError(
                     f"data.source: {root}, read as {source.layout}, holds no faultless picture to learn from"
                 )
+            tell_left_out(root, other_files(root, (*IMAGE_SUFFIXES, *COMPANIONS)), "pictures")
             _refuse_equal_names([*source.normal, *source.defective])
             _refuse_shared_masks(source.defective)
             return source
@@ -119,7 +129,8 @@ def list_parts(path: Path, groups: Iterable[str], names_tell: bool = True) -> li
     if path.is_file():
         files = [path]
     elif path.is_dir():
-        files = _without_masks(_below(path), path)
+        files = _without_masks(walk(path, IMAGE_SUFFIXES), path)
+        tell_left_out(path, other_files(path, (*IMAGE_SUFFIXES, *COMPANIONS)), "pictures")
     else:
         raise InputError(f"data.source: {path} does not exist; name a picture or a folder of pictures")
     if not files:
@@ -136,16 +147,16 @@ def list_parts(path: Path, groups: Iterable[str], names_tell: bool = True) -> li
 
 
 def _aitex(root: Path, on_bad_file: BadFile) -> Inspection | None:
-    by_name = {folder.name.lower(): folder for folder in _folders(root)}
+    by_name = {folder.name.lower(): folder for folder in folders(root)}
     faultless, faulty, marked = (by_name.get(name) for name in _AITEX_FOLDERS)
     if faultless is None:
         return None
     normal, defective = [], []
-    for path in _below(faultless):
+    for path in walk(faultless, IMAGE_SUFFIXES):
         if named := _aitex_name(path, True, on_bad_file):
             normal.append(Part(path.stem, path, named["fabric"], GOOD, 0, has_margin=True))
-    masks = _below(marked) if marked else []
-    for path in _below(faulty) if faulty else []:
+    masks = walk(marked, IMAGE_SUFFIXES) if marked else []
+    for path in walk(faulty, IMAGE_SUFFIXES) if faulty else []:
         if named := _aitex_name(path, False, on_bad_file):
             own = tuple(mask for mask in masks if _is_mask_of(mask, path))
             defective.append(Part(path.stem, path, named["fabric"], named["defect"], 1, own, has_margin=True))
@@ -158,17 +169,17 @@ def _aitex(root: Path, on_bad_file: BadFile) -> Inspection | None:
 
 
 def _mvtec(root: Path, on_bad_file: BadFile) -> Inspection | None:
-    categories = [folder for folder in (root, *_folders(root)) if (folder / "train" / GOOD).is_dir()]
+    categories = [folder for folder in (root, *folders(root)) if folder_named(folder, "train", GOOD).is_dir()]
     normal: list[Part] = []
     defective: list[Part] = []
     for category in categories:
         group, own = category.resolve().name, category == root
-        for_test = False if (category / "test" / GOOD).is_dir() else None
-        for path in list_images(category / "train" / GOOD):
+        for_test = False if folder_named(category, "test", GOOD).is_dir() else None
+        for path in list_images(folder_named(category, "train", GOOD)):
             normal.append(Part(_name(path, root), path, group, GOOD, 0, for_test=for_test, group_is_source=own))
-        for kind in _folders(category / "test"):
+        for kind in folders(folder_named(category, "test")):
             for path in _without_masks(list_images(kind), kind):
-                if kind.name == GOOD:
+                if kind.name.lower() == GOOD:
                     normal.append(Part(_name(path, root), path, group, GOOD, 0, for_test=True, group_is_source=own))
                 else:
                     masks = _masks_of(path, kind.name, category)
@@ -177,14 +188,15 @@ def _mvtec(root: Path, on_bad_file: BadFile) -> Inspection | None:
 
 
 def _plain(root: Path, on_bad_file: BadFile) -> Inspection | None:
-    if not (root / GOOD).is_dir():
+    faultless = folder_named(root, GOOD)
+    if not faultless.is_dir():
         return None
     group = root.resolve().name
-    normal = (Part(_name(path, root), path, group, GOOD, 0, group_is_source=True) for path in list_images(root / GOOD))
+    normal = (Part(_name(path, root), path, group, GOOD, 0, group_is_source=True) for path in list_images(faultless))
     defective = (
         Part(_name(path, root), path, group, kind.name, 1, _masks_of(path, kind.name, root))
-        for kind in _folders(root)
-        if kind.name not in (GOOD, *_MASK_FOLDERS)
+        for kind in folders(root)
+        if kind.name.lower() not in (GOOD, *_MASK_FOLDERS)
         for path in _without_masks(list_images(kind), kind)
     )
     return Inspection("plain", tuple(normal), tuple(defective))
@@ -195,8 +207,8 @@ def _masks_of(path: Path, kind: str, root: Path) -> tuple[Path, ...]:
 
     Where there is none, a mask may lie beside its picture.
     """
-    folders = (root / name / below for name in _MASK_FOLDERS for below in (kind, ""))
-    for folder in filter(Path.is_dir, folders):
+    places = (folder_named(root, name, *below) for name in _MASK_FOLDERS for below in ((kind,), ()))
+    for folder in filter(Path.is_dir, places):
         found = [mask for mask in list_images(folder) if mask.stem == path.stem or _is_mask_of(mask, path)]
         if found:
             return tuple(found)
@@ -216,8 +228,8 @@ def _aitex_name(path: Path, normal: bool, on_bad_file: BadFile) -> dict[str, str
 
 
 def _group_of(path: Path, known: set[str]) -> str:
-    folders = [folder for folder in reversed(path.resolve().parts[:-1]) if folder in known]
-    return next(iter(folders or (known if len(known) == 1 else [UNKNOWN])))
+    places = [folder for folder in reversed(path.resolve().parts[:-1]) if folder in known]
+    return next(iter(places or (known if len(known) == 1 else [UNKNOWN])))
 
 
 def _is_mask_of(mask: Path, picture: Path) -> bool:
@@ -235,10 +247,10 @@ def _without_masks(files: Sequence[Path], root: Path) -> list[Path]:
     pictures = {file.with_suffix("") for file in files}
     kept = []
     for file in files:
-        folders = {folder.lower() for folder in file.relative_to(root).parts[:-1]}
+        above = {folder.lower() for folder in file.relative_to(root).parts[:-1]}
         stem = _masked_stem(file)
         beside = stem is not None and file.with_name(stem) in pictures
-        if not beside and folders.isdisjoint((*_MASK_FOLDERS, _AITEX_MASKS)):
+        if not beside and above.isdisjoint((*_MASK_FOLDERS, _AITEX_MASKS)):
             kept.append(file)
     return kept
 
@@ -261,24 +273,6 @@ def _refuse_equal_names(parts: Sequence[Part]) -> None:
         if part.name in names:
             raise InputError(f"{names[part.name]} and {part.path} have the same name {part.name}; rename one of them")
         names[part.name] = part.path
-
-
-def _below(folder: Path) -> list[Path]:
-    """Return all pictures below ``folder`` in natural order."""
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and not any(p.startswith(".") for p in path.relative_to(folder).parts)
-    ]
-    return sorted(found, key=lambda path: natural_key(str(path.relative_to(folder))))
-
-
-def _folders(folder: Path) -> list[Path]:
-    """Return the folders directly in ``folder`` in natural order, hidden ones left out; none if it is missing."""
-    if not folder.is_dir():
-        return []
-    found = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    return sorted(found, key=lambda path: natural_key(path.name))
 
 
 def _name(path: Path, root: Path) -> str:

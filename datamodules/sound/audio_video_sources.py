@@ -1,17 +1,15 @@
 """Where pictures with their sound are found, and how clips are divided into splits."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from datamodules.errors import InputError
-from datamodules.listing import VIDEO_SUFFIXES, natural_key
+from datamodules.listing import VIDEO_SUFFIXES, folder_named, natural_key, other_files, tell_left_out, walk
 from datamodules.named import NamedT
 from datamodules.seeding import derive_seed
 from datamodules.sound.sound import SOUND_SUFFIXES
 
-_NAMED = 5  # files left out that a warning names
 _LEAST = 2  # clips in a split: the sound of a different clip is needed
 
 
@@ -41,9 +39,10 @@ def find_pairs(root: Path) -> list[Pair]:
     """
     if not root.is_dir():
         raise InputError(f"data.source: {root} is no folder; training needs several clips, name the folder with them")
-    if (root / "audio").is_dir() and (root / "video").is_dir():
-        videos = _by_name(root / "video", VIDEO_SUFFIXES)
-        sounds = _by_name(root / "audio", (*SOUND_SUFFIXES, *VIDEO_SUFFIXES))
+    audio, video = folder_named(root, "audio"), folder_named(root, "video")
+    if audio.is_dir() and video.is_dir():
+        videos = _by_name(video, VIDEO_SUFFIXES)
+        sounds = _by_name(audio, (*SOUND_SUFFIXES, *VIDEO_SUFFIXES))
         for one, other, kind in ((videos, sounds, "sound in audio"), (sounds, videos, "pictures in video")):
             for name in sorted(set(one) - set(other)):
                 raise InputError(f"{one[name]}: no {kind} has the same name; add it or remove this file")
@@ -83,26 +82,11 @@ def divide(clips: Sequence[NamedT], validation: float, test: float) -> dict[str,
     return {split: sorted(some, key=lambda clip: natural_key(clip.name)) for split, some in chosen.items()}
 
 
-def name_left_out(folder: Path, left_out: Sequence[str]) -> None:
-    """Warn, once for a folder, of the files and folders in it that are not read."""
-    if left_out:
-        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
-        listed = ", ".join(left_out[:_NAMED])
-        warnings.warn(f"{folder}: left out, not known as sound or video here: {listed}{more}", stacklevel=3)
-
-
 def _by_name(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    left_out = []
-    for path in sorted(folder.rglob("*")):
-        place = path.relative_to(folder)
-        if any(part.startswith(".") for part in place.parts) or path.is_dir():
-            continue
-        if path.suffix.lower() not in suffixes:
-            left_out.append(str(place))
-            continue
-        other = found.setdefault(place.with_suffix("").as_posix(), path)
+    for path in walk(folder, suffixes):
+        other = found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
         if other != path:
             raise InputError(f"{other} and {path} have the same name; rename one of them")
-    name_left_out(folder, left_out)
+    tell_left_out(folder, other_files(folder, suffixes), "sound or video")
     return found

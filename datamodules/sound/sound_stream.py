@@ -9,10 +9,9 @@ from typing import Literal
 import numpy as np
 
 from datamodules.errors import InputError
-from datamodules.listing import VIDEO_SUFFIXES, natural_key
+from datamodules.listing import VIDEO_SUFFIXES, children, tell_left_out
 from datamodules.named import source_name
 from datamodules.sound.audio_video_cache import Settings
-from datamodules.sound.audio_video_sources import name_left_out
 from datamodules.sound.pieces import Piece, PieceShape
 from datamodules.sound.sound import SOUND_SUFFIXES, Sound, count_samples, read_sound
 
@@ -122,8 +121,6 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     suffixes = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES)
-    children = sorted(path.iterdir(), key=lambda child: natural_key(child.name))
-    shown = [child for child in children if not child.name.startswith(".")]
-    found = [child for child in shown if child.suffix.lower() in suffixes and child.is_file()]
-    name_left_out(path, [child.name for child in shown if child not in found])
+    found = children(path, lambda child: child.suffix.lower() in suffixes and child.is_file())
+    tell_left_out(path, [child for child in children(path) if child not in found], "sound or video")
     return found

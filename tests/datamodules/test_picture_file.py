@@ -280,7 +280,7 @@ def test_truncated_files_are_named(tmp_path, suffix, share):
 
 
 def test_other_formats_are_refused_whatever_their_name(tmp_path, scene):
-    Image.fromarray(scene).save(tmp_path / "a.png", format="gif")
+    Image.fromarray(scene).save(tmp_path / "a.png", format="tga")
     with pytest.raises(InputError, match=r"a\.png: unreadable picture .* not one of JPEG"):
         read_picture(tmp_path / "a.png", 3)
     (tmp_path / "b.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
