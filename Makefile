@@ -12,14 +12,15 @@ INSTALLED := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 CONFIG ?= experiments/vta_gan.yaml
+TESTS ?= tests
 # One thread a process: two test processes with two threads each are slower than with one.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 300
 
-.PHONY: help install run test test-slow test-gpu lint types format bench ablation wheel lock clean
+.PHONY: help install run test test-slow test-gpu test-oldest test-newest lint types format bench ablation wheel lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
-		awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+		awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(INSTALLED) ## set up .venv with the pinned packages (about 2 minutes, 6 GB)
 
@@ -43,6 +44,20 @@ test-slow: $(INSTALLED) ## the slow tests
 
 test-gpu: $(INSTALLED) ## the tests that need a CUDA device
 	$(PYTEST) -m gpu
+
+# Both in environments of their own beside .venv; uv shares the files of packages between them.
+test-oldest: $(INSTALLED) ## the tests with the oldest versions that pyproject.toml allows, in .venv-oldest
+	$(call test_with,oldest,lowest-direct)
+
+test-newest: $(INSTALLED) ## the tests with the newest versions that pyproject.toml allows, in .venv-newest
+	$(call test_with,newest,highest)
+
+define test_with
+	$(BIN)/python -m pip install --quiet uv
+	test -d .venv-$(1) || $(BIN)/uv venv --quiet --python $(BIN)/python .venv-$(1)
+	$(BIN)/uv pip install --quiet --upgrade --resolution $(2) --python .venv-$(1)/bin/python -e '.[dev]'
+	OMP_NUM_THREADS=1 .venv-$(1)/bin/python -m pytest --timeout 300 -n 2 -m "not slow and not gpu" $(TESTS)
+endef
 
 lint: $(INSTALLED) ## check style
 	$(BIN)/ruff check .
