@@ -82,17 +82,13 @@ def test_fit_test_and_predict_leave_their_files(words, source, tmp_path):
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_overlay(overlay, words, tmp_path):
-    """An overlay's settings reach the run, but for those that are typed; losses are replaced, not mixed."""
+def test_overlay(overlay, words, tmp_path, assert_written):
+    """An overlay's settings reach the run, but for those that are typed."""
     gpu = ["--trainer.accelerator", "cpu"]
     main(["fit", *words(overlay), *gpu])
     saved = yaml.safe_load((latest(tmp_path) / "config.yaml").read_text())
     wanted = yaml.safe_load((EXPERIMENTS / "aitex_vae" / f"{overlay}.yaml").read_text())
-    typed = {word.removeprefix("--") for word in TINY if word.startswith("--")}
-    for group, settings in wanted.items():
-        for key, value in settings.get("init_args", settings).items():
-            if f"{group}.{key}" not in typed:
-                assert saved[group].get("init_args", saved[group])[key] == value
+    assert_written(saved, wanted, [*TINY, *gpu])
 
 
 @pytest.mark.slow

@@ -87,20 +87,12 @@ def test_the_predecessor(words, tmp_path):
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_overlay(overlay, words, tmp_path):
+def test_overlay(overlay, words, tmp_path, assert_written):
     main(["fit", *words(overlay)])
     run = (tmp_path / "runs/audio_to_video/latest").resolve()
     saved = yaml.safe_load((run / "config.yaml").read_text())
     wanted = yaml.safe_load((EXPERIMENTS / "audio_to_video" / f"{overlay}.yaml").read_text())
-    typed = {word.removeprefix("--") for word in TINY if word.startswith("--")}
-    for group, settings in wanted.items():
-        for key, value in settings.get("init_args", settings).items():
-            found = saved[group].get("init_args", saved[group])[key]
-            if isinstance(value, dict):
-                written = {k: v for k, v in value["init_args"].items() if f"{group}.{key}.{k}" not in typed}
-                assert written.items() <= found["init_args"].items()
-            elif f"{group}.{key}" not in typed:
-                assert found == value
+    assert_written(saved, wanted, TINY)
 
 
 def test_every_shipped_configuration_fades_pieces_into_each_other_at_prediction():

@@ -98,15 +98,11 @@ def test_the_experiment_alone(words, tmp_path):
 
 
 @pytest.mark.parametrize("overlay", sorted(set(OVERLAYS) - {"overlays/ddp"}))
-def test_overlay(overlay, words, tmp_path):
+def test_overlay(overlay, words, tmp_path, assert_written):
     run = fit_and_test(words(overlay), tmp_path)
     saved = yaml.safe_load((run / "config.yaml").read_text())
     wanted = yaml.safe_load((EXPERIMENTS / f"{overlay}.yaml").read_text())
-    typed = {word.removeprefix("--") for word in TINY if word.startswith("--")}
-    for group, settings in wanted.items():
-        for key, value in settings.get("init_args", settings).items():
-            if f"{group}.{key}" not in typed:
-                assert saved[group].get("init_args", saved[group])[key] == value
+    assert_written(saved, wanted, TINY)
 
 
 def test_two_processes(words, tmp_path):

@@ -77,5 +77,5 @@ def test_what_fills_the_cache_is_what_the_command_reads(tmp_path, monkeypatch):
     monkeypatch.setattr(ab, "subprocess", SimpleNamespace(run=run, PIPE=None))
     ab.fill_cache(["--data.fps", "10"])
     assert [words[-3:] for words in asked] == [["--data.fps", "10", "--print_config"]]
-    monkeypatch.setattr(audio_video_cache, "_decode", lambda *_: pytest.fail("was not decoded before"))
+    monkeypatch.setattr(audio_video_cache._PairRoom, "decode", lambda *_: pytest.fail("was not decoded before"))
     AudioVideoDataModule(**data).setup("fit")
