@@ -120,11 +120,11 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         **training: Any,
     ) -> None:
         super().__init__(weights=weights, **training)
-        self.losses = [name for name in LOSSES if self.has_weight(name)]
+        self.losses = [name for name in LOSSES if self.weights.count(name)]
         check_output(output, data_range, self.losses)
         at_least_zero("model.free_bits", free_bits)
         effective("free_bits", free_bits or None, 0.0, posterior == "diagonal", "posterior diagonal", "0")
-        effective("free_bits", free_bits or None, 0.0, self.has_weight("kl"), "weights.kl above 0", "0")
+        effective("free_bits", free_bits or None, 0.0, self.weights.count("kl"), "weights.kl above 0", "0")
         if evidence is not None and (not evidence or set(evidence) - set(KINDS)):
             raise InputError(f"model.evidence is {evidence}: name some of {list(KINDS)}, or leave it out")
         if not 0 < quantile < 1 or top_k < 1:

@@ -102,11 +102,11 @@ class AudioToVideo(SinglePhaseModule):
         **training: Any,
     ) -> None:
         super().__init__(weights=weights, schedule=schedule, **training)
-        hinged = self.has_weight("mismatch")
+        hinged = self.weights.count("mismatch")
         self.margin = effective("mismatch_margin", mismatch_margin, 0.05, hinged, "weights.mismatch above 0")
         if not 0 <= self.margin <= 1:
             raise InputError(f"model.mismatch_margin: is {self.margin}; pixels differ by 0 to 1, give a part of that")
-        if not any(map(self.has_weight, ("l2", "l1", "change", "structure"))):
+        if not any(map(self.weights.count, ("l2", "l1", "change", "structure"))):
             raise InputError("model.weights: no loss pulls the picture to the real one; set model.weights.l1 above 0")
         self.network: AudioToFrames = as_factory(network, AudioToFrames)(fps, sample_rate, image_size)
         self.register_buffer("mean_odds", torch.ones(3, image_size, image_size) if start_from_mean else None)
@@ -148,7 +148,7 @@ class AudioToVideo(SinglePhaseModule):
         Both in one pass: BatchNorm then sees all sound as one batch, and counts it once.
         """
         self._check(batch)
-        if not self.has_weight("mismatch"):
+        if not self.weights.count("mismatch"):
             return Generated(self(batch.audio), None), batch
         own, other = self.network.features(torch.cat([batch.audio, batch.other])).chunk(2)
         other = other[:, ::MISMATCH_STEP]
@@ -161,14 +161,14 @@ class AudioToVideo(SinglePhaseModule):
         generated, batch = prepared
         real, valid = batch.frames.float() / 255, batch.valid
         terms: dict[str, Tensor] = {}
-        if self.has_weight("l2"):
+        if self.weights.count("l2"):
             terms["l2"] = video_losses.over_valid(video_losses.distance("l2", generated.frames, real), valid)
-        if self.has_weight("l1"):
+        if self.weights.count("l1"):
             terms["l1"] = video_losses.over_valid(video_losses.distance("l1", generated.frames, real), valid)
-        if self.has_weight("change"):
+        if self.weights.count("change"):
             pairs = valid[:, 1:] & valid[:, :-1]
             terms["change"] = video_losses.over_valid(video_losses.change_distance(generated.frames, real), pairs)
-        if self.has_weight("structure"):
+        if self.weights.count("structure"):
             terms["structure"] = video_losses.over_valid(video_losses.structure_distance(generated.frames, real), valid)
         if generated.mismatched is not None:
             real, counted = real[:, ::MISMATCH_STEP], valid[:, ::MISMATCH_STEP]

@@ -124,7 +124,7 @@ class CNNParamTanh(AdversarialModule):
         # the critic raises its estimate of the distance; the norm is only watched
         self.weights |= {"w1": -1.0, "gradient_norm": 0.0}
         self.free_bits = at_least_zero("free_bits", free_bits)
-        effective("free_bits", free_bits or None, 0.0, self.has_weight("kl"), "weights.kl above 0", "0")
+        effective("free_bits", free_bits or None, 0.0, self.weights.count("kl"), "weights.kl above 0", "0")
         if not 0 <= reconstruction_share <= 1:
             raise InputError(f"reconstruction_share is {reconstruction_share}: give a number from 0 to 1")
         self.picture_shape = (image_channels, image_size, image_size)

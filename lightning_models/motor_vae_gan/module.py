@@ -114,13 +114,13 @@ class MotorVAEGAN(AdversarialModule):
         super().__init__(weights=weights, **training)
         self.gate_margin = at_least_zero("gate_margin", gate_margin)
         self.free_bits = at_least_zero("free_bits", free_bits)
-        effective("free_bits", free_bits or None, 0.0, self.has_weight("kl"), "weights.kl above 0", "0")
+        effective("free_bits", free_bits or None, 0.0, self.weights.count("kl"), "weights.kl above 0", "0")
         if not 0 <= reconstruction_share <= 1:
             raise InputError(f"reconstruction_share is {reconstruction_share}: give a number from 0 to 1")
-        layer = effective("feature_layer", feature_layer, 3, self.has_weight("feature"), "weights.feature above 0")
+        layer = effective("feature_layer", feature_layer, 3, self.weights.count("feature"), "weights.feature above 0")
         if not 1 <= layer <= STAGES:
             raise InputError(f"feature_layer is {layer}: give a stage of the discriminator, 1 to {STAGES}")
-        if self.has_weight("r1") and discriminator_norm == "batch":
+        if self.weights.count("r1") and discriminator_norm == "batch":
             raise InputError(
                 "model.weights.r1 is above 0 and discriminator_norm batch, with which no picture has a gradient of its "
                 "own: use spectral or none"
@@ -166,7 +166,7 @@ class MotorVAEGAN(AdversarialModule):
         real, reconstructed, sampled = self._judge(generated.images, *generated.fakes.detach().chunk(2))
         self.health = self._health(real.logits, reconstructed.logits, sampled.logits)
         terms = self._objectives(real.logits, reconstructed.logits, sampled.logits)
-        if self.has_weight("r1"):
+        if self.weights.count("r1"):
             terms["r1"] = losses.r1_penalty(lambda images: self.discriminator(images).logits, generated.images)
         return terms
 
@@ -182,7 +182,7 @@ class MotorVAEGAN(AdversarialModule):
                 losses.generator_objective(self.objective, sampled.logits),
             ),
         }
-        if self.has_weight("feature"):
+        if self.weights.count("feature"):
             with torch.no_grad():
                 target = self.discriminator(generated.images).maps[self.feature_stage]
             terms["feature"] = mse(reconstructed.maps[self.feature_stage], target)

@@ -52,10 +52,9 @@ from lightning_models.training.gradient_scaling import SharedScale
 from lightning_models.training.hyperparameters import check_fits, check_known, only_plain
 from lightning_models.training.learning_rate import WarmUpCosine
 from lightning_models.training.preflight import check_clipping, check_system, check_trainer, phase_parameters
-from lightning_models.training.schedules import WeightSchedule
 from lightning_models.training.shared_buffers import SharedBuffers
 from lightning_models.training.shared_with_data import check_shared
-from lightning_models.training.weights import LossWeights, chosen_weights, plain_weights
+from lightning_models.training.weights import LossWeights, TermWeights, chosen_weights, plain_weights
 
 
 class PhasedModule(LightningModule):
@@ -77,7 +76,6 @@ class PhasedModule(LightningModule):
 
     Attributes:
         weights: present weight of a loss term by its name, 1 for terms not named. A term weighted 0 is logged only.
-        weight_schedules: the schedules of those weights that have one.
         batches_seen: training batches since the start of the run; every x-axis counts them.
         windows_seen: ended windows since the start of the run, whether or not a phase has waited in them.
     """
@@ -128,14 +126,10 @@ class PhasedModule(LightningModule):
         self.gradient_clips: dict[str, float] = clips
         self.accumulate = accumulate
         self.average = WeightAverage(ema_decay) if ema_decay else None
-        self.weight_schedules = {name: own for name, own in chosen.items() if isinstance(own, WeightSchedule)}
-        self.weights: dict[str, float] = {
-            name: own(0.0) if isinstance(own, WeightSchedule) else own for name, own in chosen.items()
-        }
+        self.weights = TermWeights(chosen)
         self.batches_seen = 0
         self.windows_seen = 0
         self._window_batches = 0  # batches whose gradients wait for the end of the window
-        self._terms_seen: dict[str, set[str]] = {}
         self._weights_checked = False
         self._optimizers: dict[str, Optimizer] = {}
         self._schedulers: dict[str, LRScheduler] = {}
@@ -165,21 +159,12 @@ class PhasedModule(LightningModule):
         """Return what the phases of this batch share, such as the generated samples with their graph."""
         return batch
 
-    def has_weight(self, term: str) -> bool:
-        """Tell whether a loss term counts, now or later: whether its weight is a schedule or a number above 0."""
-        return term in self.weight_schedules or self.weights[term] != 0
-
-    def drop_weights(self, *terms: str) -> None:
-        """Forget the weights of loss terms whose part of the system is switched off."""
-        for term in terms:
-            del self.weights[term]
-            self.weight_schedules.pop(term, None)
-
     # ---------------------------------------------------------------- the step
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Train every due phase on one batch."""
-        self.follow_schedules()
+        if self.weights.schedules:
+            self.weights.follow(self.epochs_seen)
         closes = self._window_batches + 1 == self.accumulate or self.trainer.is_last_batch
         if self._window_batches == 0 and self._scale is not None:
             self._scale.start_window(self.device)
@@ -188,7 +173,7 @@ class PhasedModule(LightningModule):
             for phase, optimizer in zip(self._optimizers, self._lightning_optimizers(), strict=True):
                 if self.phase_due(phase):
                     self._train_phase(phase, optimizer, forward, closes)
-        self._check_weights()
+        self._weights_checked = self._weights_checked or self.weights.check_taken(self._optimizers)
         self._log_latest()
         self.batches_seen += 1
         self.windows_seen += closes
@@ -197,10 +182,6 @@ class PhasedModule(LightningModule):
         if self.batches_seen % max(log_interval, 1) == 0:
             # at the log's rhythm, when values are fetched from the device anyway
             check_finite(self._non_finite, self.trainer.strategy)
-
-    def follow_schedules(self) -> None:
-        """Give every weight that has a schedule its present value."""
-        self.weights |= {term: schedule(self.epochs_seen) for term, schedule in self.weight_schedules.items()}
 
     def phase_due(self, phase: str) -> bool:
         """Tell whether the phase is trained on the present batch."""
@@ -213,7 +194,7 @@ class PhasedModule(LightningModule):
             self._scale.follow(phase)
         with self.toggled_optimizer(optimizer), self._gradients_kept_local(not closes):
             terms: dict[str, Tensor] = getattr(self, f"{phase}_loss")(forward)
-            total = self._weighted_sum(phase, terms)
+            total = self.weights.total(phase, terms)
             self.manual_backward(total)
             if closes:
                 optimizer.step()
@@ -222,15 +203,6 @@ class PhasedModule(LightningModule):
         if closes and self.schedule == "step" and phase in self._schedulers:
             self._schedulers[phase].step()
         self._record(phase, {**terms, "total": total}, closes)
-
-    def _weighted_sum(self, phase: str, terms: dict[str, Tensor]) -> Tensor:
-        """Add up, leaving out weights of 0: the product would cost a backward and let a NaN through."""
-        self._terms_seen[phase] = set(terms)
-        weights = {name: self.weights.get(name, 1.0) for name in terms}
-        weighted = [weights[name] * term for name, term in terms.items() if weights[name] != 0]
-        if not weighted:
-            raise InputError(f"every {phase} loss has weight 0 ({sorted(terms)}): nothing is left to train it by")
-        return sum(weighted[1:], start=weighted[0])
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Average the window's gradients and clip them; the gradient scaler has unscaled them by now."""
@@ -282,15 +254,6 @@ class PhasedModule(LightningModule):
         if self.trainer.is_last_batch or writes_log(self.trainer):
             # batch_size only weighs means over an epoch; given, it keeps Lightning from searching the batch for it
             self.log_dict(self._latest, logger=bool(self.trainer.loggers), batch_size=1)
-
-    def _check_weights(self) -> None:
-        """Once every phase has shown its terms, refuse a weight that no term takes."""
-        if self._weights_checked or self._terms_seen.keys() != self._optimizers.keys():
-            return
-        known = set[str]().union(*self._terms_seen.values())
-        if unknown := sorted(term for term in self.weights.keys() - known if self.has_weight(term)):
-            raise InputError(f"weights are given for {unknown}; the loss terms are {sorted(known)}")
-        self._weights_checked = True
 
     # ---------------------------------------------------------------- before the first step
 

@@ -1,11 +1,13 @@
 """Weights of loss terms: by name, checked where a system is built, kept by its checkpoint."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
+
+from torch import Tensor
 
 from datamodules.errors import InputError
 from lightning_models.class_path import as_factory, named
@@ -56,6 +58,62 @@ def chosen_weights(given: LossWeights | Mapping[str, Any] | None, default: LossW
         if not isinstance(weight, WeightSchedule) and not 0 <= weight < math.inf:
             raise InputError(f"model.weights.{name} is {weight}: give a finite number of at least 0, or a schedule")
     return weights
+
+
+class TermWeights(dict[str, float]):
+    """Present weights of loss terms by their names; a term that is not named weighs 1.
+
+    Args:
+        chosen: their numbers and schedules.
+
+    Attributes:
+        schedules: of those weights that have one.
+    """
+
+    def __init__(self, chosen: Mapping[str, Weight]) -> None:
+        self.schedules = {term: weight for term, weight in chosen.items() if isinstance(weight, WeightSchedule)}
+        super().__init__({term: weight for term, weight in chosen.items() if not isinstance(weight, WeightSchedule)})
+        self.follow(0.0)
+        self._seen: dict[str, set[str]] = {}
+
+    def follow(self, epochs: float) -> None:
+        """Give every weight that has a schedule its value after so many epochs."""
+        self.update({term: schedule(epochs) for term, schedule in self.schedules.items()})
+
+    def count(self, term: str) -> bool:
+        """Tell whether a term counts, now or later: whether its weight is a schedule or a number that is not 0."""
+        return term in self.schedules or self[term] != 0
+
+    def drop(self, *terms: str) -> None:
+        """Forget terms whose part of the system is switched off."""
+        for term in terms:
+            del self[term]
+            self.schedules.pop(term, None)
+
+    def total(self, phase: str, terms: Mapping[str, Tensor]) -> Tensor:
+        """Add up a phase's terms, leaving out weights of 0: the product would cost a backward and let a NaN through.
+
+        Raises:
+            InputError: all of them have weight 0.
+        """
+        self._seen[phase] = set(terms)
+        weighted = [self.get(name, 1.0) * term for name, term in terms.items() if self.get(name, 1.0) != 0]
+        if not weighted:
+            raise InputError(f"every {phase} loss has weight 0 ({sorted(terms)}): nothing is left to train it by")
+        return sum(weighted[1:], start=weighted[0])
+
+    def check_taken(self, phases: Collection[str]) -> bool:
+        """Refuse a weight that no term takes, once every phase has shown its terms; tell whether that was so.
+
+        Raises:
+            InputError: naming the weight and the terms.
+        """
+        if self._seen.keys() != set(phases):
+            return False
+        known = set[str]().union(*self._seen.values())
+        if unknown := sorted(term for term in self.keys() - known if self.count(term)):
+            raise InputError(f"weights are given for {unknown}; the loss terms are {sorted(known)}")
+        return True
 
 
 def plain_weights(weights: Mapping[str, Weight]) -> dict[str, Any]:

@@ -158,11 +158,11 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         if flow_backend == "none":
             flow = None
         if not judged:
-            self.drop_weights("adversarial", "feature")
+            self.weights.drop("adversarial", "feature")
         if flow is None or not flow.is_displacement:
-            self.drop_weights("flow_consistency")
+            self.weights.drop("flow_consistency")
         if flow_backend != "flownet_sd":
-            self.drop_weights("photometric", "flow_smoothness")
+            self.weights.drop("photometric", "flow_smoothness")
         self.restorer = Restorer(
             Generator(ngf, channel_selection=channel_selection, noise_std=noise_std),
             frequency_split=frequency_split,

@@ -74,6 +74,6 @@ def test_a_checkpoint_keeps_the_weights_of_the_losses_with_their_schedules(kind,
     save(system, tmp_path / "system.ckpt")
     assert torch.load(tmp_path / "system.ckpt", weights_only=True)["hyper_parameters"]["weights"][others[0]] == 0.25
     loaded = kind.load_from_checkpoint(tmp_path / "system.ckpt")
-    assert loaded.weight_schedules == {name: WarmUp(0.7, 3)}
+    assert loaded.weights.schedules == {name: WarmUp(0.7, 3)}
     assert loaded.weights == system.weights
     assert loaded.weights[others[0]] == 0.25

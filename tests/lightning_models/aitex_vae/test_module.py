@@ -86,7 +86,7 @@ def test_the_default_loss_is_the_negative_evidence_lower_bound():
     torch.manual_seed(1)
     target, reconstruction = system.prepare(tile_batch())
     terms = system.vae_loss((target, reconstruction))
-    assert set(terms) == {"bce", "kl"} == set(filter(system.has_weight, system.weights))
+    assert set(terms) == {"bce", "kl"} == set(filter(system.weights.count, system.weights))
     expected = F.binary_cross_entropy(reconstruction.reconstructed, target, reduction="sum") / 4
     torch.testing.assert_close(terms["bce"], expected)
     torch.testing.assert_close(terms["kl"], kl_divergence(reconstruction.posterior).mean())
@@ -106,7 +106,7 @@ def test_the_divergences_weight_follows_its_schedule():
     seen = []
     for batches in (0, 100, 250, 1000):
         system.batches_seen = batches
-        system.follow_schedules()
+        system.weights.follow(system.epochs_seen)
         seen.append(system.weights["kl"])
     assert seen == [0.0, 0.5, 1.25, 2.0]
 

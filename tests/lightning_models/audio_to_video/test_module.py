@@ -72,7 +72,7 @@ def test_every_loss_has_its_name_and_its_weight():
 @pytest.mark.parametrize("name", sorted(TERMS))
 def test_a_loss_without_weight_is_not_computed(name):
     system = model(weights={**ALL["weights"], name: 0.0})
-    assert set(terms_of(system, batch())) == TERMS - {name} == set(filter(system.has_weight, system.weights))
+    assert set(terms_of(system, batch())) == TERMS - {name} == set(filter(system.weights.count, system.weights))
 
 
 def test_each_term_is_its_formula_on_what_was_drawn():

@@ -36,7 +36,6 @@ def batch(count=4, size=SIZE, channels=3, seed=0):
 @pytest.fixture
 def prepared(monkeypatch):
     """A model outside of a trainer, and what its phases share."""
-    monkeypatch.setattr(CNNParamTanh, "epochs_seen", 0.0)
     monkeypatch.setattr(CNNParamTanh, "phase_due", lambda *_: True)
 
     def prepare(**changes):
@@ -198,8 +197,7 @@ def test_beta_follows_its_schedule(monkeypatch):
     monkeypatch.setattr(CNNParamTanh, "phase_due", lambda *_: False)
     system = model(weights={"kl": WarmUp(0.5, 10)})
     for epochs, beta in [(0.0, 0.0), (5.0, 0.25), (20.0, 0.5)]:
-        monkeypatch.setattr(CNNParamTanh, "epochs_seen", epochs)
-        system.follow_schedules()
+        system.weights.follow(epochs)
         assert system.weights["kl"] == pytest.approx(beta)
         assert not system.prepare(batch()).reconstructed.requires_grad
 

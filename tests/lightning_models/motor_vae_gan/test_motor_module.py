@@ -37,9 +37,8 @@ def batch(count=4, size=SIZE, channels=1, seed=0):
 
 
 @pytest.fixture
-def prepared(monkeypatch):
+def prepared():
     """A model outside of a trainer, and what its phases share."""
-    monkeypatch.setattr(MotorVAEGAN, "epochs_seen", 0.0)
 
     def prepare(**changes):
         system = model(**changes)
@@ -137,7 +136,7 @@ def test_every_parameter_of_the_autoencoder_is_trained(prepared):
 
 
 def test_every_term_has_its_weight(prepared):
-    assert set(filter(model().has_weight, model().weights)) == {"reconstruction", "adversarial", "kl"}
+    assert set(filter(model().weights.count, model().weights)) == {"reconstruction", "adversarial", "kl"}
     system, generated = prepared(weights={"feature": 0.5, "r1": 2.0})
     terms = system.discriminator_loss(generated) | system.generator_loss(generated)
     assert set(terms) == {*system.weights, "real", "fake"}
@@ -245,11 +244,10 @@ def test_health_is_what_the_discriminator_says(prepared):
     assert system.health["objective"].item() == pytest.approx(hinge.item(), rel=1e-5)
 
 
-def test_beta_follows_its_schedule(monkeypatch):
+def test_beta_follows_its_schedule():
     system = model(weights={"kl": HoldThenLinear(0.01, 2, 0.5, 4)})
     for epochs, beta in [(0.0, 0.01), (2.0, 0.01), (3.0, 0.255), (9.0, 0.5)]:
-        monkeypatch.setattr(MotorVAEGAN, "epochs_seen", epochs)
-        system.follow_schedules()
+        system.weights.follow(epochs)
         assert system.weights["kl"] == pytest.approx(beta)
 
 

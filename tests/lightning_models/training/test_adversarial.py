@@ -48,7 +48,7 @@ class Gan(AdversarialModule):
         self.save_hyperparameters()
         self.kind = kind
         self.generator, self.critic = networks(dropout)
-        self.weights = {"reconstruction": 0.5} | ({"penalty": 10.0} if kind == "wgan" else {})
+        self.weights |= {"reconstruction": 0.5} | ({"penalty": 10.0} if kind == "wgan" else {})
 
     def prepare(self, batch: list[Tensor]) -> tuple[Tensor, Tensor]:
         (real,) = batch
@@ -522,7 +522,7 @@ def test_weights_without_a_term_and_phases_without_weight_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"\['reconstructoin'\]; the loss terms are \['adversarial'"):
         trainer(tmp_path, max_epochs=1).fit(system, loader())
     system = Gan()
-    system.weights = {"adversarial": 0.0, "reconstruction": 0.0}
+    system.weights |= {"adversarial": 0.0, "reconstruction": 0.0}
     with pytest.raises(InputError, match="every generator loss has weight 0"):
         trainer(tmp_path, max_epochs=1).fit(system, loader())
 

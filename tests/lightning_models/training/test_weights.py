@@ -94,7 +94,7 @@ def test_every_batch_is_weighted_by_what_the_schedule_says_then():
 def test_a_term_counts_where_its_weight_is_a_schedule_or_above_0():
     system = Line(weights={"error": WarmUp(1.0, 2), "size": 0.0})
     assert system.weights["error"] == 0
-    assert system.has_weight("error")
-    assert not system.has_weight("size")
-    system.drop_weights("error", "size")
-    assert system.weights == system.weight_schedules == {}
+    assert system.weights.count("error")
+    assert not system.weights.count("size")
+    system.weights.drop("error", "size")
+    assert system.weights == system.weights.schedules == {}
