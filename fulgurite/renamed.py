@@ -25,6 +25,7 @@ RENAMED: dict[str, str] = {
     **{f"model.{name}_weight": f"model.weights.{name}" for name in _WEIGHTS},
     "model.beta": "model.weights.kl",
     "model.losses": "model.weights, in which a loss that is not named keeps its weight and 0 leaves one out",
+    "ConstantBeta": "a plain number",
     "WarmUpBeta": "lightning_models.training.schedules.WarmUp",
     "WarmUp.beta": "WarmUp.weight",
     "HoldThenLinearBeta": "lightning_models.training.schedules.HoldThenLinear",
