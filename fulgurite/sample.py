@@ -93,7 +93,7 @@ class SamplingTrainer(Trainer):
 
         # Lightning's own loop loads the checkpoint, puts averaged weights in place, and casts as configured
         model.predict_step = draw  # type: ignore[method-assign]
-        loader = DataLoader(z, batch_size=_AT_ONCE)  # type: ignore[arg-type]  # by name: Lightning makes it anew
+        loader: DataLoader[Tensor] = DataLoader(z, batch_size=_AT_ONCE)  # type: ignore[arg-type]  # by name: made anew
         self.predict(model, loader, return_predictions=False, ckpt_path=ckpt_path)
         write_png(folder / "sheet.png", grid({"sample": colour(torch.stack(drawn))}))
         print(f"Samples: {folder}", flush=True)
