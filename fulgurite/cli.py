@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn
 
 from fulgurite import clashes, plugins
 from fulgurite.huge_pages import use_huge_pages
-from fulgurite.refuse import refuse
+from fulgurite.refuse import refuse, show
 from fulgurite.signals import SIGNALS
 
 
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if argv is None else argv)
     first = words[0] if words else "--help"
     if first in ("-h", "--help", "help"):
-        print(_help())
+        show(_help())
     elif first in ("-V", "--version", "version"):
         print(f"fulgurite {version('fulgurite')}")
     else:

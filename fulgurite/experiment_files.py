@@ -14,7 +14,7 @@ from pathlib import Path
 from textwrap import fill, shorten
 
 from fulgurite import plugins
-from fulgurite.refuse import refuse
+from fulgurite.refuse import refuse, show
 
 SHARED = "overlays"  # what serves every experiment
 _NAME = re.compile(r"\w[\w-]*(/\w[\w-]*)?")
@@ -32,10 +32,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = parser.parse_args((sys.argv[1:] if argv is None else list(argv))[1:])
     if given.action == "copy":
         copied = copy(given.name, given.folder)
-        print(*copied, sep="\n")
-        print(f"Run it: lightning fit --config {copied[0]}")
+        show("\n".join([*map(str, copied), f"Run it: lightning fit --config {copied[0]}"]))
     else:
-        print(listing())
+        show(listing())
 
 
 def find(name: str) -> Path | None:

@@ -1,5 +1,7 @@
-"""How a verb ends before anything heavy is imported: one sentence, and status 2."""
+"""What a verb says before anything heavy is imported, and how it ends there."""
 
+import os
+import sys
 from typing import NoReturn
 
 from fulgurite.processes import say
@@ -16,3 +18,16 @@ def refuse(sentence: str) -> NoReturn:
     """
     say(f"error: {sentence}")
     raise SystemExit(BAD_INPUT)
+
+
+def show(text: str) -> None:
+    """Print ``text``; end quietly where nobody reads on, as in ``lightning experiments | head``.
+
+    Raises:
+        SystemExit: With the status of a process that SIGPIPE has ended.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        raise SystemExit(141) from None

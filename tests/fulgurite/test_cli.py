@@ -137,3 +137,13 @@ def test_a_package_that_another_one_has_written_over_is_told(monkeypatch, capsys
         cli.main(["fit"])
     assert end.value.code == 2
     assert "keras-bits has written over the package callbacks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("--help",), ("experiments",)])
+def test_nobody_reads_on(words, tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "fulgurite", *words]
+    done = subprocess.run(command, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
