@@ -75,7 +75,10 @@ class CommandLine(OpenLightningCLI):
         words, packages = separate_trust(named(sys.argv[1:] if args is None else args))
         self.given = Given(words[1:])
         self.trusted = trust(packages, self.given.configs)
-        self.words = [*words, *shared_words(self.given), f"--trust={json.dumps(self.trusted)}"]
+        # jsonargparse takes all words behind --model.help for options of the model
+        helping = any(word.partition("=")[0].endswith(".help") for word in words)
+        own = [] if helping else [*shared_words(self.given), f"--trust={json.dumps(self.trusted)}"]
+        self.words = [*words, *own]
         self.place: Place | None = None
         try:
             super().__init__(

@@ -8,6 +8,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LightningArgumentParser
 
 import lightning_models
+from fulgurite.cli import main
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SHIPPED = sorted(EXPERIMENTS.glob("*.yaml"))
@@ -82,3 +83,11 @@ def test_the_help_shows_every_training_argument_with_its_type_and_meaning(path, 
     assert "(type: int, default: 1)" in shown
     assert "optimizers" not in shown
     assert "averaged_phase" not in shown
+
+
+def test_the_command_shows_the_help_of_a_model_and_of_the_weights_of_its_losses(capsys):
+    for words, shown in (([], "--model.n_critic"), (["--model.weights.help"], "--model.weights.flow_consistency")):
+        with pytest.raises(SystemExit) as end:
+            main(["fit", "--model.help", "VTAGAN", *words])
+        assert not end.value.code
+        assert shown in capsys.readouterr().out
