@@ -260,3 +260,19 @@ class DrawnClips(_Movable):
 
     def __len__(self) -> int:
         return len(self.frames)
+
+
+@dataclass(slots=True)
+class Samples(_Movable):
+    """What a model decodes of B latent vectors.
+
+    Attributes:
+        images: float ``(B, C, H, W)`` in [0, 1].
+        clips: float ``(B, T, C, H, W)`` in [0, 1]; None of a model that makes pictures only.
+    """
+
+    images: Tensor
+    clips: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)

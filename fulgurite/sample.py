@@ -3,20 +3,17 @@
 lightning sample --config experiments/motor_vae_gan.yaml --ckpt_path best --count 64 --seed 1
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from callbacks.images.sheets import colour, grid, to_picture, write_clips
-from callbacks.picture_file import write_png
-from datamodules.atomic_file import atomic_file
+from callbacks.images.sample_writer import SampleWriter
+from datamodules.batches import Samples
 from datamodules.errors import InputError
 from datamodules.protocols import Decodes, GeneratesVideo
 from datamodules.seeding import derive_seed
@@ -25,7 +22,6 @@ from fulgurite.quiet import keep_quiet
 from fulgurite.train import CommandLine
 
 _AT_ONCE = 16  # samples
-_OWN = re.compile(r"\d{4,}\.(png|mp4|gif)|sheet\.png|latents\.npy")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -33,6 +29,48 @@ def main(argv: Sequence[str] | None = None) -> None:
     keep_quiet()
     with readable_errors():
         SampleCommand(None if argv is None else list(argv))
+
+
+class Sampler(LightningModule):
+    """A trained model whose prediction of latent vectors is what it decodes of them.
+
+    Lightning's own loop then loads its checkpoint, puts averaged weights in place, moves and casts it as configured.
+
+    Args:
+        model: The model; it decodes latent vectors.
+
+    Raises:
+        InputError: If it does not.
+    """
+
+    def __init__(self, model: LightningModule) -> None:
+        super().__init__()
+        if not isinstance(model, Decodes):
+            raise InputError(f"model: {type(model).__name__} draws no samples; sample from a model that has a decoder")
+        self.model, self.latent_dim = model, model.latent_dim
+
+    def setup(self, stage: str) -> None:
+        """Let the model set itself up."""
+        self.model.setup(stage)
+
+    def configure_callbacks(self) -> Sequence[Callback] | Callback:
+        """Return the model's own, such as the one that puts averaged weights in place."""
+        return self.model.configure_callbacks()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let the model read what it wants; forget the callbacks of the training, which have nothing to do here."""
+        self.model.on_load_checkpoint(checkpoint)
+        checkpoint.pop("callbacks", None)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Load the weights of the model."""
+        return self.model.load_state_dict(*args, **kwargs)
+
+    def predict_step(self, z: Tensor, batch_idx: int) -> Samples:
+        """Decode latent vectors ``(B, D)``."""
+        model: Any = self.model
+        clips = model.generate_video(z) if isinstance(model, GeneratesVideo) else None
+        return Samples(model.decode(z), clips)
 
 
 class SamplingTrainer(Trainer):
@@ -64,39 +102,16 @@ class SamplingTrainer(Trainer):
             InputError: If the model draws no samples, there is none to draw, or the folder holds numbered files that
                 are no samples.
         """
-        if not isinstance(model, Decodes):
-            raise InputError(f"model: {type(model).__name__} draws no samples; sample from a model that has a decoder")
+        sampler = Sampler(model)
         if count < 1:
             raise InputError(f"--count {count}: give at least 1")
         if self.world_size > 1:
             raise InputError(f"trainer.devices: sample works on one device, found {self.world_size}; give 1")
         folder = Path(output) if output else Path(self.default_root_dir) / "samples" / f"seed-{seed}"
-        z = torch.stack([_latent(seed, number, model.latent_dim) for number in range(count)])
-        drawn: list[Tensor] = []
-        earlier = _earlier_samples(folder)
-
-        def draw(part: Tensor, batch_idx: int) -> Tensor:
-            if not drawn:  # the checkpoint is loaded: nothing but the disk stands between here and the samples
-                for sample in earlier:
-                    sample.unlink()
-                with atomic_file(folder / "latents.npy") as file:
-                    np.save(file, z.numpy())
-            images = model.decode(part).float().cpu()
-            clips = model.generate_video(part) if isinstance(model, GeneratesVideo) else [None] * len(part)
-            for image, clip in zip(images, clips, strict=True):
-                stem = folder / f"{len(drawn):04d}"
-                write_png(stem.with_name(f"{stem.name}.png"), to_picture(image))
-                if clip is not None:
-                    write_clips(stem, clip[None])
-                drawn.append(image)
-            return images  # Lightning warns of a step without outputs
-
-        # Lightning's own loop loads the checkpoint, puts averaged weights in place, and casts as configured
-        model.predict_step = draw  # type: ignore[method-assign]
+        z = torch.stack([_latent(seed, number, sampler.latent_dim) for number in range(count)])
+        self.callbacks.append(SampleWriter(folder, z))  # type: ignore[attr-defined]  # set without a type
         loader: DataLoader[Tensor] = DataLoader(z, batch_size=_AT_ONCE)  # type: ignore[arg-type]  # by name: made anew
-        self.predict(model, loader, return_predictions=False, ckpt_path=ckpt_path)
-        write_png(folder / "sheet.png", grid({"sample": colour(torch.stack(drawn))}))
-        print(f"Samples: {folder}", flush=True)
+        self.predict(sampler, loader, return_predictions=False, ckpt_path=ckpt_path)
 
 
 class SampleCommand(CommandLine):
@@ -116,11 +131,3 @@ class SampleCommand(CommandLine):
 
 def _latent(seed: int, number: int, latent_dim: int) -> Tensor:
     return torch.randn(latent_dim, generator=torch.Generator().manual_seed(derive_seed(seed, "sample", number)))
-
-
-def _earlier_samples(folder: Path) -> list[Path]:
-    """Return the files of an earlier call; its latent vectors tell that they are samples."""
-    found = [path for path in folder.glob("*") if _OWN.fullmatch(path.name)]
-    if found and not (folder / "latents.npy").is_file():
-        raise InputError(f"--output {folder}: holds {found[0].name}, which is no sample; name another folder")
-    return found

@@ -156,6 +156,34 @@ def test_a_model_without_decoder_is_named(fit, capsys):
     assert "model: TinyModel draws no samples" in capsys.readouterr().err
 
 
+def test_nothing_is_said_about_the_callbacks_of_the_training(train, recwarn):
+    train()
+    recwarn.clear()
+    sample("--ckpt_path", "last", "--count", "1")
+    assert [str(one.message) for one in recwarn if "callbacks" in str(one.message)] == []
+
+
+def test_the_checkpoint_has_to_fit(train, capsys):
+    run = train()
+    path = run / "checkpoints/last.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["state_dict"]["brush.more"] = torch.zeros(1)
+    torch.save(checkpoint, path)
+    with pytest.raises(SystemExit) as end:
+        sample("--ckpt_path", "last")
+    assert end.value.code == 2
+    assert "brush.more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])
+def test_precision_is_that_of_the_trainer(train, precision):
+    train()
+    sample("--ckpt_path", "last", "--count", "2", "--output", "exact")
+    sample("--ckpt_path", "last", "--count", "2", "--output", "drawn", "--trainer.precision", precision)
+    for one, other in zip(pictures(Path("exact")), pictures(Path("drawn")), strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 2
+
+
 def test_help_lists_its_options(capsys):
     with pytest.raises(SystemExit) as end:
         main(["sample", "--help"])
