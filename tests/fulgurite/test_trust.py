@@ -4,12 +4,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from fulgurite.cli import main
 
 PACKAGE = """
 from pathlib import Path
+from typing import Any
 from lightning.pytorch import Callback
 from lightning.pytorch.cli import LRSchedulerCallable
 from tiny import TinyModel
@@ -35,6 +37,11 @@ def square(epoch: int) -> float:
 class NAME_WithDefault(TinyModel):
     def __init__(self, rate=square, width: int = 1) -> None:
         super().__init__(width)
+
+class NAME_Takes(TinyModel):
+    def __init__(self, anything: Any = None) -> None:
+        super().__init__()
+        assert not isinstance(anything, Callback), "built"
 
 class NAME_Scheduled(TinyModel):
     def __init__(self, scheduler: LRSchedulerCallable | None = None) -> None:
@@ -192,3 +199,18 @@ def test_a_name_that_two_packages_have(package, capsys):
     Path(f"{package}_2.py").write_text(f"from tiny import TinyModel\nclass {package}_Model(TinyModel): pass\n")
     said = refused(capsys, "--trust", package, "--trust", f"{package}_2", model={"class_path": f"{package}_Model"})
     assert f"write {package}.{package}_Model or {package}_2.{package}_Model" in said
+
+
+def test_an_argument_of_any_type_builds_nothing(package):
+    anything = {"class_path": f"{package}.{package}_Remembers"}
+    fit("--trust", package, model={"class_path": f"{package}_Takes", "init_args": {"anything": anything}})
+
+
+def test_a_checkpoint_names_no_code(package, monkeypatch):
+    monkeypatch.syspath_prepend(Path.cwd())
+    path = fit() / "checkpoints/last.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["hyper_parameters"] |= {"trust": [package], "_class_path": f"{package}.{package}_Model"}
+    torch.save(checkpoint, path)
+    main(["test", "--config", "tiny.yaml", "--ckpt_path", str(path)])
+    assert package not in sys.modules
