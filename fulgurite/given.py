@@ -10,6 +10,7 @@ import yaml
 
 from datamodules.errors import InputError
 from fulgurite.experiment_files import names
+from fulgurite.yaml_file import read_yaml
 
 
 class Written(NamedTuple):
@@ -93,13 +94,7 @@ def _read(name: str) -> dict[str, Any]:
             f"--config {path}: there is no such file.{hint} Give the path of a YAML file, "
             "or a name that lightning experiments lists"
         )
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        mark = getattr(problem, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        why = getattr(problem, "problem", None) or "not a text file"
-        raise InputError(f"--config {path}{line}: this is not YAML ({why}). Correct the line") from None
+    config = read_yaml(path)
     if not isinstance(config, dict):
         raise InputError(f"--config {path}: expected lines of 'key: value', e.g. 'trainer:'; got: {str(config)[:60]}")
     if "config" in config:
