@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import lightning.pytorch  # noqa: F401  # its log keeps the stderr of its first import, which must outlive a test
 import pytest
 import yaml
 
