@@ -64,6 +64,7 @@ class AdversarialHealth(Callback):
         self._judged = 0  # batches
         self._validations = 0  # that told the diversity
         self._repeated = 0  # of these in a row, whose samples are all alike
+        self._of_training: dict[str, Any] | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run goes on with."""
@@ -130,13 +131,14 @@ class AdversarialHealth(Callback):
         if trainer.is_global_zero and (course := draw_course(Path(trainer.default_root_dir))):
             show(trainer, "train/course", course)
 
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add what the run's training has found to the results of its test."""
-        health, results = (Path(trainer.default_root_dir) / name for name in (FILE, "results.json"))
-        if trainer.is_global_zero and health.is_file() and results.is_file():
-            write_record(
-                results, json.loads(results.read_text()) | {"adversarial_health": json.loads(health.read_text())}
-            )
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look for what the run's training has found."""
+        found = Path(trainer.default_root_dir) / FILE
+        self._of_training = json.loads(found.read_text()) if found.is_file() else None
+
+    def results(self) -> dict[str, Any]:
+        """Return what the run's training has found, for the results of its test."""
+        return {} if self._of_training is None else {"adversarial_health": self._of_training}
 
     def means(self) -> dict[str, float]:
         """Return the means over the window by name; empty before the first batches."""

@@ -1,5 +1,6 @@
 """The base of callbacks that compute metrics: collect, gather, evaluate, log, write, print."""
 
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -12,8 +13,10 @@ from lightning.pytorch.utilities import rank_zero_warn
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from callbacks.results import RESULTS, SCORES, about_run, write_record, write_rows
+from callbacks.results import FOLDER, RESULTS, SCORES, about_run, write_record, write_rows
+from callbacks.source_folder import source_folder, source_label
 from callbacks.wandb_run import show
+from datamodules.protocols import AddsToResults
 
 Figures = dict[str, float | int | None]
 """Figures of one video, group or the like, by name; None where undefined."""
@@ -59,8 +62,8 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
 
     A metric thus depends neither on the batch size nor on the number of processes. It is logged as ``val/<name>`` or
     ``test/<name>``; what is undefined is not, and a warning says why. The sanity check is not judged. A test also
-    prints a table and, but for ``fast_dev_run``, writes ``results.json`` and ``scores.csv`` into the run folder, and
-    plots where the room has some.
+    prints a table and, but for ``fast_dev_run``, writes ``results.json`` and ``scores.csv`` into
+    ``results/<source>/`` of the run folder, and plots where the room has some.
 
     A room supplies its table of what was collected (``new_table``, ``collect``, ``gather``), its metrics
     (``evaluate``) and the columns of ``scores.csv`` (``scores``).
@@ -171,12 +174,15 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         Console().print(*self.tables(evaluation), sep="\n")
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # set without a type
             return
-        folder = Path(trainer.default_root_dir)
-        write_rows(folder / SCORES, *self.scores(rows))
         seconds = {"test_seconds": round(time.monotonic() - self._began, 3)}
-        write_record(folder / RESULTS, about_run(trainer, pl_module) | evaluation.record() | seconds)
+        about = about_run(trainer, pl_module)
+        name = source_label(trainer.datamodule)  # type: ignore[attr-defined]  # set without a type
+        folder = source_folder(Path(trainer.default_root_dir) / FOLDER, name, about, RESULTS)
+        write_rows(folder / SCORES, *self.scores(rows))
+        write_record(folder / RESULTS, about | evaluation.record() | _added(trainer) | seconds)
         for plot in self.draw(folder / "plots", rows, evaluation):
             show(trainer, f"test/{plot.stem}", plot)
+        print(f"Results: {os.path.relpath(folder)}", flush=True)
 
     def _gathered(self) -> RowsT:
         assert self._table is not None
@@ -191,6 +197,12 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
             names = ", ".join(name for name, why in evaluation.undefined.items() if why == reason)
             self.warn_once(f"{stage} has no value ({reason}): {names}.")
         self.undefined = {f"{stage}/{name}": reason for name, reason in evaluation.undefined.items()}
+
+
+def _added(trainer: Trainer) -> dict[str, Any]:
+    """Return what the other callbacks have to say beside the metrics."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set without a type
+    return {key: value for one in callbacks if isinstance(one, AddsToResults) for key, value in one.results().items()}
 
 
 def split_undefined(

@@ -6,14 +6,17 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from callbacks.results import ABOUT, PREDICTIONS, about_run, write_record
+from callbacks.source_folder import source_folder, source_label
 from datamodules.atomic_file import atomic_folder
 from datamodules.errors import InputError
-from datamodules.named import source_name
-from datamodules.protocols import HasSource
 
 
 class FolderWriter(Callback):
-    """Writes ``predictions/<source>/`` at predict, whole, in place of an older one of the same name.
+    """Writes ``predictions/<source>/`` at predict, whole, in place of an older one of the same source.
+
+    ``about.json`` in it says of what it is, and by which weights. A prediction that ``limit_predict_batches`` has cut
+    lies in ``<source>.partial/``.
 
     After an error the older one is as it was, and what was written until then lies in ``<source>.unfinished/``. The
     folder of the generated data is called ``generated``. Writers of recordings, each with a folder of its own, are
@@ -25,6 +28,7 @@ class FolderWriter(Callback):
 
     def __init__(self) -> None:
         self.folder = Path()
+        self._about: dict[str, Any] = {}
         self._files = ExitStack()  # closing it puts the folder in its place
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -33,18 +37,17 @@ class FolderWriter(Callback):
         Raises:
             InputError: if several processes share the work.
         """
-        kind = type(self).__name__
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
-        if not isinstance(data, HasSource):
-            raise TypeError(f"{type(data).__name__} has no source; {kind} cannot name its folder")
         if trainer.world_size > 1:
-            raise InputError(f"{kind} needs trainer.devices: 1, found {trainer.world_size} processes.")
-        name = source_name(Path(data.source)) if data.source else "generated"
+            raise InputError(f"{type(self).__name__} needs trainer.devices: 1, found {trainer.world_size} processes.")
+        self._about = about = about_run(trainer, pl_module)
+        name = source_label(trainer.datamodule)  # type: ignore[attr-defined]  # set without a type
+        folder = source_folder(Path(trainer.default_root_dir) / PREDICTIONS, name, about, ABOUT)
         self._files = ExitStack()
-        self.folder = self._files.enter_context(atomic_folder(Path(trainer.default_root_dir) / "predictions" / name))
+        self.folder = self._files.enter_context(atomic_folder(folder))
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put the folder in its place; a subclass completes it first."""
+        write_record(self.folder / ABOUT, self._about)
         self._files.close()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

@@ -25,7 +25,8 @@ from datamodules.errors import InputError
 from datamodules.protocols import HasSource
 from datamodules.seeding import global_seed
 
-RESULTS, SCORES = "results.json", "scores.csv"
+FOLDER, RESULTS, SCORES = "results", "results.json", "scores.csv"
+PREDICTIONS, ABOUT = "predictions", "about.json"
 PACKAGES = ("fulgurite", "torch", "lightning", "numpy")
 HOME = Path(__file__).parents[1]
 
@@ -51,11 +52,21 @@ class Results(TypedDict):
 
 
 def read_results(path: Path) -> Results:
-    """Read the ``results.json`` of a test, or of a run folder.
+    """Read the ``results.json`` of a test.
+
+    Args:
+        path: the file, its folder, or a run folder in which one source was tested.
 
     Raises:
-        InputError: if it is missing, is no such file, or has the form of before version 0.2.
+        InputError: if it is missing, is no such file, or has the form of before version 0.2; or if several sources were
+            tested, with the names of their folders.
     """
+    if path.is_dir() and not (path / RESULTS).exists():
+        tested = sorted(path.glob(f"{FOLDER}/*/{RESULTS}"))
+        if len(tested) > 1:
+            folders = ", ".join(str(file.parent) for file in tested)
+            raise InputError(f"{path} holds the results of several tests: name one of {folders}.")
+        path = tested[0] if tested else path
     path = path / RESULTS if path.is_dir() else path
     try:
         found = json.loads(path.read_text())
@@ -110,10 +121,14 @@ def commit() -> str | None:
 
 
 def is_cut(trainer: Trainer) -> bool:
-    """Tell whether ``limit_test_batches``, or ``fast_dev_run``, left out data of a test."""
-    loaders = CombinedLoader(trainer.test_dataloaders, "sequential").flattened
+    """Tell whether ``limit_test_batches``, ``limit_predict_batches`` or ``fast_dev_run`` leaves out data."""
+    if trainer.predicting:
+        given, batches = trainer.predict_dataloaders, trainer.num_predict_batches
+    else:
+        given, batches = trainer.test_dataloaders, trainer.num_test_batches
+    loaders = CombinedLoader(given, "sequential").flattened
     sizes = [math.inf if (size := sized_len(loader)) is None else size for loader in loaders]
-    return any(seen < size for seen, size in zip(trainer.num_test_batches, sizes, strict=True))
+    return any(seen < size for seen, size in zip(batches, sizes, strict=True))
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:

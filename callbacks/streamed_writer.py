@@ -1,10 +1,15 @@
 """The base of writers that turn every recording of a prediction into a folder of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from callbacks.results import ABOUT, PREDICTIONS, about_run, write_record
+from callbacks.source_folder import source_folder
+from datamodules.atomic_file import atomic_folder
 from datamodules.errors import InputError
 from datamodules.protocols import HasPredictSources
 
@@ -25,7 +30,11 @@ FilesT = TypeVar("FilesT", bound=OpenFiles)
 
 
 class StreamedWriter(Callback, Generic[FilesT]):
-    """Opens the files of a recording with its first part and completes them with its last.
+    """Opens the folder of a recording with its first part and completes it with its last.
+
+    Each lies in ``predictions/<recording>/``, whole, in place of an older one of the same recording; ``about.json``
+    says of what it is, and by which weights. Where ``limit_predict_batches`` cuts the prediction, they lie in
+    ``<recording>.partial/``. After an error the files of the one at hand are in ``<recording>.unfinished/``.
 
     Attributes:
         recording: what a source is called, e.g. ``"video"``.
@@ -38,7 +47,9 @@ class StreamedWriter(Callback, Generic[FilesT]):
     def __init__(self) -> None:
         self._waiting: dict[str, Any] = {}
         self._current: FilesT | None = None
-        self._whole = True
+        self._folder = ExitStack()  # closing it puts the folder of the current one in its place
+        self._parent = self._draft = Path()
+        self._about: dict[str, Any] = {}
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note the recordings that are to come.
@@ -53,11 +64,15 @@ class StreamedWriter(Callback, Generic[FilesT]):
         if trainer.world_size > 1:
             raise InputError(f"{kind} needs trainer.devices: 1, found {trainer.world_size} processes.")
         self._waiting = {source.name: source for source in data.predict_sources}
-        limit = trainer.limit_predict_batches  # a number of batches where it is an int
-        self._whole = isinstance(limit, float) and limit == 1.0
+        self._parent = Path(trainer.default_root_dir) / PREDICTIONS
+        self._about = about_run(trainer, pl_module)
 
-    def files_of(self, name: str, open_files: Callable[[Any], FilesT]) -> FilesT:
+    def files_of(self, name: str, open_files: Callable[[Any, Path], FilesT]) -> FilesT:
         """Return the files of a recording; with its first part the previous ones are completed and these opened.
+
+        Args:
+            name: of the recording.
+            open_files: makes its files from its source and an empty folder.
 
         Raises:
             RuntimeError: if the parts of a recording do not come in one piece.
@@ -66,7 +81,12 @@ class StreamedWriter(Callback, Generic[FilesT]):
             self._finish()
             if name not in self._waiting:
                 raise RuntimeError(f"{self.part}s of {name!r} come twice, or belong to no source")
-            self._current = open_files(self._waiting.pop(name))
+            source = self._waiting.pop(name)
+            folder = source_folder(self._parent, name, self._about_of(source), ABOUT)
+            self._folder = ExitStack()
+            self._draft = self._folder.enter_context(atomic_folder(folder))
+            with self._left_behind():
+                self._current = open_files(source, self._draft)
         return self._current
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -76,16 +96,34 @@ class StreamedWriter(Callback, Generic[FilesT]):
             RuntimeError: if a recording never came.
         """
         self._finish()
-        if self._waiting and self._whole:
+        if self._waiting and self._about["complete"]:
             raise RuntimeError(f"no {self.part} came of {', '.join(self._waiting)}")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Close the files of the recording at hand."""
         if self._current is not None:
             current, self._current = self._current, None
-            current.abandon(exception)
+            try:
+                current.abandon(exception)
+            finally:
+                self._folder.__exit__(type(exception), exception, exception.__traceback__)
 
     def _finish(self) -> None:
         if self._current is not None:
             current, self._current = self._current, None
-            current.finish(self._whole)
+            with self._left_behind():
+                current.finish(self._about["complete"])
+                write_record(self._draft / ABOUT, self._about_of(current.source))
+            self._folder.close()
+
+    def _about_of(self, source: Any) -> dict[str, Any]:
+        return self._about | {"source": str(source.path.absolute())}
+
+    @contextmanager
+    def _left_behind(self) -> Iterator[None]:
+        """Leave what was written in the unfinished folder after an error."""
+        try:
+            yield
+        except BaseException as error:
+            self._folder.__exit__(type(error), error, error.__traceback__)
+            raise

@@ -14,7 +14,8 @@ room work. The rest, by who asks:
 - scores: :class:`HasThreshold`, :class:`HasPartThresholds`;
 - the course of adversarial training: :class:`HasHealth`;
 - the folder of a prediction: :class:`HasSource`, :class:`HasPredictSources`;
-- the choice of ``best.ckpt``: :class:`DeclaresUndefined`.
+- the choice of ``best.ckpt``: :class:`DeclaresUndefined`;
+- what stands in ``results.json``: :class:`AddsToResults`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -258,3 +259,12 @@ class DeclaresUndefined(Protocol):
     """
 
     undefined: Mapping[str, str]
+
+
+@runtime_checkable
+class AddsToResults(Protocol):
+    """A callback that has more to say of a test than its metrics."""
+
+    def results(self) -> Mapping[str, Any]:
+        """Return entries of ``results.json``, made of JSON's types; called on rank 0 at the end of a test."""
+        ...

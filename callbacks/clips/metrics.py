@@ -20,7 +20,7 @@ class AnomalyMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
     See :func:`~callbacks.clips.evaluation.evaluate` for the metrics. Each is computed once per run over everything from
     all processes, never per batch, and logged as ``val/<name>`` or ``test/<name>``; what is undefined (one class only)
     is not logged, and ``undefined`` says why. The sanity check is not judged. A test also writes ``results.json``,
-    ``scores.csv`` (a row per frame) and ``plots/`` into the run folder.
+    ``scores.csv`` (a row per frame) and ``plots/`` into ``results/<source>/``.
 
     Args:
         plots: draw ROC and precision-recall curves and the score of every video over time, at test.

@@ -18,7 +18,7 @@ from callbacks.clips.window_merger import Merged, WindowMerger
 from callbacks.plots import name_title, picture
 from callbacks.streamed_writer import StreamedWriter
 from callbacks.thresholds import threshold_of
-from datamodules.atomic_file import atomic_file, atomic_folder
+from datamodules.atomic_file import atomic_file
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.media import VideoWriter, read_frames
 from datamodules.protocols import PredictSource
@@ -30,7 +30,7 @@ class PredictionWriter(StreamedWriter["_Prediction"]):
     The table has name, frame, time in seconds, raw score, and 0/1 for anomalous where the module has a
     threshold. That video has the original's size; see :class:`~callbacks.clips.overlay.Overlay` for its colours.
     Everything is written as the windows pass: what is held does not grow with the length of a video, but
-    for eight bytes a frame for the timeline. A folder appears whole, in place of an older one of the same name.
+    for eight bytes a frame for the timeline.
 
     Args:
         overlay: whether to write ``overlay.mp4``; it means decoding the video a second time.
@@ -63,8 +63,7 @@ class PredictionWriter(StreamedWriter["_Prediction"]):
         for row, video in enumerate(outputs.video):
             place = _Place((batch.frames.shape[-2], batch.frames.shape[-1]), tuple(regions[row]))
 
-            def open_files(source: PredictSource, place: _Place = place) -> _Prediction:
-                folder = Path(trainer.default_root_dir) / "predictions" / source.name
+            def open_files(source: PredictSource, folder: Path, place: _Place = place) -> _Prediction:
                 return _Prediction(source, folder, place, threshold_of(pl_module), self.overlay)
 
             self.files_of(video, open_files).add(frames[row], scores[row], heats[row])
@@ -88,7 +87,7 @@ class _Prediction:
         self._merger = WindowMerger(source.name)
         self._scores = array("d")
         self._files = ExitStack()  # closing it puts the files in their places, an error leaves them beside
-        self._folder = self._files.enter_context(atomic_folder(folder))
+        self._folder = folder
         binary = self._files.enter_context(atomic_file(self._folder / "scores.csv"))
         text = self._files.enter_context(_text(binary))
         self._table = csv.writer(text, lineterminator="\n")

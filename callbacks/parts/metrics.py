@@ -40,7 +40,7 @@ class DefectMetrics(EvaluationCallback[PartTable, list[PartRow]]):
     Each is computed once per run over the pictures of all processes and logged as ``val/<name>`` or
     ``test/<name>``. What is undefined (one class only) is not logged, and ``undefined`` says why. The sanity
     check is not judged. A test also writes ``results.json`` (with tables per group and kind of defect),
-    ``scores.csv`` (a row per tile) and ``plots/`` into the run folder.
+    ``scores.csv`` (a row per tile) and ``plots/`` into ``results/<source>/``.
 
     Args:
         plots: draw ROC and precision-recall curves and the scores of every group, at test.

@@ -27,7 +27,8 @@ class AudioVideoMetrics(EvaluationCallback[PieceTable, PieceTable]):
       95 % interval (``_low``, ``_high``), and ``..._relative`` to the clip's error. Above 0 the pictures follow
       the sound. ``silence_l1_increase`` is the same to silence; ``silence_frame_change`` what still moves then.
 
-    A test also writes ``results.json`` and ``scores.csv`` (a row per clip) into the run folder and prints a table.
+    A test also writes ``results.json`` and ``scores.csv`` (a row per clip) into
+    ``results/<source>/`` and prints a table.
 
     Attributes:
         undefined: reason by logged name of what had no value in the last validation or test.

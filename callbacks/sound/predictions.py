@@ -11,7 +11,6 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from callbacks.streamed_writer import StreamedWriter
-from datamodules.atomic_file import atomic_folder
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.protocols import SoundSource
 from datamodules.sound.sound import FilmWriter, Sound, read_sound, track_rate
@@ -42,9 +41,8 @@ class VideoTrackWriter(StreamedWriter["_Track"]):
         """
         assert isinstance(outputs, DrawnClips)
         assert isinstance(batch, AudioVideoBatch)
-        run = Path(trainer.default_root_dir)
         for row, name in enumerate(batch.name):
-            track = self.files_of(name, lambda source: _Track(source, run, outputs.frames.shape[-2:]))
+            track = self.files_of(name, lambda source, folder: _Track(source, folder, outputs.frames.shape[-2:]))
             track.add(float(batch.start[row]), outputs.frames[row], int(batch.valid[row].sum()))
 
 
@@ -95,19 +93,17 @@ class CrossFade:
 class _Track:
     """The video of one sound, open until all of its pictures are written."""
 
-    def __init__(self, source: SoundSource, run: Path, size: Sequence[int]) -> None:
+    def __init__(self, source: SoundSource, folder: Path, size: Sequence[int]) -> None:
         self.source = source
         self._fade = CrossFade()
         self._frames = 0
-        folder = run / "predictions" / source.name
         self._rate = track_rate(source.path)
         self._sound = read_sound(source.path, self._rate, stereo=True)
         self._kept: Sound = np.zeros((2, 0), np.float32)
         self._heard = 0
         self._files = ExitStack()  # closing it puts the video in its place, an error leaves it beside
-        draft = self._files.enter_context(atomic_folder(folder))
         self._video = self._files.enter_context(
-            FilmWriter(draft / "video.mp4", source.fps, (size[0], size[1]), self._rate, channels=2, crf=16)
+            FilmWriter(folder / "video.mp4", source.fps, (size[0], size[1]), self._rate, channels=2, crf=16)
         )
 
     def add(self, start: float, frames: Tensor, count: int) -> None:

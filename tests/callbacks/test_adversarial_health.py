@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +7,7 @@ from torch.utils.data import DataLoader
 
 from callbacks import AdversarialHealth
 from datamodules.errors import InputError
+from datamodules.protocols import AddsToResults
 
 SATURATED = {"real": 0.9999, "reconstruction": 0.0001, "sample": 0.0002, "accuracy": 1.0}
 BALANCED = {"real": 0.72, "reconstruction": 0.35, "sample": 0.2, "accuracy": 0.87}
@@ -33,7 +33,7 @@ class Game(LightningModule):
         self.log("val/sample_diversity", self.diversity[self.current_epoch])
 
     def test_step(self, batch, batch_idx):
-        Path(self.trainer.default_root_dir, "results.json").write_text('{"psnr": 20.0}')
+        pass
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=1.0)
@@ -219,9 +219,13 @@ def test_the_results_of_a_test_tell_of_the_training(tmp_path):
     with pytest.warns(UserWarning, match="saturated"):
         callback, run = fit(tmp_path, lambda batch: SATURATED)
     run.test(run.lightning_module, DataLoader(torch.zeros(1, 1)))
-    results = json.loads((tmp_path / "results.json").read_text())
-    assert results["psnr"] == 20
-    assert results["adversarial_health"]["collapsed"] == callback.found
+    assert isinstance(callback, AddsToResults)
+    assert callback.results()["adversarial_health"]["collapsed"] == callback.found
+    untrained = AdversarialHealth()
+    Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path / "other", callbacks=[untrained]).test(
+        run.lightning_module, DataLoader(torch.zeros(1, 1))
+    )
+    assert untrained.results() == {}
 
 
 def test_the_course_of_the_game_is_sent_to_weights_and_biases(tmp_path, monkeypatch):

@@ -1,10 +1,11 @@
 import json
+import os
 import shutil
 import subprocess
 
 import pytest
 import torch
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader, IterableDataset
 
 from callbacks import results
@@ -56,8 +57,7 @@ def run_test(folder, data, **kwargs):
         enable_model_summary=False,
         enable_checkpointing=False,
         default_root_dir=folder,
-        callbacks=[Mean()],
-        **kwargs,
+        **{"callbacks": [Mean()]} | kwargs,
     )
     run.test(Echo(), data)
     return run
@@ -72,10 +72,42 @@ def test_a_record_says_what_was_tested_and_how(tmp_path, capsys):
     assert found["metrics"] == {"mean": 1.5, "best": 0.0}
     assert found["undefined"] == {"odd": "no reason"}
     assert found["complete"] is True
-    assert (tmp_path / "scores.csv").read_text().splitlines()[:2] == ["name,number", "0.0,0"]
-    assert "4 numbers" in capsys.readouterr().out
+    folder = tmp_path / "results/numbers"
+    assert (folder / "scores.csv").read_text().splitlines()[:2] == ["name,number", "0.0,0"]
+    said = capsys.readouterr().out
+    assert "4 numbers" in said
+    assert f"Results: {os.path.relpath(folder)}\n" in said
     run_test(tmp_path, Numbers())
-    assert read_results(tmp_path)["source"] is None
+    assert read_results(tmp_path / "results/generated")["source"] is None
+
+
+def test_every_source_has_results_of_its_own(tmp_path):
+    for place, count in (("a/frames", 4), ("b/frames", 2), ("a/frames", 3)):
+        run_test(tmp_path, Numbers(tmp_path / place, count))
+    found = {path.name: read_results(path) for path in (tmp_path / "results").iterdir()}
+    assert {name: (one["source"], one["counts"]["numbers"]) for name, one in found.items()} == {
+        "frames": (str(tmp_path / "a/frames"), 3),
+        "frames-2": (str(tmp_path / "b/frames"), 2),
+    }
+    with pytest.raises(InputError, match=r"several tests: name one of .*/results/frames, .*/results/frames-2\."):
+        read_results(tmp_path)
+
+
+def test_a_part_of_a_source_does_not_replace_the_whole(tmp_path):
+    run_test(tmp_path, Numbers())
+    run_test(tmp_path, Numbers(), limit_test_batches=1)
+    folder = tmp_path / "results"
+    assert sorted(path.name for path in folder.iterdir()) == ["generated", "generated.partial"]
+    assert [read_results(folder / f"generated{end}")["counts"]["numbers"] for end in ("", ".partial")] == [4, 1]
+
+
+def test_a_callback_adds_what_it_has_to_say(tmp_path):
+    class Remark(Callback):
+        def results(self):
+            return {"remark": "odd numbers"}
+
+    run_test(tmp_path, Numbers(), callbacks=[Mean(), Remark()])
+    assert read_results(tmp_path)["remark"] == "odd numbers"
 
 
 @pytest.mark.parametrize(("limit", "complete"), [(3, False), (0.5, False), (4, True), (100, True), (1.0, True)])
@@ -159,4 +191,7 @@ def test_rows_have_nine_digits(tmp_path):
 
 def test_every_entry_is_written(tmp_path):
     run_test(tmp_path, Numbers())
-    assert json.loads((tmp_path / "results.json").read_text()).keys() == results.Results.__required_keys__
+    assert (
+        json.loads((tmp_path / "results/generated/results.json").read_text()).keys()
+        == results.Results.__required_keys__
+    )

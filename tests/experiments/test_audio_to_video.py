@@ -54,7 +54,7 @@ def fit_and_test(words: list[str], tmp_path: Path, experiment: str = "audio_to_v
     main(["fit", *words])
     main(["test", *words, "--ckpt_path", "best"])
     run = (tmp_path / "runs" / experiment / "latest").resolve()
-    results = json.loads((run / "results.json").read_text())
+    results = json.loads(next(run.glob("results/*/results.json")).read_text())
     assert {"l1", "psnr", "ssim", "temporal_difference", "av_align", "shuffle_l1_increase"} <= set(results["metrics"])
     with (run / "metrics.csv").open() as file:
         losses = [float(v) for row in csv.DictReader(file) for name, v in row.items() if "/total" in name and v]

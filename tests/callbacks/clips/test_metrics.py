@@ -13,6 +13,9 @@ from torch.utils.data import DataLoader
 from callbacks import AnomalyMetrics, Checkpoints
 from callbacks.results import read_results
 
+RESULTS = "results/dataloader/results.json"
+SCORES = "results/dataloader/scores.csv"
+
 
 class Replay(LightningModule):
     """Returns recorded scores: a batch is already a FrameScores."""
@@ -68,7 +71,7 @@ def frames_of(windows):
 def test_test_writes_what_scikit_learn_says(tmp_path, make_scores, windows, batch_size, capsys):
     run = trainer(tmp_path, AnomalyMetrics(plots=False))
     logged = run.test(Replay(threshold=0.5), loader(make_scores, windows, batch_size))[0]
-    results = json.loads((tmp_path / "results.json").read_text())
+    results = json.loads((tmp_path / RESULTS).read_text())
     keys, score, label, video = frames_of(windows)
     names = np.unique(video)
     minmax = score.copy()
@@ -108,7 +111,7 @@ def test_test_writes_what_scikit_learn_says(tmp_path, make_scores, windows, batc
     printed = capsys.readouterr().out
     assert printed.count("frame_auroc_macro") == 1  # Lightning's own table is off
 
-    rows = list(csv.DictReader((tmp_path / "scores.csv").open()))
+    rows = list(csv.DictReader((tmp_path / SCORES).open()))
     assert list(rows[0]) == ["name", "frame", "score", "label", "baseline"]
     assert [(row["name"], int(row["frame"])) for row in rows] == keys
     np.testing.assert_allclose([float(row["score"]) for row in rows], score, rtol=1e-8)
@@ -135,11 +138,11 @@ def test_unknown_labels_are_written_but_not_judged(tmp_path, make_scores, window
     results = {}
     for name, rows in {"known": known, "hidden": hidden}.items():
         trainer(tmp_path / name, AnomalyMetrics(plots=False)).test(Replay(), loader(make_scores, rows, 4))
-        results[name] = json.loads((tmp_path / name / "results.json").read_text())
+        results[name] = json.loads((tmp_path / name / RESULTS).read_text())
     for metric in ("frame_auroc_micro", "frame_auroc_minmax", "frame_ap", "pixel_auroc", "frame_eer"):
         assert results["known"]["metrics"][metric] == results["hidden"]["metrics"][metric]
     assert results["hidden"]["counts"]["frames"] == 20
-    assert len((tmp_path / "hidden/scores.csv").read_text().splitlines()) == 1 + 26
+    assert len((tmp_path / "hidden" / SCORES).read_text().splitlines()) == 1 + 26
 
 
 def test_one_class_is_undefined_and_never_a_number(tmp_path, make_scores, windows):
@@ -149,20 +152,20 @@ def test_one_class_is_undefined_and_never_a_number(tmp_path, make_scores, window
     ):
         logged = trainer(tmp_path, AnomalyMetrics(plots=False)).test(Replay(), loader(make_scores, normal, 4))
     assert logged == [{}]
-    results = json.loads((tmp_path / "results.json").read_text())
+    results = json.loads((tmp_path / RESULTS).read_text())
     assert results["metrics"] == {}
     assert {"frame_auroc_micro", "frame_eer", "pixel_auroc", "frame_auroc_macro"} <= results["undefined"].keys()
 
 
 def test_no_masks_leave_the_pixels_undefined(tmp_path, make_scores, windows):
     trainer(tmp_path, AnomalyMetrics(plots=False)).test(Replay(0.5), loader(make_scores, windows, 4, masks=False))
-    results = json.loads((tmp_path / "results.json").read_text())
+    results = json.loads((tmp_path / RESULTS).read_text())
     assert list(results["undefined"]) == ["pixel_auroc"]
 
 
 def test_without_a_threshold_there_is_no_f1(tmp_path, make_scores, windows):
     logged = trainer(tmp_path, AnomalyMetrics(plots=False)).test(Replay(), loader(make_scores, windows, 4))[0]
-    results = json.loads((tmp_path / "results.json").read_text())
+    results = json.loads((tmp_path / RESULTS).read_text())
     assert results["undefined"] == {"f1": "the model has no calibrated threshold"}
     assert "threshold" not in results
     assert "test/f1" not in logged
@@ -186,7 +189,7 @@ def test_validation_feeds_the_checkpoint_and_ignores_calibration(tmp_path, make_
     best = json.loads((tmp_path / "checkpoints/index.json").read_text())["best"]
     assert best["value"] == pytest.approx(metrics.roc_auc_score(label, score), abs=1e-6)
     assert best["epoch"] == 0
-    assert not (tmp_path / "results.json").exists()
+    assert not (tmp_path / "results").exists()
     assert "val/frame_auroc_micro" in run.progress_bar_metrics
     assert "val/frame_ap" not in run.progress_bar_metrics
 
@@ -196,7 +199,7 @@ def test_a_score_that_is_no_number_stops_the_test_with_its_frame(tmp_path, make_
     windows[3] = (index, video, frames, [float("nan"), *scores[1:]], labels)
     with pytest.raises(ValueError, match="video 'clip0', frame 3: 'score' is nan"):
         trainer(tmp_path, AnomalyMetrics()).test(Replay(), loader(make_scores, windows, 4))
-    assert not (tmp_path / "results.json").exists()
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_test_without_scores_is_an_error(tmp_path):
@@ -233,11 +236,11 @@ def test_two_processes_write_what_one_writes(tmp_path, make_scores, windows):
     (tmp_path / "two").mkdir()
     arguments = (2, free_port(), tmp_path / "two", make_scores, windows)
     multiprocessing.start_processes(run_rank, arguments, nprocs=2, start_method="fork")
-    one, two = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("one", "two"))
+    one, two = (json.loads((tmp_path / name / RESULTS).read_text()) for name in ("one", "two"))
     for changing in ("date", "test_seconds", "processes"):
         one.pop(changing), two.pop(changing)
     assert one == two
-    assert (tmp_path / "one/scores.csv").read_text() == (tmp_path / "two/scores.csv").read_text()
+    assert (tmp_path / "one" / SCORES).read_text() == (tmp_path / "two" / SCORES).read_text()
     ranks = [json.loads((tmp_path / f"two/rank{rank}.json").read_text()) for rank in range(2)]
     assert ranks[0] == ranks[1]
     assert ranks[0]

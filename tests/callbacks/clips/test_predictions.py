@@ -1,4 +1,5 @@
 import csv
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,7 +120,12 @@ def test_writes_table_timeline_and_film_of_every_video(tmp_path, sources):
             assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
             assert (stream.height, stream.width, stream.average_rate) == (54, 96, 12.5)
             assert sum(1 for _ in film.decode(video=0)) == source.frames
-    assert sorted(path.name for path in (folder / "a").iterdir()) == ["overlay.mp4", "scores.csv", "timeline.png"]
+    assert sorted(path.name for path in (folder / "a").iterdir()) == [
+        "about.json",
+        "overlay.mp4",
+        "scores.csv",
+        "timeline.png",
+    ]
 
 
 def test_the_border_is_red_where_the_score_is_above_the_threshold(tmp_path, sources):
@@ -176,7 +182,7 @@ def test_an_error_on_the_way_leaves_no_half_written_file(tmp_path, sources):
 
 def test_a_dry_run_of_one_batch_is_complete_for_what_it_saw(tmp_path, sources):
     folder = predict(tmp_path, sources, limit_predict_batches=1)
-    assert len((folder / "a/scores.csv").read_text().splitlines()) == 1 + LENGTH + 2
+    assert len((folder / "a.partial/scores.csv").read_text().splitlines()) == 1 + LENGTH + 2
     assert not (folder / "b").exists()
 
 
@@ -203,3 +209,17 @@ def test_colours_mean_the_same_in_every_frame():
     frame, drawn = draw(0.1, strong)
     assert (drawn[40:70] != frame[40:70]).any(axis=2).all()
     np.testing.assert_array_equal(draw(0.1, 3 * strong, threshold=3.0)[1][40:70], drawn[40:70])
+
+
+def test_a_video_of_another_folder_keeps_the_folder_of_its_own(tmp_path, sources):
+    (tmp_path / "other").mkdir()
+    other = [Source("a", write_video(tmp_path / "other/a.mp4", 9), 12.5, 9)]
+    for one in (sources, other, sources, other):
+        folder = predict(tmp_path, one, overlay=False)
+    about = {path.parent.name: json.loads(path.read_text()) for path in folder.glob("*/about.json")}
+    assert {name: (one["source"], one["complete"]) for name, one in about.items()} == {
+        "a": (str(tmp_path / "a.mp4"), True),
+        "b": (str(tmp_path / "b.mp4"), True),
+        "a-2": (str(tmp_path / "other/a.mp4"), True),
+    }
+    assert len((folder / "a-2/scores.csv").read_text().splitlines()) == 1 + 9

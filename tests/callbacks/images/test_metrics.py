@@ -19,6 +19,9 @@ from callbacks.results import read_results
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
 
+RESULTS = "results/dataloader/results.json"
+SCORES = "results/dataloader/scores.csv"
+
 D = 5
 
 
@@ -125,7 +128,7 @@ def test_test_writes_what_the_references_say(tmp_path, batch_size, capsys):
     model, made = Replay(), rows()
     with pytest.warns(UserWarning, match="64 features and the test split only 23 pictures"):
         logged = trainer(tmp_path, GenerationMetrics()).test(model, loader(made, batch_size))[0]
-    results, whole = json.loads((tmp_path / "results.json").read_text()), join(made)
+    results, whole = json.loads((tmp_path / RESULTS).read_text()), join(made)
     samples = Replay().eval().decode(torch.cat(model.decoded))
     assert len(samples) == 23
     assert all(len(z) <= batch_size for z in model.decoded)
@@ -160,7 +163,7 @@ def test_test_writes_what_the_references_say(tmp_path, batch_size, capsys):
     assert list(dimensions) == [str(number) for number in range(D)]
     assert results["undefined"] == {}
     assert read_results(tmp_path) == results
-    table = list(csv.DictReader((tmp_path / "scores.csv").open()))
+    table = list(csv.DictReader((tmp_path / SCORES).open()))
     assert [row["name"] for row in table] == whole.name
     each = [
         float(peak_signal_noise_ratio(r, i, data_range=1.0)) for r, i in zip(whole.restored, whole.images, strict=True)
@@ -184,7 +187,7 @@ def test_validation_decodes_the_same_samples_and_the_test_others(tmp_path, recwa
     assert json.loads((tmp_path / "checkpoints/index.json").read_text())["best"]["epoch"] == 0
     assert "val/fid_random_conv" in run.progress_bar_metrics
     assert sum("only 23 pictures" in str(warning.message) for warning in recwarn) == 1
-    assert not (tmp_path / "results.json").exists()
+    assert not (tmp_path / "results").exists()
     trainer(tmp_path, GenerationMetrics()).test(model, loader(made, 100))
     assert not torch.equal(model.decoded[2], first)
 
@@ -199,7 +202,7 @@ def test_a_single_picture_has_no_distances(tmp_path):
     callback = GenerationMetrics()
     with pytest.warns(UserWarning, match=r"test has no value \(the split has a single picture\): .*fid_random_conv"):
         trainer(tmp_path, callback).test(Replay(), loader(rows(1)))
-    results = json.loads((tmp_path / "results.json").read_text())
+    results = json.loads((tmp_path / RESULTS).read_text())
     assert set(results["undefined"]) == {"active_units", "fid_random_conv", "kid_random_conv", "sample_diversity"}
     assert "psnr" in results["metrics"]
     assert "fid_random_conv" not in results["metrics"]
@@ -211,7 +214,7 @@ def test_exact_reconstructions_have_no_psnr(tmp_path):
         row.restored = row.images
     with pytest.warns(UserWarning, match="only"):
         trainer(tmp_path, GenerationMetrics()).test(Replay(), loader(exact))
-    assert json.loads((tmp_path / "results.json").read_text())["undefined"] == {"psnr": "every reconstruction is exact"}
+    assert json.loads((tmp_path / RESULTS).read_text())["undefined"] == {"psnr": "every reconstruction is exact"}
 
 
 def test_a_reconstruction_that_is_no_number_is_named(tmp_path):
@@ -250,7 +253,7 @@ def test_two_processes_give_the_numbers_of_one(tmp_path, unused_port):
     with pytest.warns(UserWarning, match="only"):
         trainer(tmp_path / "one", GenerationMetrics()).test(Replay(), loader(rows(), 2))
     multiprocessing.start_processes(run_rank, (2, unused_port, tmp_path / "two"), nprocs=2, start_method="fork")
-    one, two = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("one", "two"))
+    one, two = (json.loads((tmp_path / name / RESULTS).read_text()) for name in ("one", "two"))
     assert len(one["metrics"]) > 10
     assert two["metrics"] == pytest.approx(one["metrics"], rel=1e-6, abs=1e-9)
     assert two["counts"] == one["counts"]  # 23 pictures: the sampler has repeated one

@@ -1,4 +1,5 @@
 import csv
+import json
 
 import cv2
 import numpy as np
@@ -65,6 +66,7 @@ def test_every_picture_its_latent_vector_and_its_score(tmp_path, channels):
         "sheet.png",
         "latents.npy",
         "latents.csv",
+        "about.json",
         "scores.csv",
     }
     for row, name in enumerate(NAMES):
@@ -137,3 +139,15 @@ def test_a_prediction_replaces_the_older_one_whole_or_not_at_all(tmp_path):
     predict(tmp_path, "/data/cars", outputs(1))
     assert not stale.exists()
     assert (tmp_path / "predictions/cars/scores.csv").is_file()
+
+
+def test_a_source_of_the_same_name_and_a_part_replace_no_other(tmp_path):
+    for source, limit in (("/one/cars", 1.0), ("/two/cars", 1.0), ("/one/cars", 1), ("/two/cars", 2)):
+        predict(tmp_path, source, outputs(1), limit_predict_batches=limit)
+    about = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob("predictions/*/about.json")}
+    assert {name: (one["source"], one["complete"]) for name, one in about.items()} == {
+        "cars": ("/one/cars", True),
+        "cars-2": ("/two/cars", True),
+        "cars.partial": ("/one/cars", False),
+    }
+    assert len(list(tmp_path.glob("predictions/cars.partial/inputs/**/*.png"))) == 2  # those of the first batch

@@ -212,14 +212,14 @@ def test_a_test_leaves_its_files_and_a_validation_logs(tmp_path, capsys):
     run = trainer(tmp_path, callback)
     run.validate(Painter(), Data(), verbose=False)
     assert float(run.callback_metrics["val/l1"]) == pytest.approx(0.1, abs=1e-6)
-    assert not (tmp_path / "results.json").exists()
+    assert not (tmp_path / "results").exists()
     run.test(Painter(), Data())
-    results = json.loads((tmp_path / "results.json").read_text())
+    results = json.loads((tmp_path / "results/Data/results.json").read_text())
     assert results["metrics"]["shuffle_l1_increase_low"] == pytest.approx(0.2, abs=1e-6)
     assert results["counts"] == {"clips": CLIPS, "pieces": 2 * CLIPS}
     assert {"psnr", "ssim", "av_align"} <= results["metrics"].keys()
     assert read_results(tmp_path) == results
-    with (tmp_path / "scores.csv").open() as file:
+    with (tmp_path / "results/Data/scores.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == [f"clip{n}" for n in range(CLIPS)]
     assert float(rows[0]["l1"]) == pytest.approx(0.1, abs=1e-6)

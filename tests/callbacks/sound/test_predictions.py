@@ -58,7 +58,7 @@ def test_the_film_lasts_as_long_as_the_sound(tmp_path, seconds):
     np.testing.assert_allclose(times, np.arange(len(times)) / 30, atol=1e-3)
     heard = sum(piece.shape[1] for piece in read_sound(film, 44_100)) / 44_100
     assert abs(heard - seconds) <= 1 / 30 + 1024 / 44_100  # AAC works in blocks of 1,024 samples
-    assert [path.name for path in film.parent.iterdir()] == ["video.mp4"]
+    assert {path.name for path in film.parent.iterdir()} == {"about.json", "video.mp4"}
 
 
 def test_sound_after_the_last_picture_is_kept(tmp_path):
