@@ -7,11 +7,12 @@ from pydoc import locate
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
-from lightning.pytorch import Callback, LightningDataModule, LightningModule
+from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.cli import LightningCLI
-from lightning.pytorch.loggers import Logger
 
 from datamodules.errors import InputError
+from fulgurite.constructor_errors import told
+from fulgurite.given import Given
 from fulgurite.private_api import constructor
 
 Build = Callable[..., Any]
@@ -54,10 +55,11 @@ def _defaults(owner: type, name: str) -> Iterator[object]:
             yield given[name].default
 
 
-def build(parser: ArgumentParser, config: Namespace, cli: LightningCLI) -> Namespace:
-    """Build the objects of ``config``; an error in a constructor is raised as it is.
+def build(parser: ArgumentParser, config: Namespace, cli: LightningCLI, written: Given) -> Namespace:
+    """Build the objects of ``config``; the error of a constructor reaches the user as ``constructor_errors`` has it.
 
-    jsonargparse takes every ValueError for a value that does not fit, and raises one of its own.
+    jsonargparse takes every ValueError for a value that does not fit, and raises one of its own. What it leaves for
+    later, as the optimizers that a model makes of its parameters, is built by the same constructors.
     """
     first: list[Exception] = []
 
@@ -67,15 +69,17 @@ def build(parser: ArgumentParser, config: Namespace, cli: LightningCLI) -> Names
             try:
                 return construct(kind, *args, applied_instantiation_links=applied_instantiation_links, **given)
             except Exception as problem:
-                first.append(problem)
-                raise
+                first.append(told(problem, kind, given, config[str(cli.subcommand)], written))
+                if first[-1] is problem:
+                    raise
+                raise first[-1] from problem
 
         return remember
 
     constructors = [
         (watched(constructor(cli, "model")), LightningModule, True),
         (watched(constructor(cli, "data")), LightningDataModule, True),
-        *((watched(_plainly), kind, True) for kind in (Callback, Logger)),
+        (watched(_plainly), object, True),
     ]
     try:
         return parser.instantiate(config, instantiators=constructors)

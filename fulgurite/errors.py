@@ -1,5 +1,6 @@
 """How a verb ends when something is wrong: a sentence for what the user can put right, a traceback for our defects."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,12 +20,16 @@ def readable_errors() -> Iterator[None]:
         yield
     except InputError as problem:
         refuse(_sentence(problem))
+    except MemoryError as problem:
+        refuse(_larger_than_memory(problem))
     except RuntimeError as problem:
         if rank() > 0 and "Connection closed by peer" in str(problem):
             say("ends, since another process has failed")
             raise SystemExit(1) from None
         if SIGNALS.received is not None and "DataLoader worker" in str(problem):
             SIGNALS.end()  # whoever ended this process has ended its loaders too
+        if lacks_memory(problem):
+            refuse(_larger_than_memory(problem))
         if not str(problem).startswith("Error(s) in loading state_dict"):
             raise
         detail = str(problem).splitlines()[1].strip()
@@ -32,6 +37,23 @@ def readable_errors() -> Iterator[None]:
             f"the configured model is not the one that the checkpoint holds ({detail}). Use the configuration "
             "that it was trained with: config.yaml in its run folder"
         )
+
+
+def lacks_memory(problem: BaseException) -> bool:
+    """Whether an error says that something is larger than the memory; torch has no class of its own for it on a CPU."""
+    said = ("allocate memory", "out of memory", "Storage size calculation overflowed")
+    return isinstance(problem, MemoryError) or (
+        isinstance(problem, RuntimeError) and any(s in str(problem) for s in said)
+    )
+
+
+def one_line(problem: BaseException) -> str:
+    """Return what an error says, in one line without its full stop and without torch's place in its C++ code."""
+    return " ".join(re.sub(r"^\[enforce fail at .*?\] .*?\. ", "", str(problem)).split()).removesuffix(".")
+
+
+def _larger_than_memory(problem: BaseException) -> str:
+    return f"there is not enough memory ({one_line(problem)}). Give a smaller data.batch_size, or a smaller model"
 
 
 def _sentence(problem: InputError) -> str:

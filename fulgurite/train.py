@@ -156,7 +156,7 @@ class CommandLine(OpenLightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build data, model and trainer; the error of a constructor is raised as it is."""
-        self.config_init = build(self.parser, self.config, self)
+        self.config_init = build(self.parser, self.config, self, self.given)
         self.datamodule = self.built("data")
         self.model = self.built("model")
         self.trainer = self.instantiate_trainer()

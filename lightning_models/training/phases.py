@@ -41,7 +41,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler
 
 from datamodules.errors import InputError
 from datamodules.private_api import writes_log
@@ -52,6 +52,7 @@ from lightning_models.training.gradient_scaling import SharedScale
 from lightning_models.training.hyperparameters import check_fits, check_known, only_plain
 from lightning_models.training.learning_rate import WarmUpCosine
 from lightning_models.training.preflight import check_clipping, check_system, check_trainer, phase_parameters
+from lightning_models.training.schedulers import able_to_step, take_step
 from lightning_models.training.shared_buffers import SharedBuffers
 from lightning_models.training.shared_with_data import check_shared
 from lightning_models.training.weights import LossWeights, TermWeights, chosen_weights, plain_weights
@@ -201,7 +202,7 @@ class PhasedModule(LightningModule):
         if closes and phase == self.averaged_phase and self.average is not None:
             self.average.update(self._averaged)
         if closes and self.schedule == "step" and phase in self._schedulers:
-            self._schedulers[phase].step()
+            take_step(self.argument(phase, "scheduler"), self._schedulers[phase])
         self._record(phase, {**terms, "total": total}, closes)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
@@ -283,11 +284,10 @@ class PhasedModule(LightningModule):
             if trained := [weight for weight in parameters if weight.requires_grad]:
                 self._optimizers[phase] = optimizer = self._optimizer_factory(phase)(trained)
                 if make_scheduler := self.scheduler_factories.get(phase):
-                    self._schedulers[phase] = scheduler = _metric_free(
-                        self.argument(phase, "scheduler"), make_scheduler(optimizer)
-                    )
+                    scheduler = make_scheduler(optimizer)
                     if isinstance(scheduler, WarmUpCosine) and scheduler.total is None:
                         scheduler.last_until(self._units_of_run(phase))
+                    self._schedulers[phase] = able_to_step(self.argument(phase, "scheduler"), scheduler)
         check_system(self, self._optimizers)
         self._averaged = self._averaged_parameters()
         precision = self.trainer.precision_plugin
@@ -329,8 +329,8 @@ class PhasedModule(LightningModule):
         """Check the losses and step the schedulers."""
         check_finite(self._non_finite, self.trainer.strategy)
         if self.schedule == "epoch":
-            for scheduler in self._schedulers.values():
-                scheduler.step()
+            for phase, scheduler in self._schedulers.items():
+                take_step(self.argument(phase, "scheduler"), scheduler)
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **arguments: Any) -> Self:
@@ -372,15 +372,6 @@ class PhasedModule(LightningModule):
         self.windows_seen = checkpoint["phased_training"]["windows_seen"]
         if self.average is not None and "weight_average" in checkpoint:
             self.average.load_state_dict(checkpoint["weight_average"])
-
-
-def _metric_free(argument: str, scheduler: LRScheduler | ReduceLROnPlateau) -> LRScheduler:
-    if isinstance(scheduler, ReduceLROnPlateau):
-        raise InputError(
-            f"{argument} is ReduceLROnPlateau, which waits for a metric; schedulers follow the "
-            "training here: use StepLR, MultiStepLR, CosineAnnealingLR, LinearLR or another that needs none"
-        )
-    return scheduler
 
 
 class SinglePhaseModule(PhasedModule):

@@ -82,6 +82,15 @@ FILES = {
     "trainer: {callbacks: [{class_path: EarlyStopping, init_args: {monitor: x, patience: lots}}]}": [
         "trainer.callbacks.patience = lots", "overlay.yaml", "a whole number",
     ],
+    "trainer: {callbacks: [{class_path: EarlyStopping, init_args: {monitor: x, mode: most}}]}": [
+        "trainer.callbacks = EarlyStopping", "mode = most (in overlay.yaml)", "min, max",
+    ],
+    "model: {class_path: OptimizedModel, init_args: {optimizer: {class_path: torch.optim.SGD, init_args: {lr: -1}}}}": [
+        "model.optimizer = SGD", "lr = -1 (in overlay.yaml)", "Invalid learning rate",
+    ],
+    "model: {init_args: {width: 100000000000000}}": ["model = TinyModel", "not enough memory", "allocate"],
+    "data: {init_args: {batch_size: 0}}": ["data = TinyData", "batch_size is 0"],
+    "checkpoints: {every_n_batches: -1}": ["checkpoints = Checkpoints: every_n_batches is -1"],
     "trainer: {callbacks: [{class_path: os.system, init_args: {command: touch hacked}}]}": [
         "os.system", "Checkpoints",
     ],

@@ -33,6 +33,7 @@ class TinyModel(LightningModule):
         if fails:
             raise RuntimeError("a defect of ours")
         self.save_hyperparameters({"lr": lr})
+        self.optimizer = optimizer
         self.line, self.lr, self.seen = torch.nn.Linear(1, width), lr, []
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
@@ -67,6 +68,8 @@ class TinyData(LightningDataModule):
         self, source: str | None = None, interrupt: bool = False, num_workers: int = 0, batch_size: int = 4
     ) -> None:
         super().__init__()
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}: give more")
         self.source, self.interrupt = source, interrupt
         self.num_workers, self.batch_size = num_workers, batch_size
 
@@ -91,3 +94,8 @@ class Broken(TensorDataset):
 class NeedyModel(TinyModel):
     def __init__(self, must: int) -> None:
         super().__init__()
+
+
+class OptimizedModel(TinyModel):
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.optimizer(self.parameters())
