@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from enum import Enum
 from os import PathLike
 from pydoc import locate
 from typing import Any
@@ -46,6 +47,21 @@ def refuse_functions(config: object, key: str = "", owner: type | None = None) -
     elif callable(config) and not isinstance(config, type | PathLike):  # jsonargparse's paths can be called
         name = getattr(config, "__qualname__", type(config).__name__)
         raise InputError(f"{key} = {name}: this is a function, and a configuration may name classes only")
+
+
+def write_out_enums(config: object) -> None:
+    """Put the text in the place of every enumeration's member that is a text, such as Lightning's ``Interval.step``.
+
+    A class may have one for a default where its argument is a text, and YAML has no way to write it.
+    """
+    entries: Any = vars(config).items() if isinstance(config, Namespace) else ()
+    entries = config.items() if isinstance(config, dict) else entries
+    entries = enumerate(config) if isinstance(config, list) else entries
+    for key, value in list(entries):
+        if isinstance(value, Enum) and isinstance(value, str):
+            config[key] = str(value.value)  # type: ignore[index]  # one of the three
+        else:
+            write_out_enums(value)
 
 
 def _defaults(owner: type, name: str) -> Iterator[object]:

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from datamodules.errors import InputError
 from fulgurite.processes import rank, say
@@ -12,7 +15,7 @@ from fulgurite.signals import SIGNALS
 
 @contextmanager
 def readable_errors() -> Iterator[None]:
-    """End the process with status 2 and one message after InputError.
+    """End the process with status 2 and one message after InputError, or what Lightning says of a configuration.
 
     Every other exception passes through.
     """
@@ -22,6 +25,10 @@ def readable_errors() -> Iterator[None]:
         refuse(_sentence(problem))
     except MemoryError as problem:
         refuse(_larger_than_memory(problem))
+    except (MisconfigurationException, ModuleNotFoundError) as problem:
+        if not _raised_by_lightning(problem):
+            raise
+        refuse(" ".join(str(problem).split()))
     except RuntimeError as problem:
         if rank() > 0 and "Connection closed by peer" in str(problem):
             say("ends, since another process has failed")
@@ -54,6 +61,12 @@ def one_line(problem: BaseException) -> str:
 
 def _larger_than_memory(problem: BaseException) -> str:
     return f"there is not enough memory ({one_line(problem)}). Give a smaller data.batch_size, or a smaller model"
+
+
+def _raised_by_lightning(problem: BaseException) -> bool:
+    """Return whether Lightning itself has looked and found something missing, or that does not fit together."""
+    *_, (frame, _) = walk_tb(problem.__traceback__)
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in ("lightning", "lightning_utilities")
 
 
 def _sentence(problem: InputError) -> str:

@@ -28,7 +28,8 @@ from callbacks.plain_progress import PlainProgress
 from callbacks.written_settings import WrittenSettingsWin
 from datamodules.atomic_file import atomic_file
 from datamodules.errors import InputError
-from fulgurite.building import build, refuse_functions
+from fulgurite.building import build, refuse_functions, write_out_enums
+from fulgurite.chosen_callbacks import check_added, check_fit_for, place_checkpoints
 from fulgurite.errors import readable_errors
 from fulgurite.experiment_files import named
 from fulgurite.given import Given
@@ -124,6 +125,7 @@ class CommandLine(OpenLightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, and say in one sentence what is wrong."""
+        check_added(self.given)
         for group in GROUPS:
             written = self.given.find(group)
             if written and isinstance(written.value, str) and not written.value.startswith("{"):
@@ -137,6 +139,7 @@ class CommandLine(OpenLightningCLI):
             value = self.config[self.words[0]][group]
             if not isinstance(value, Namespace):
                 raise InputError(f"{group} = {value}: expected a mapping; write its keys below it, indented")
+        write_out_enums(self.config)
         refuse_functions(self.config[self.words[0]])
 
     def before_instantiate_classes(self) -> None:
@@ -173,6 +176,8 @@ class CommandLine(OpenLightningCLI):
         for kind, key in ((Checkpoints, "checkpoints"), (WandbRun, "wandb")):
             if any(isinstance(callback, kind) for callback in chosen):
                 raise InputError(f"trainer.callbacks: {kind.__name__} is always there; set it by {key}.* instead")
+        check_fit_for(self.model, chosen)
+        place_checkpoints(self.place.run, chosen)
         if settings["enable_progress_bar"] is not False and not any(isinstance(c, ProgressBar) for c in chosen):
             own.append(RichProgressBar() if sys.stdout.isatty() else PlainProgress())
         settings["callbacks"] = chosen + own
