@@ -1,7 +1,9 @@
 """Hyper-parameters in checkpoints, and the check that a checkpoint fits the model."""
 
 import inspect
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -21,13 +23,16 @@ def only_plain(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if _is_plain(value)}
 
 
-def check_fits(checkpoint: Mapping[str, Any], own_state: Mapping[str, Tensor], own: Mapping[str, Any]) -> None:
+def check_fits(
+    checkpoint: Mapping[str, Any], own_state: Mapping[str, Tensor], own: Mapping[str, Any], path: object = None
+) -> None:
     """Refuse a checkpoint whose tensors are not those of the model.
 
     Args:
         checkpoint: with ``state_dict`` and, where the model saved them, ``hyper_parameters``.
         own_state: the model's ``state_dict()``.
         own: the model's hyper-parameters.
+        path: of the checkpoint, None where it is not known.
 
     Raises:
         InputError: naming the hyper-parameters that differ, with both values, or the first tensors that do
@@ -48,12 +53,17 @@ def check_fits(checkpoint: Mapping[str, Any], own_state: Mapping[str, Tensor], o
         ]
     raise InputError(
         f"the checkpoint does not fit the model: {'; '.join(reasons)}. "
-        "Build the model that it was made by: --config <the run's folder>/config.yaml"
+        f"Build the model that it was made by: {_config_of(path)}"
     )
 
 
-def check_known(arguments: Mapping[str, Any], kind: type) -> None:
+def check_known(arguments: Mapping[str, Any], kind: type, path: object = None) -> None:
     """Refuse the arguments of a checkpoint that a model's class does not have.
+
+    Args:
+        arguments: of the checkpoint.
+        kind: the model's class.
+        path: of the checkpoint, None where it is not known.
 
     Raises:
         InputError: naming them.
@@ -63,8 +73,16 @@ def check_known(arguments: Mapping[str, Any], kind: type) -> None:
     if unknown := sorted(arguments.keys() - names):
         raise InputError(
             f"the checkpoint was made by another version: {kind.__name__} has no {', '.join(unknown)}. Use it with the "
-            "command: --config <the run's folder>/config.yaml, which tells the new names"
+            f"command: {_config_of(path)}, which tells the new names"
         )
+
+
+def _config_of(checkpoint: object) -> str:
+    """Return the option that names the configuration which a checkpoint was trained with."""
+    config = Path(str(checkpoint)).parents[1] / "config.yaml" if checkpoint else None
+    if config is None or not config.is_file():
+        return "--config with the config.yaml of its run folder"
+    return f"--config {os.path.relpath(config)}"
 
 
 def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ resumed run repeats an uninterrupted one, and validation cannot shift it.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -345,7 +345,7 @@ class PhasedModule(LightningModule):
             InputError: the checkpoint has arguments that the system has not.
         """
         saved = torch.load(checkpoint_path, "meta", weights_only=True).get("hyper_parameters", {})
-        check_known(only_plain(saved), cls)
+        check_known(only_plain(saved), cls, checkpoint_path)
         # what the command needs to build a model by a name, and Lightning would build here by a checkpoint's word
         return super().load_from_checkpoint(checkpoint_path, *args, _instantiator=None, **arguments)
 
@@ -365,7 +365,10 @@ class PhasedModule(LightningModule):
             InputError: where the checkpoint is of another system or of other hyper-parameters.
         """
         if self.strict_loading:
-            check_fits(checkpoint, self.state_dict(), self.hparams)
+            path = None
+            with suppress(RuntimeError):  # there is no trainer where a checkpoint is loaded from Python
+                path = self.trainer.ckpt_path
+            check_fits(checkpoint, self.state_dict(), self.hparams, path)
         if "phased_training" not in checkpoint:
             raise InputError("the checkpoint was not written by a system of this project: it counts no batches")
         self.batches_seen = checkpoint["phased_training"]["batches_seen"]
