@@ -9,8 +9,8 @@ room work. The rest, by who asks:
 
 - every logger and file name: :class:`CountsBatches`;
 - where a run may be broken off: :class:`AccumulatesGradients`;
-- pictures, clips and films at a validation: :class:`HasVisuals`, :class:`Encodes`, :class:`Decodes`,
-  :class:`GeneratesVideo`, :class:`HasAttention`;
+- pictures and clips at a validation: :class:`HasVisuals`, :class:`HasVisualScales`, :class:`Encodes`,
+  :class:`Decodes`, :class:`GeneratesVideo`, :class:`HasAttention`;
 - scores: :class:`HasThreshold`, :class:`HasPartThresholds`;
 - the course of adversarial training: :class:`HasHealth`;
 - the folder of a prediction: :class:`HasSource`, :class:`HasPredictSources`;
@@ -64,6 +64,17 @@ class HasVisuals(Protocol):
             as an error, which is drawn in colours. A part's visuals include ``heat``.
         """
         ...
+
+
+@runtime_checkable
+class HasVisualScales(Protocol):
+    """A model that says what the colours of its maps mean; without it the bars below them run from 0 to 1.
+
+    Attributes:
+        visual_scales: by the name of a visual what its values 0, 0.5 and 1 stand for, in a few words each.
+    """
+
+    visual_scales: Mapping[str, tuple[str, str, str]]
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.colour_bar import Marks, heat_marks, scales_of, with_bars
 from callbacks.heat import heat_maps
 from callbacks.media import MediaCallback
 from callbacks.panels import panel, to_pictures, video_frames
@@ -70,11 +71,12 @@ class MediaLogger(MediaCallback):
         self._picked = {}
         batch = _join(windows)
         with torch.no_grad():
-            clips = to_pictures(_visuals(pl_module, batch, torch.cat(heats)))
+            visuals = _visuals(pl_module, batch, torch.cat(heats))
+        clips, scales = to_pictures(visuals), _scales(pl_module, visuals)
         captions = [_caption(batch, row) for row in range(len(batch))]
         picture, video = (self.file(trainer, "batch", ending) for ending in (".png", ".mp4"))
-        write_png(picture, panel(clips, captions))
-        frames = list(video_frames(clips))
+        write_png(picture, with_bars(panel(clips, captions), scales))
+        frames = [with_bars(frame, scales) for frame in video_frames(clips)]
         with VideoWriter(video, self.fps, frames[0].shape[:2]) as writer:
             for frame in frames:
                 writer.write(frame)
@@ -87,6 +89,12 @@ def _visuals(pl_module: LightningModule, batch: VideoBatch, heat: Tensor) -> Map
         return pl_module.visuals(batch)
     maps = heat_maps(heat, batch.frames.shape[-2:], threshold_of(pl_module))
     return {"input": batch.frames / 255, "heat": maps[:, :, None]}
+
+
+def _scales(pl_module: LightningModule, visuals: Mapping[str, Tensor]) -> dict[str, Marks]:
+    if isinstance(pl_module, HasVisuals):
+        return scales_of(pl_module, visuals)
+    return {"heat": heat_marks(threshold_of(pl_module))}
 
 
 def _row(batch: VideoBatch, row: int) -> VideoBatch:

@@ -70,13 +70,16 @@ class Overlay:
         return heat_over(frame, np.asarray(place, np.float32), self._scale)
 
     def _write_score(self, picture: Frame, score: float) -> None:
-        text = f"score {score:.3g}" + (f" / {self._threshold:.3g}" if self._threshold is not None else "")
+        lines = [f"score {score:.3g}"]
+        lines += [] if self._threshold is None else [f"threshold {self._threshold:.3g}"]
         size = max(10, picture.shape[0] // 28)
-        width, height = text_size(text, size)
+        step = text_size("Ag", size)[1] + 2
         left = top = self._border(picture) + 2
-        box = picture[top : top + height + 6, left : left + width + 8]
+        width = max(text_size(line, size)[0] for line in lines)
+        box = picture[top : top + len(lines) * step + 4, left : left + width + 8]
         box[:] = box // 3  # readable on any picture
-        draw_text(picture, text, (left + 4, top + 3), _WHITE, size)
+        for number, line in enumerate(lines):
+            draw_text(picture, line, (left + 4, top + 2 + number * step), _WHITE, size)
 
     def _border(self, picture: Frame) -> int:
         return max(2, min(picture.shape[:2]) // 60)

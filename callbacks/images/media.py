@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.colour_bar import scales_of, with_bars
 from callbacks.gathering import gather_objects
 from callbacks.images.sheets import colour, grid, linear, spherical, write_clips
 from callbacks.media import MediaCallback
@@ -138,7 +139,7 @@ class ImageSheets(MediaCallback):
             "reconstruction": colour(torch.stack([one for _, _, one in rows])),
         }
         further = module.visuals(batch) if isinstance(module, HasVisuals) else {}
-        return grid(shown | dict(further))
+        return with_bars(grid(shown | dict(further)), scales_of(module, further))
 
     def _interpolation(self, module: Any, seen: "_Seen") -> Picture:
         by_name = {name: picture for name, picture, _ in (seen.rows[index] for index in sorted(seen.rows))}

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from callbacks.colour_bar import NARROWEST, colour_bar, heat_marks
 from callbacks.picture_file import Picture, stacked
 from callbacks.text import draw_text
 
@@ -37,19 +38,38 @@ class ContactSheet:
         return stacked([line for _, _, line in sorted(self._worst, key=lambda entry: entry[:2], reverse=True)], _PAPER)
 
 
+def with_legend(sheet: Picture, threshold: float) -> Picture:
+    """Return a sheet with a heading above each of its columns, and a bar that says what the colours mean below."""
+    headings = {"hottest place, enlarged": 0, "with heat and boxes": _HIGH + _GAP, "the whole": 2 * (_HIGH + _GAP)}
+    line = _paper(_LINE, sheet.shape[1])
+    for heading, left in headings.items():
+        draw_text(line, heading, (left + 2, 3))
+    bar = colour_bar(max(sheet.shape[1], NARROWEST), heat_marks(threshold), "heat")
+    return stacked([line, sheet, bar], _PAPER)
+
+
 def _line(caption: str, image: Picture, drawn: Picture, heat: NDArray[np.float32]) -> Picture:
     row, column = np.unravel_index(np.nanargmax(heat), heat.shape)
-    rows, columns = _around(int(row), heat.shape[0]), _around(int(column), heat.shape[1])
-    close = [_fitted(one[rows, columns], _HIGH, _HIGH) for one in (image, drawn)]
+    start = int(np.argmax(~np.isnan(heat).all(axis=0)))  # to its left lies no part, but what it lies on
+    rows, columns = _around(int(row), heat.shape[0]), _around(int(column) - start, heat.shape[1] - start, start)
+    close = [_square(one[rows, columns]) for one in (image, drawn)]
     whole = [_fitted(one, _WIDE, _HIGH) for one in (image, drawn)]
     if 2 * whole[0].shape[0] + _GAP <= _HIGH:  # a strip leaves room for both
         return _titled(caption, [*close, np.vstack([whole[0], _paper(_GAP, whole[0].shape[1]), whole[1]])])
     return _titled(caption, [*close, whole[1]])
 
 
-def _around(place: int, length: int) -> slice:
+def _around(place: int, length: int, start: int = 0) -> slice:
     first = max(0, min(place - _EDGE // 2, length - _EDGE))
-    return slice(first, min(first + _EDGE, length))
+    return slice(start + first, start + min(first + _EDGE, length))
+
+
+def _square(picture: Picture) -> Picture:
+    """Scale a picture to fit a column of enlarged ones, and fill up the column."""
+    fitted = _fitted(picture, _HIGH, _HIGH)
+    square = _paper(_HIGH, _HIGH)
+    square[: fitted.shape[0], : fitted.shape[1]] = fitted
+    return square
 
 
 def _fitted(picture: Picture, width: int, height: int) -> Picture:

@@ -6,13 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from callbacks.heat import heat_colours, heat_over, heat_scale
+from callbacks.colour_bar import NARROWEST, colour_bar, heat_marks
+from callbacks.heat import heat_over, heat_scale
 from callbacks.parts.boxes import Box
-from callbacks.picture_file import Picture
+from callbacks.picture_file import Picture, stacked
 from callbacks.text import draw_text
 
-_BAR, _LINE, _NARROWEST = 10, 20, 260  # pixels
-_PAPER, _FRAME = 255, (120, 200, 255)
+_LINE = 20  # pixels
+_FRAME = (120, 200, 255)
 
 
 def draw_heat(image: Picture, heat: NDArray[np.float32], boxes: Sequence[Box], threshold: float) -> Picture:
@@ -35,17 +36,6 @@ def draw_heat(image: Picture, heat: NDArray[np.float32], boxes: Sequence[Box], t
 
 def with_bar(drawn: Picture, caption: str, threshold: float) -> Picture:
     """Return the picture with a caption above and a bar of its colours, with three marked scores, below."""
-    low, high = heat_scale(threshold)
-    height, width = drawn.shape[:2]
-    canvas = np.full((_LINE + height + 4 + _BAR + _LINE, max(width, _NARROWEST), 3), _PAPER, np.uint8)
-    canvas[_LINE : _LINE + height, :width] = drawn
-    draw_text(canvas, caption, (2, 3))
-    length = min(canvas.shape[1], 600)
-    ramp = np.linspace(0, 255, length).round().astype(np.uint8)[None].repeat(_BAR, axis=0)
-    top = _LINE + height + 4
-    canvas[top : top + _BAR, :length] = heat_colours(ramp)
-    canvas[top : top + _BAR, length // 2 : length // 2 + 2] = 255
-    marks = {f"{low:.3g}": 2, f"threshold {threshold:.3g}": length // 2 - 45, f"{high:.3g}": length - 40}
-    for text, left in marks.items():
-        draw_text(canvas, text, (left, top + _BAR + 3))
-    return canvas
+    line = np.full((_LINE, max(drawn.shape[1], NARROWEST), 3), 255, np.uint8)
+    draw_text(line, caption, (2, 3))
+    return stacked([line, drawn, colour_bar(line.shape[1], heat_marks(threshold))])

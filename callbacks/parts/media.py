@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.colour_bar import Marks, heat_marks, scales_of, with_bars
 from callbacks.heat import heat_maps
 from callbacks.media import MediaCallback
 from callbacks.panels import panel, to_pictures
@@ -66,9 +67,12 @@ class PartMedia(MediaCallback):
         if not self.is_due(trainer):
             return
         with torch.no_grad():
-            sheets = [_sheet(_visuals(pl_module, one), f"{one.batch.name}, {one.batch.defect}") for one in picked]
+            shown = [_visuals(pl_module, one) for one in picked]
+        sheets = [
+            _sheet(clips, f"{one.batch.name}, {one.batch.defect}") for clips, one in zip(shown, picked, strict=True)
+        ]
         path = self.file(trainer, "parts", ".png")
-        write_png(path, stacked(sheets))
+        write_png(path, with_bars(stacked(sheets), _scales(pl_module, shown[0])))
         self.publish(trainer, "val/parts", path)
 
 
@@ -85,6 +89,12 @@ def _visuals(pl_module: LightningModule, shown: _Shown) -> Mapping[str, Tensor]:
     image = shown.batch.image[None]
     heat = heat_maps(shown.heat[None], image.shape[-2:], pixel_threshold_of(pl_module))
     return {"input": image.expand(-1, 3, -1, -1) / 255, "heat": heat[:, None]}
+
+
+def _scales(pl_module: LightningModule, visuals: Mapping[str, Tensor]) -> dict[str, Marks]:
+    if isinstance(pl_module, HasVisuals):
+        return scales_of(pl_module, visuals)
+    return {"heat": heat_marks(pixel_threshold_of(pl_module))}
 
 
 def _with(picked: list[_Shown], shown: _Shown, wanted: int) -> list[_Shown]:

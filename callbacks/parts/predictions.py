@@ -11,7 +11,7 @@ from torch import Tensor
 
 from callbacks.folder_writer import FolderWriter
 from callbacks.parts.boxes import Box, find_boxes
-from callbacks.parts.contact_sheet import ContactSheet
+from callbacks.parts.contact_sheet import ContactSheet, with_legend
 from callbacks.parts.heat_picture import draw_heat, with_bar
 from callbacks.parts.table import part_start
 from callbacks.picture_file import Picture, write_png
@@ -110,7 +110,8 @@ class DefectWriter(FolderWriter):
         write_rows(self.folder / "scores.csv", ["name", "group", *places, "score", "defective"], self._tiles)
         header = ["name", "group", "score", "defective", "boxes", "area"]
         write_rows(self.folder / "pictures.csv", header, self._pictures)
-        write_png(self.folder / "contact_sheet.png", self._sheet.draw())
+        sheet = with_legend(self._sheet.draw(), self._pixel_threshold)
+        write_png(self.folder / "contact_sheet.png", sheet)
         super().on_predict_epoch_end(trainer, pl_module)
 
     def _record(self, scores: PartScores, start: int, defective: bool, boxes: Sequence[Box]) -> dict[str, Any]:

@@ -163,11 +163,12 @@ def _decibels(sound: Sound) -> NDArray[np.float64]:
 
 def _draw_attention(path: Path, weights: Tensor, fps: float) -> None:
     layers, frames = weights.shape[:2]
-    with picture(path, 3.2 * layers + 0.6, 3.5) as figure:
+    seconds, highest = frames / fps, float(weights.max())  # one scale for all layers
+    with picture(path, 3.2 * layers + 1.4, 4.0) as figure:
         axes: Any = figure.subplots(1, layers, squeeze=False, sharey=True)
         for number, axis in enumerate(axes[0]):
-            seconds = frames / fps
-            axis.imshow(weights[number].numpy(), extent=(0, seconds, seconds, 0), cmap="viridis")
+            shown = axis.imshow(weights[number].numpy(), extent=(0, seconds, seconds, 0), vmin=0, vmax=highest)
             axis.set_title(f"layer {number + 1}", fontsize=9)
             axis.set_xlabel("sound heard (s)", fontsize=8)
-        axes[0][0].set_ylabel("picture drawn (s)", fontsize=8)
+        axes[0][0].set_ylabel("picture generated (s)", fontsize=8)
+        figure.colorbar(shown, ax=axes[0].tolist(), label="share of attention (each row sums to 1)")

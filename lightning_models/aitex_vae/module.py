@@ -240,6 +240,8 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         self.threshold.copy_(score.quantile(self.quantile))
         self.pixel_threshold.copy_(peak.quantile(self.quantile))
 
+    visual_scales: ClassVar[Mapping[str, tuple[str, str, str]]] = {"heat": ("0", "threshold", "twice that or more")}
+
     @torch.no_grad()
     def visuals(self, batch: PartBatch) -> dict[str, Tensor]:
         """Pictures in [0, 1] to look at: input and reconstruction ``(1, 3, H, W - start)``, heat ``(1, 1, ...)``.

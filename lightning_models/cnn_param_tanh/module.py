@@ -218,6 +218,8 @@ class CNNParamTanh(AdversarialModule):
 
     test_step = predict_step = validation_step  # type: ignore[assignment]
 
+    visual_scales: ClassVar[Mapping[str, tuple[str, str, str]]] = {"alpha": ("lower", "as at the start", "higher")}
+
     @torch.no_grad()
     def visuals(self, batch: ImageBatch) -> dict[str, Tensor]:
         """Return the map of ``alpha``, ``(B, 1, S, S)`` in [0, 1]: 0.5 is where it started, 0.88 is 1 above."""

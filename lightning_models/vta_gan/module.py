@@ -316,6 +316,11 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         """Put the threshold where few frames of held-out normal windows lie above it."""
         self.threshold.copy_(torch.stack(rows).quantile(THRESHOLD_QUANTILE))
 
+    visual_scales: ClassVar[Mapping[str, tuple[str, str, str]]] = {
+        "error": ("0", "a quarter of the range", "half of it or more"),
+        "heat": ("0", "as a high normal window", "twice that or more"),
+    }
+
     @torch.no_grad()
     def visuals(self, batch: VideoBatch) -> dict[str, Tensor]:
         """Clips ``(B, T, C, H, W)`` in [0, 1] to look at: input, reconstruction, error, heat."""

@@ -99,10 +99,10 @@ def test_shows_the_same_windows_every_time_anomalous_ones_first(tmp_path):
     names = sorted(path.name for path in (tmp_path / "media").iterdir())
     assert names == [f"batch-{batches:07d}.{kind}" for batches in (5, 10) for kind in ("mp4", "png")]
     picture = cv2.imread(str(tmp_path / "media/batch-0000005.png"))
-    assert picture.shape == (4 * 2 * (18 + 96 + 2), T * (144 + 2), 3)
+    assert picture.shape == (4 * 2 * (18 + 96 + 2) + 34, T * (144 + 2), 3)  # with a bar of the heat's colours
     frames = list(read_frames(tmp_path / "media/batch-0000005.mp4"))
     assert len(frames) == T
-    assert frames[0].shape[:2] == (18 + 4 * (96 + 2), 2 * (144 + 2))
+    assert frames[0].shape[:2] == (18 + 4 * (96 + 2) + 34, 2 * (144 + 2))
 
 
 def test_keeps_a_bounded_number_of_files(tmp_path):
@@ -135,7 +135,7 @@ def test_of_a_model_without_visuals_input_and_heat_are_shown(tmp_path):
     model.threshold = torch.tensor(1.0)
     fit(tmp_path, model, MediaLogger(windows=1))
     picture = cv2.cvtColor(cv2.imread(str(tmp_path / "media/batch-0000005.png")), cv2.COLOR_BGR2RGB)
-    assert picture.shape == (2 * (18 + 96 + 2), T * (144 + 2), 3)
+    assert picture.shape == (2 * (18 + 96 + 2) + 34, T * (144 + 2), 3)
     heats = [picture[18 + 98 + 60, 146 * step + 70] for step in range(T)]
     # the heat of frame n is n, on a scale from 0 to twice the threshold
     expected = heat_colours(np.array([[0, 128, 255]], np.uint8))[0]

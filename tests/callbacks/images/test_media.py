@@ -126,7 +126,8 @@ def test_every_picture_is_in_its_place(tmp_path):
     }
 
     shown = sheet(tmp_path, "reconstructions")
-    assert shown.shape == (2 * 3 * (18 + H + 2), 8 * (W + 2), 3)  # two lines of eight: input, reconstruction, alpha
+    # two lines of eight: input, reconstruction, alpha; and the bar of alpha's colours
+    assert shown.shape == (2 * 3 * (18 + H + 2) + 34, 8 * (W + 2), 3)
     for number in range(10):
         line, column = divmod(number, 8)
         assert cell(shown, 3 * line, column) == [20 * number] * 3

@@ -85,7 +85,7 @@ def test_shows_the_same_pictures_every_time_defective_ones_first_of_many_groups(
     paths = sorted((tmp_path / "media").iterdir())
     assert [path.name for path in paths] == ["parts-0000005.png", "parts-0000010.png"]
     picture = cv2.imread(str(paths[0]))
-    assert picture.shape == (5 * 2 * (18 + 100 + 2), 120 + 150 + 2, 3)  # as wide as the widest
+    assert picture.shape == (5 * 2 * (18 + 100 + 2) + 34, 120 + 150 + 2, 3)  # as wide as the widest, with a bar
     assert (picture[18 + 50, 100] == 100).all()  # the first picture's grey
     np.testing.assert_array_equal(cv2.imread(str(paths[1])), picture)
 
@@ -102,7 +102,7 @@ def test_a_long_strip_is_cut_around_its_hottest_place(tmp_path, monkeypatch):
 
     fit(tmp_path, Warm(), PartMedia(pictures=1))
     picture = cv2.imread(str(tmp_path / "media/parts-0000005.png"))
-    assert picture.shape == (2 * 120, 112, 3)
+    assert picture.shape == (2 * 120 + 34, 260, 3)  # the bar is wider
     assert picture[60, [0, 109], 0].tolist() == [25, 134]
     rows, columns = np.nonzero(picture[138:238, :110].sum(axis=2) > 500)
     assert (set(rows), set(columns)) == ({30}, {55})
@@ -135,9 +135,9 @@ def test_of_a_model_without_visuals_input_and_heat_are_shown(tmp_path):
     fit(tmp_path / "blind", Blind(), PartMedia(pictures=2))
     without = cv2.imread(str(tmp_path / "blind/media/parts-0000005.png"))
     assert without.shape == with_visuals.shape
-    rows = without.shape[0] // 4  # two pictures, of each the input and the heat
+    rows = (without.shape[0] - 34) // 4  # two pictures, of each the input and the heat
     np.testing.assert_array_equal(without[:rows], with_visuals[:rows])
-    assert (without[rows + 18 : 2 * rows - 2, :-2] < 30).all()  # no heat anywhere: black
+    assert (without[rows + 18 : 2 * rows - 2, :220] < 30).all()  # no heat anywhere: black
 
 
 def test_refuses_senseless_numbers():

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from callbacks import DefectWriter
 from callbacks.parts.boxes import find_boxes
-from callbacks.parts.contact_sheet import ContactSheet
+from callbacks.parts.contact_sheet import ContactSheet, with_legend
 from callbacks.parts.heat_picture import draw_heat, with_bar
 from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
@@ -183,6 +183,26 @@ def test_the_sheet_shows_the_worst_pictures_worst_first():
     drawn = sheet.draw()
     lines = np.split(drawn, 2)
     assert [int(line[60, 30, 0]) for line in lines] == [100, 250]  # of equal scores the earlier one first
+
+
+def test_what_a_part_lies_on_is_not_enlarged():
+    image = np.full((100, 600, 3), 255, np.uint8)  # the machine
+    image[:, 200:] = 90
+    heat = np.full((100, 600), np.nan, np.float32)
+    heat[:, 200:] = 0
+    heat[50, 205] = 1
+    sheet = ContactSheet(1)
+    sheet.add(1.0, "name", image, image, heat)
+    assert (sheet.draw()[20 : 20 + 125, :200] == 90).all()  # 160 x 100 pixels, enlarged to 200 x 125
+
+
+def test_a_sheet_says_what_its_columns_and_colours_are():
+    sheet = np.full((50, 900, 3), 7, np.uint8)
+    whole = with_legend(sheet, 2.0)
+    assert whole.shape == (20 + 50 + 34, 900, 3)
+    np.testing.assert_array_equal(whole[20:70], sheet)
+    written = (whole[:20] < 128).any(axis=(0, 2)).nonzero()[0]
+    assert all(((written > left) & (written < left + 20)).any() for left in (0, 204, 408))
 
 
 def test_the_sheet_is_enlarged_where_the_part_is_hottest():
