@@ -87,6 +87,11 @@ class AdversarialHealth(Callback):
         self._sums, self._batches = state_dict["sums"], state_dict["batches"]
         self._rows = deque((count, dict(means)) for count, means in state_dict["rows"])
 
+    def logged(self, model: Any) -> list[str]:
+        """Return the names of what is logged: of every kind of generated data that a model may have."""
+        names = ("real", "reconstruction", "sample", "pseudo", "accuracy", "objective")
+        return [f"train/health/{name}" for name in names]
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check that there is something to watch."""
         if not isinstance(pl_module, HasHealth):

@@ -3,7 +3,8 @@
 import json
 import math
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from callbacks.batches_seen import batches_seen
 from callbacks.checkpoint_io import AtomicCheckpointIO, read_checkpoint
 from datamodules.atomic_file import atomic_file, write_text
 from datamodules.errors import InputError
-from datamodules.protocols import AccumulatesGradients, DeclaresUndefined
+from datamodules.protocols import AccumulatesGradients, DeclaresUndefined, HasHeadline
 
 FOLDER = "checkpoints"
 
@@ -46,8 +47,10 @@ class Checkpoints(Checkpoint):
     What is best is part of every checkpoint, so a resumed run keeps it, also when its folder was moved.
 
     Args:
-        monitor: logged name of a validation metric, e.g. ``val/frame_auroc_micro``.
-        mode: whether more (``max``) or less (``min``) of it is better.
+        monitor: logged name of a validation metric, e.g. ``val/frame_auroc_micro``; None: the headline of the callback
+            that judges the validations.
+        mode: whether more (``max``) or less (``min``) of it is better; None: as it is for the headline, ``max`` for any
+            other.
         tie_breaker: logged name of a second validation metric; lower wins among equals.
         every_n_batches: write ``last`` also after this many batches, for long epochs, and after those that are
             accumulated with them; 0 is never.
@@ -55,16 +58,16 @@ class Checkpoints(Checkpoint):
 
     def __init__(
         self,
-        monitor: str,
-        mode: Literal["max", "min"] = "max",
+        monitor: str | None = None,
+        mode: Literal["max", "min"] | None = None,
         tie_breaker: str | None = None,
         every_n_batches: int = 0,
     ) -> None:
         if every_n_batches < 0:
             raise InputError(f"every_n_batches is {every_n_batches}; give 0 (never) or a positive number of batches.")
-        self.monitor, self.mode = monitor, mode
+        self.monitor, self.mode = monitor or "", mode  # empty until it is chosen
         self.tie_breaker, self.every_n_batches = tie_breaker, every_n_batches
-        self.best = Record(monitor)
+        self.best = Record(self.monitor)
         self._folder = Path()
         self._best_is_due = False
         self._last_is_due = False
@@ -84,8 +87,26 @@ class Checkpoints(Checkpoint):
         """Recall what was best; best.ckpt itself has the last word when training starts."""
         self.best = Record(**state_dict)
 
+    def choose(self, callbacks: Iterable[Callback]) -> None:
+        """Take the headline of the callback that judges the validations, and its mode, where nothing else was given.
+
+        Raises:
+            InputError: if no monitor was given and no callback has a headline.
+        """
+        headlines = {f"val/{one.headline}": one.headline_mode for one in callbacks if isinstance(one, HasHeadline)}
+        if not self.monitor and not headlines:
+            raise InputError(
+                "checkpoints.monitor: not given, and no callback judges the validations. Name a metric that they log, "
+                "e.g. --checkpoints.monitor val/loss --checkpoints.mode min"
+            )
+        self.monitor = self.monitor or next(iter(headlines))
+        self.mode = self.mode or headlines.get(self.monitor, "max")
+        self.best = replace(self.best, monitor=self.best.monitor or self.monitor)
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find the folder, and make Lightning's own way of writing files safe."""
+        if stage == TrainerFn.FITTING:
+            self.choose(trainer.callbacks)  # type: ignore[attr-defined]  # set without a type
         self._folder = Path(trainer.default_root_dir) / FOLDER
         self._off = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]  # set without a type
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
@@ -170,7 +191,7 @@ class Checkpoints(Checkpoint):
         if value == self.best.value:
             old = self.best.tie_breaker
             return tie_breaker is not None and (old is None or tie_breaker < old)
-        return (value > self.best.value) == (self.mode == "max")
+        return (value > self.best.value) == (self.mode != "min")
 
     def _save_best(self, trainer: Trainer) -> None:
         if self._best_is_due:

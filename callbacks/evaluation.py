@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
@@ -42,6 +42,11 @@ class Evaluation:
     groups: dict[str, dict[str, Figures]] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def names(self) -> list[str]:
+        """Names of all metrics, with a value or without."""
+        return [*self.metrics, *self.undefined]
+
     def record(self) -> dict[str, Any]:
         """Return its part of ``results.json``."""
         return {
@@ -70,12 +75,14 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
 
     Attributes:
         judged: type of the answers that are judged; a step that returns another one, or None, is not.
-        headline: the metric that the progress bar shows.
+        headline: the metric that the progress bar shows, and that picks ``best.ckpt`` where no other is given.
+        headline_mode: whether more (``max``) or less (``min``) of it is better.
         undefined: reason by logged name of what had no value in the last validation or test.
     """
 
     judged: ClassVar[type[Any]]
     headline: str
+    headline_mode: Literal["max", "min"] = "max"
 
     def __init__(self) -> None:
         self.undefined: dict[str, str] = {}

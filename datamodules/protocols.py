@@ -14,13 +14,15 @@ room work. The rest, by who asks:
 - scores: :class:`HasThreshold`, :class:`HasPartThresholds`;
 - the course of adversarial training: :class:`HasHealth`;
 - the folder of a prediction: :class:`HasSource`, :class:`HasPredictSources`;
-- the choice of ``best.ckpt``: :class:`DeclaresUndefined`;
+- the choice of ``best.ckpt``: :class:`HasHeadline`, :class:`DeclaresUndefined`;
+- the check of monitors before a training: :class:`DeclaresLossTerms`, :class:`DeclaresAlternatives`,
+  :class:`DeclaresLogged`;
 - what stands in ``results.json``: :class:`AddsToResults`.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -139,6 +141,31 @@ class HasPartThresholds(HasThreshold, Protocol):
     """
 
     pixel_threshold: Tensor
+
+
+@runtime_checkable
+class DeclaresLossTerms(Protocol):
+    """A model that says what it logs while it is trained; it logs nothing else.
+
+    Counts for the class that has it, not for those derived from it, which may log more.
+
+    Attributes:
+        loss_terms: names of the terms by phase, those included that are computed in some configurations only; logged as
+            ``train/<phase>/<term>`` beside ``train/<phase>/total``.
+    """
+
+    loss_terms: Mapping[str, Sequence[str]]
+
+
+@runtime_checkable
+class DeclaresAlternatives(Protocol):
+    """A model that says which alternatives its scores have.
+
+    Attributes:
+        alternative_scores: names of the ``alternatives`` in its answers.
+    """
+
+    alternative_scores: Sequence[str]
 
 
 @runtime_checkable
@@ -278,4 +305,29 @@ class AddsToResults(Protocol):
 
     def results(self) -> Mapping[str, Any]:
         """Return entries of ``results.json``, made of JSON's types; called on rank 0 at the end of a test."""
+        ...
+
+
+@runtime_checkable
+class HasHeadline(Protocol):
+    """A callback that judges validations, and knows the metric by which one is better than another.
+
+    Attributes:
+        headline: name of the metric, without the stage.
+        headline_mode: whether more (``max``) or less (``min``) of it is better.
+    """
+
+    headline: str
+    headline_mode: Literal["max", "min"]
+
+
+@runtime_checkable
+class DeclaresLogged(Protocol):
+    """A callback that says what it logs in a training; it logs nothing else.
+
+    Counts for the class that has it, not for those derived from it, which may log more.
+    """
+
+    def logged(self, model: Any) -> Sequence[str]:
+        """Return logged names, ``val/frame_ap`` for example, for a model that has not run yet."""
         ...

@@ -7,6 +7,8 @@ from traceback import walk_tb
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
 from datamodules.errors import InputError
 from fulgurite.processes import rank, say
 from fulgurite.refuse import refuse
@@ -23,6 +25,8 @@ def readable_errors() -> Iterator[None]:
         yield
     except InputError as problem:
         refuse(_sentence(problem))
+    except MisconfigurationException as problem:  # Lightning's own word for what the user can put right
+        refuse(one_line(problem))
     except MemoryError as problem:
         refuse(_larger_than_memory(problem))
     except (MisconfigurationException, ModuleNotFoundError) as problem:

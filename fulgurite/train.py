@@ -24,6 +24,7 @@ from callbacks import Checkpoints, WandbRun, resolve_checkpoint
 from callbacks.finite_weights import FiniteWeights
 from callbacks.graceful_stop import GracefulStop
 from callbacks.metrics_csv import MetricsCsv
+from callbacks.monitors import LoggedMonitors, check_monitors
 from callbacks.plain_progress import PlainProgress
 from callbacks.written_settings import WrittenSettingsWin
 from datamodules.atomic_file import atomic_file
@@ -121,7 +122,6 @@ class CommandLine(OpenLightningCLI):
         parser.add_argument("--run", type=RunSettings, default=RunSettings(), help="Where a run leaves its files.")
         parser.add_lightning_class_args(Checkpoints, "checkpoints")
         parser.add_lightning_class_args(WandbRun, "wandb")
-        parser.set_defaults({"checkpoints.monitor": "val/frame_auroc_micro"})
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, and say in one sentence what is wrong."""
@@ -180,7 +180,7 @@ class CommandLine(OpenLightningCLI):
         place_checkpoints(self.place.run, chosen)
         if settings["enable_progress_bar"] is not False and not any(isinstance(c, ProgressBar) for c in chosen):
             own.append(RichProgressBar() if sys.stdout.isatty() else PlainProgress())
-        settings["callbacks"] = chosen + own
+        settings["callbacks"] = [LoggedMonitors(), *chosen, *own]  # the first: before those that miss a metric
         if settings["logger"] is None:
             settings["logger"] = [MetricsCsv(self.place.run)] if self.subcommand == "fit" else False
         try:
@@ -193,6 +193,10 @@ class CommandLine(OpenLightningCLI):
     def _save_config(self, path: str) -> None:
         with atomic_file(Path(path)) as file:
             self.write(self.saved, file.name)
+
+    def before_fit(self) -> None:
+        """Check what is monitored before anything is decoded."""
+        check_monitors(self.model, self.trainer.callbacks)  # type: ignore[attr-defined]  # set without a type
 
     def run_verb(self) -> None:
         """Run the verb; where it fails, end the other processes too."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning.pytorch import LightningModule, Trainer
 
 from callbacks.clips.evaluation import evaluate
@@ -12,6 +13,7 @@ from callbacks.clips.table import FrameTable, VideoSeries
 from callbacks.evaluation import Evaluation, EvaluationCallback
 from callbacks.thresholds import threshold_of
 from datamodules.batches import FrameScores
+from datamodules.protocols import DeclaresAlternatives
 
 
 class AnomalyMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
@@ -34,6 +36,13 @@ class AnomalyMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
     def __init__(self, plots: bool = True) -> None:
         super().__init__()
         self.plots = plots
+
+    def logged(self, model: Any) -> list[str]:
+        """Return the names of what is logged at a validation: those of a video without frames."""
+        names = model.alternative_scores if isinstance(model, DeclaresAlternatives) else ()
+        none = np.empty(0, np.int64)
+        empty = VideoSeries("", none, none, none, dict.fromkeys(names, none))
+        return [f"val/{name}" for name in evaluate([empty]).names]
 
     def new_table(self, trainer: Trainer) -> FrameTable:
         """Return an empty table of frames."""

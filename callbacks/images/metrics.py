@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -54,7 +55,7 @@ class GenerationMetrics(EvaluationCallback[PictureTable, Pictures | None]):
         undefined: reason by logged name of what had no value in the last validation.
     """
 
-    judged = Reconstructions
+    judged, headline_mode = Reconstructions, "min"
 
     def __init__(
         self,
@@ -66,8 +67,19 @@ class GenerationMetrics(EvaluationCallback[PictureTable, Pictures | None]):
             raise InputError("GenerationMetrics: features is empty; give random_conv, inception or both.")
         super().__init__()
         self.features, self.inception_weights, self.seed = features, inception_weights, seed
+        self.headline = f"fid_{features[0] if features else 'random_conv'}"
         self._extractors: list[FeatureExtractor] = []
         self._largest_batch = 1
+
+    @cached_property
+    def extractor_names(self) -> Sequence[str]:
+        """Names of the extractors, the first of which gives the headline; searched once, since the search tells."""
+        return self.features or find_extractors(self.inception_weights)
+
+    def logged(self, model: Any) -> list[str]:
+        """Return the names of what is logged at a validation."""
+        found = [f"{kind}_{name}" for name in self.extractor_names for kind in ("fid", "kid")]
+        return [f"val/{name}" for name in ("psnr", "ssim", "kl", "active_units", *found, "sample_diversity")]
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make the extractors.
@@ -76,9 +88,7 @@ class GenerationMetrics(EvaluationCallback[PictureTable, Pictures | None]):
             InputError: if the weights of Inception are not there.
         """
         if not self._extractors and stage != "predict":
-            names: Sequence[str] = self.features or find_extractors(self.inception_weights)
-            self._extractors = [make_extractor(name, self.inception_weights) for name in names]
-            self.headline = f"fid_{self._extractors[0].name}"
+            self._extractors = [make_extractor(name, self.inception_weights) for name in self.extractor_names]
 
     def new_table(self, trainer: Trainer) -> PictureTable:
         """Return an empty table of pictures."""

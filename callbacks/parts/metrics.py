@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning.pytorch import LightningModule, Trainer
 from rich.console import RenderableType
 
@@ -14,6 +15,7 @@ from callbacks.parts.results import part_scores, part_tables
 from callbacks.parts.table import PartRow, PartTable
 from callbacks.thresholds import pixel_threshold_of, threshold_of
 from datamodules.batches import PartScores
+from datamodules.protocols import DeclaresAlternatives
 
 
 class DefectMetrics(EvaluationCallback[PartTable, list[PartRow]]):
@@ -54,6 +56,13 @@ class DefectMetrics(EvaluationCallback[PartTable, list[PartRow]]):
     def __init__(self, plots: bool = True) -> None:
         super().__init__()
         self.plots = plots
+
+    def logged(self, model: Any) -> list[str]:
+        """Return the names of what is logged at a validation: those of a picture without tiles."""
+        names = model.alternative_scores if isinstance(model, DeclaresAlternatives) else ()
+        none, scores = np.empty(0, np.int64), np.empty(0)
+        empty = PartRow("", "", "", 0, 0, 0.0, none.reshape(0, 4), scores, none, dict.fromkeys(names, scores))
+        return [f"val/{name}" for name in evaluate_parts([empty]).names]
 
     def new_table(self, trainer: Trainer) -> PartTable:
         """Return an empty table of pictures."""

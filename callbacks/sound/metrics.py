@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 
 from callbacks.evaluation import Evaluation, EvaluationCallback
-from callbacks.sound.table import PieceTable
+from callbacks.sound.table import METRICS, PieceTable
 from datamodules.batches import AudioVideoBatch, DrawnClips
 from datamodules.protocols import HasRates
 
@@ -34,7 +34,11 @@ class AudioVideoMetrics(EvaluationCallback[PieceTable, PieceTable]):
         undefined: reason by logged name of what had no value in the last validation or test.
     """
 
-    judged, headline = DrawnClips, "l1"
+    judged, headline, headline_mode = DrawnClips, "l1", "min"
+
+    def logged(self, model: Any) -> list[str]:
+        """Return the names of what is logged at a validation."""
+        return [f"val/{name}" for name in METRICS]
 
     def new_table(self, trainer: Trainer) -> PieceTable:
         """Return an empty table of pieces."""

@@ -26,6 +26,18 @@ Row = dict[str, float | None]
 
 _CORRELATION = "change_loudness_correlation"
 _PER_PIECE = ("av_align", "av_align_target", "av_align_other_sound", _CORRELATION, f"{_CORRELATION}_target")
+METRICS = (
+    *("l1", "psnr", "psnr_own_mean_picture", "ssim", "temporal_difference", "temporal_difference_still"),
+    *("frame_change", *_PER_PIECE, "shuffle_l1", "silence_l1", "silence_frame_change"),
+    *(
+        f"{test}_l1_increase{kind}{bound}"
+        for test in ("shuffle", "silence")
+        for kind in ("", "_relative")
+        for bound in ("", "_low", "_high")
+    ),
+)
+"""Names of all metrics, with a value or without."""
+
 _NO_OTHER = "the module draws nothing to it"
 _WHY = {
     "av_align": "no piece has a peak of sound or movement",

@@ -1,6 +1,6 @@
 """AitexVAE: a variational autoencoder of fabric, and the defects it cannot reconstruct."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from lightning_models import reconstruction_losses
 from lightning_models.aitex_vae.compatibility import LOSSES, DataRange, check_output, check_same_scores
 from lightning_models.aitex_vae.evidence import blank_cells, feature_evidence, texture_evidence
 from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, OutputKind, Reconstruction
-from lightning_models.aitex_vae.tile_scorer import KINDS, CalibrationRow, TileScorer, tile_peaks
+from lightning_models.aitex_vae.tile_scorer import ALTERNATIVES, KINDS, CalibrationRow, TileScorer, tile_peaks
 from lightning_models.aitex_vae.tiling import Tiling
 from lightning_models.effective import effective
 from lightning_models.ranges import at_least_zero
@@ -97,6 +97,8 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
     }
     published_optimizers: ClassVar = {"vae": partial(torch.optim.Adam, lr=1e-3)}
     default_weights: ClassVar = AitexVAEWeights()
+    loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {"vae": tuple(default_weights.by_name())}
+    alternative_scores: ClassVar[Sequence[str]] = ALTERNATIVES
     pixel_threshold: Tensor
 
     def __init__(

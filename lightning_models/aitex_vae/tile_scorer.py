@@ -25,6 +25,9 @@ KINDS = {
 }  # fmt: skip
 """Kinds of evidence and their channels, for one colour channel of the picture."""
 
+ALTERNATIVES = (*KINDS, "baseline_blur", "baseline_mahalanobis")
+"""Scores of a tile that stand beside the model's own."""
+
 PER_COLOUR = ("brightness", "threads", "energy", "orientation", "texture")
 
 

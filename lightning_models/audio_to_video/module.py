@@ -4,7 +4,7 @@ One network generates the frames that belong to three seconds of sound. It is ev
 follows the sound: generated for another clip's sound, or for silence, a clip has to come out worse.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -87,6 +87,7 @@ class AudioToVideo(SinglePhaseModule):
     shared_with_data: ClassVar[Mapping[str, str]] = {name: name for name in ("fps", "sample_rate", "image_size")}
     published_optimizers: ClassVar = {"generator": partial(torch.optim.Adam, lr=1e-3)}
     default_weights: ClassVar = AudioToVideoWeights()
+    loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {"generator": tuple(default_weights.by_name())}
     mean_odds: Tensor | None
 
     def __init__(

@@ -4,7 +4,7 @@ A variational autoencoder with a parametric tanh as its last layer, trained agai
 penalty (Gulrajani et al. 2017, arXiv 1704.00028).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -103,6 +103,10 @@ class CNNParamTanh(AdversarialModule):
     shared_with_data: ClassVar[Mapping[str, str]] = {"image_channels": "channels", "image_size": "image_size"}
     published_optimizers: ClassVar = dict.fromkeys(AdversarialModule.phases, ADAM)
     default_weights: ClassVar = CNNParamTanhWeights()
+    loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {
+        "discriminator": ("w1", "penalty", "gradient_norm"),
+        "generator": ("adversarial", "reconstruction", "kl"),
+    }
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ VAE/GAN of Larsen et al. 2016 (arXiv 1512.09300).
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -95,6 +95,10 @@ class MotorVAEGAN(AdversarialModule):
     shared_with_data: ClassVar[Mapping[str, str]] = {"image_channels": "channels", "image_size": "image_size"}
     published_optimizers: ClassVar = dict.fromkeys(AdversarialModule.phases, ADAM)
     default_weights: ClassVar = MotorVAEGANWeights()
+    loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {
+        "discriminator": ("real", "fake", "r1"),
+        "generator": ("reconstruction", "kl", "adversarial", "feature"),
+    }
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ where they err, the video is not normal. Lineage: GANomaly (arXiv 1805.06725), S
 OCR-GAN (arXiv 2203.00259).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -117,6 +117,10 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
     renamed_buffers: ClassVar[Mapping[str, str]] = {"score_threshold": "threshold"}
     published_optimizers: ClassVar = dict.fromkeys(phases, ADAM)
     default_weights: ClassVar = VTAGANWeights()
+    loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {
+        "discriminator": ("real", "restored", "pseudo"),
+        "generator": tuple(default_weights.by_name()),
+    }
 
     def __init__(
         self,
@@ -186,6 +190,7 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         if unknown := sorted(set(evidence or offered) - set(offered)):
             raise InputError(f"model.evidence: {unknown} is not among what the parts switched on offer: {offered}")
         self.scorer = PatchScorer(["baseline", *offered], offered if evidence is None else evidence, patch, top_k)
+        self.alternative_scores = self.scorer.names
 
     def check_data(self, data: object) -> None:
         """Refuse windows of another length, and frames that the networks cannot halve."""

@@ -1,9 +1,34 @@
 """What the tests of all experiments ask of a run's configuration."""
 
-from collections.abc import Callable, Iterable
+import csv
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from callbacks import monitors
+
+
+@pytest.fixture(autouse=True)
+def _everything_logged_was_declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Compare what every run of a test has logged with what model and callbacks had declared before."""
+    declared: set[str] = set()
+    declare = monitors._declared
+
+    def remember(*args: Any) -> list[str] | None:
+        found = declare(*args)
+        assert found is not None, "all of ours say what they log"
+        declared.update(found)
+        return found
+
+    monkeypatch.setattr(monitors, "_declared", remember)
+    yield
+    for path in tmp_path.glob("runs/*/*/metrics.csv") if declared else ():  # empty: trained by processes of their own
+        with path.open() as file:
+            logged = {name for name in next(csv.reader(file)) if name.startswith(("train/", "val/"))}
+        assert logged
+        assert logged <= declared, sorted(logged - declared)
 
 
 @pytest.fixture

@@ -162,6 +162,21 @@ def test_ctrl_c(fit, capsys):
     assert capsys.readouterr().err.strip().splitlines()[-1].startswith("interrupted")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--checkpoints.monitor val/tile_auroc_macr", "Did you mean 'val/tile_auroc_macro'?"),
+        ("--checkpoints.tie_breaker train/vae/kl", "checkpoints.tie_breaker = train/vae/kl: nothing logs it"),
+        ("--trainer.callbacks+=EarlyStopping --trainer.callbacks.monitor train/vae/kll", "'train/vae/kl'?"),
+        ("--trainer.callbacks [] --checkpoints.monitor null", "no callback judges the validations"),
+    ],
+)
+def test_a_monitor_that_nobody_logs_is_refused_before_anything_is_decoded(words, said, experiment, capsys, tmp_path):
+    sizes = "--model.width 2 --model.latent_dim 2 --data.tile_size 32 --trainer.accelerator cpu"
+    assert said in answer(capsys, "--config", "aitex_vae", "--data.cache_dir", "cache", *sizes.split(), *words.split())
+    assert [path.name for path in tmp_path.iterdir() if path.name != "runs"] == ["tiny.yaml"]
+
+
 def test_an_option_before_the_configuration_that_names_its_class(capsys, tmp_path):
     with pytest.raises(SystemExit) as end:
         main(["fit", "--model.size", "3", "--config", "experiments/vta_gan.yaml", "--run.root", str(tmp_path)])

@@ -1,6 +1,7 @@
 import csv
 import json
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -172,10 +173,11 @@ def test_without_a_threshold_there_is_no_f1(tmp_path, make_scores, windows):
 
 
 def test_validation_feeds_the_checkpoint_and_ignores_calibration(tmp_path, make_scores, windows, recwarn):
+    judge = AnomalyMetrics()
     run = trainer(
         tmp_path,
-        AnomalyMetrics(),
-        Checkpoints("val/frame_auroc_micro"),
+        judge,
+        Checkpoints(),
         max_epochs=2,
         enable_checkpointing=True,
         num_sanity_val_steps=1,
@@ -190,6 +192,8 @@ def test_validation_feeds_the_checkpoint_and_ignores_calibration(tmp_path, make_
     assert best["value"] == pytest.approx(metrics.roc_auc_score(label, score), abs=1e-6)
     assert best["epoch"] == 0
     assert not (tmp_path / "results").exists()
+    model = SimpleNamespace(alternative_scores=["baseline"])
+    assert set(judge.logged(model)) == set(run.callback_metrics) | set(judge.undefined)
     assert "val/frame_auroc_micro" in run.progress_bar_metrics
     assert "val/frame_ap" not in run.progress_bar_metrics
 

@@ -174,10 +174,11 @@ def test_test_writes_what_the_references_say(tmp_path, batch_size, capsys):
 
 def test_validation_decodes_the_same_samples_and_the_test_others(tmp_path, recwarn):
     model, made = Replay(), rows()
+    judge = GenerationMetrics()
     run = trainer(
         tmp_path,
-        GenerationMetrics(),
-        Checkpoints("val/fid_random_conv", "min"),
+        judge,
+        Checkpoints(),
         max_epochs=2,
         enable_checkpointing=True,
     )
@@ -186,6 +187,8 @@ def test_validation_decodes_the_same_samples_and_the_test_others(tmp_path, recwa
     torch.testing.assert_close(first, second, rtol=0, atol=0)
     assert json.loads((tmp_path / "checkpoints/index.json").read_text())["best"]["epoch"] == 0
     assert "val/fid_random_conv" in run.progress_bar_metrics
+    assert set(judge.logged(model)) == set(run.callback_metrics)
+    assert json.loads((tmp_path / "checkpoints/index.json").read_text())["best"]["monitor"] == "val/fid_random_conv"
     assert sum("only 23 pictures" in str(warning.message) for warning in recwarn) == 1
     assert not (tmp_path / "results").exists()
     trainer(tmp_path, GenerationMetrics()).test(model, loader(made, 100))

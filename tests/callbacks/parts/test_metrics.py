@@ -3,6 +3,7 @@ import json
 import os
 import socket
 import warnings
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -284,10 +285,11 @@ def test_draws_curves_and_scores(tmp_path):
 
 
 def test_validation_feeds_the_checkpoint_and_ignores_calibration(tmp_path, recwarn):
+    judge = DefectMetrics()
     run = trainer(
         tmp_path,
-        DefectMetrics(),
-        Checkpoints("val/tile_auroc"),
+        judge,
+        Checkpoints(),
         max_epochs=2,
         enable_checkpointing=True,
         num_sanity_val_steps=1,
@@ -299,6 +301,8 @@ def test_validation_feeds_the_checkpoint_and_ignores_calibration(tmp_path, recwa
     best = json.loads((tmp_path / "checkpoints/index.json").read_text())["best"]
     assert best["value"] == pytest.approx(expected_tile_metrics(parts, "tile_score")["tile_auroc"], abs=1e-6)
     assert not (tmp_path / "results").exists()
+    model = SimpleNamespace(alternative_scores=["blur"])
+    assert set(judge.logged(model)) == set(run.callback_metrics) | set(judge.undefined)
     assert "val/tile_auroc" in run.progress_bar_metrics
     assert "val/tile_ap" not in run.progress_bar_metrics
     assert "val/f1" not in run.callback_metrics  # the threshold is settled at the end of a validation only

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from callbacks import AudioVideoMetrics
 from callbacks.results import read_results
 from callbacks.sound.measures import av_align, motion_frames, onset_frames, ssim
-from callbacks.sound.table import PieceTable
+from callbacks.sound.table import METRICS, PieceTable
 from datamodules.batches import AudioVideoBatch, DrawnClips
 
 RATE, FPS, T, SIZE = 1600, 10.0, 12, 16
@@ -62,6 +62,7 @@ def test_errors_agree_with_closed_forms():
     assert metrics["shuffle_l1_increase_relative"] == pytest.approx(2.0, abs=1e-5)
     assert metrics["silence_l1_increase"] == pytest.approx(0.1, abs=1e-6)
     assert not undefined
+    assert sorted(metrics) == sorted(METRICS)
 
 
 def wandering(random, length):
