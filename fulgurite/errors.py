@@ -7,8 +7,6 @@ from traceback import walk_tb
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-
 from datamodules.errors import InputError
 from fulgurite.processes import rank, say
 from fulgurite.refuse import refuse
@@ -25,14 +23,12 @@ def readable_errors() -> Iterator[None]:
         yield
     except InputError as problem:
         refuse(_sentence(problem))
-    except MisconfigurationException as problem:  # Lightning's own word for what the user can put right
-        refuse(one_line(problem))
     except MemoryError as problem:
         refuse(_larger_than_memory(problem))
     except (MisconfigurationException, ModuleNotFoundError) as problem:
         if not _raised_by_lightning(problem):
             raise
-        refuse(" ".join(str(problem).split()))
+        refuse(one_line(problem))
     except RuntimeError as problem:
         if rank() > 0 and "Connection closed by peer" in str(problem):
             say("ends, since another process has failed")
