@@ -34,9 +34,6 @@ class JudgeHeir(Judge):
     """May log more."""
 
 
-Judge.__module__ = JudgeHeir.__module__ = "callbacks.judge"
-
-
 class Stranger(Callback):
     """Of another package; may log something."""
 
