@@ -18,7 +18,8 @@ detach what they take from it. The order matters: with backward and step of one 
 one gradient scaler serves all of them.
 
 *Windows.* Gradients are averaged over ``accumulate`` batches, for all phases over the same ones; the last
-window of an epoch ends with the epoch, however short, so that a checkpoint at an epoch's end is complete.
+window of an epoch ends with the epoch, however short, and that of a run with the run, so that a checkpoint there is
+complete.
 
 *Schedulers* step once an epoch, or after every step of their phase.
 
@@ -52,6 +53,7 @@ from lightning_models.training.gradient_scaling import SharedScale
 from lightning_models.training.hyperparameters import check_fits, check_known, only_plain
 from lightning_models.training.learning_rate import WarmUpCosine
 from lightning_models.training.preflight import check_clipping, check_system, check_trainer, phase_parameters
+from lightning_models.training.run_length import batch_limit, take_over_limit, units_of_run
 from lightning_models.training.schedulers import able_to_step, take_step
 from lightning_models.training.shared_buffers import SharedBuffers
 from lightning_models.training.shared_with_data import check_shared
@@ -130,6 +132,7 @@ class PhasedModule(LightningModule):
         self.weights = TermWeights(chosen)
         self.batches_seen = 0
         self.windows_seen = 0
+        self._batch_limit: int | None = None
         self._window_batches = 0  # batches whose gradients wait for the end of the window
         self._weights_checked = False
         self._optimizers: dict[str, Optimizer] = {}
@@ -166,7 +169,8 @@ class PhasedModule(LightningModule):
         """Train every due phase on one batch."""
         if self.weights.schedules:
             self.weights.follow(self.epochs_seen)
-        closes = self._window_batches + 1 == self.accumulate or self.trainer.is_last_batch
+        is_last = self.trainer.is_last_batch or self.batches_seen + 1 == self._batch_limit
+        closes = self._window_batches + 1 == self.accumulate or is_last
         if self._window_batches == 0 and self._scale is not None:
             self._scale.start_window(self.device)
         with self._own_randomness():
@@ -260,13 +264,15 @@ class PhasedModule(LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         """Check trainer and data before anything is decoded; hand over what accompanies the training."""
+        limits: list[Callback] = []
         if self.trainer.state.fn == TrainerFn.FITTING:
             check_trainer(self.trainer)  # before Lightning does in words of its own
+            limits = take_over_limit(self.trainer)
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set without a type
         if data is not None:
             self.check_data(data)
         evaluate = [EvaluateAverage(self.average, self._averaged_parameters)] if self.average is not None else []
-        return [SharedBuffers(), *evaluate]
+        return [SharedBuffers(), *evaluate, *limits]
 
     def check_data(self, data: object) -> None:
         """Refuse a data module whose batches the system cannot take, as far as its arguments tell.
@@ -279,6 +285,7 @@ class PhasedModule(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Make an optimizer and, where wanted, a scheduler for every phase that has parameters to train."""
         self._optimizers, self._schedulers, self._window_batches = {}, {}, 0
+        self._batch_limit = batch_limit(self.trainer)
         for phase in self.phases:
             parameters = phase_parameters(self, self.phase_modules[phase]).values()
             if trained := [weight for weight in parameters if weight.requires_grad]:
@@ -286,7 +293,7 @@ class PhasedModule(LightningModule):
                 if make_scheduler := self.scheduler_factories.get(phase):
                     scheduler = make_scheduler(optimizer)
                     if isinstance(scheduler, WarmUpCosine) and scheduler.total is None:
-                        scheduler.last_until(self._units_of_run(phase))
+                        scheduler.last_until(units_of_run(self.trainer, self.schedule, self.accumulate))
                     self._schedulers[phase] = able_to_step(self.argument(phase, "scheduler"), scheduler)
         check_system(self, self._optimizers)
         self._averaged = self._averaged_parameters()
@@ -296,21 +303,6 @@ class PhasedModule(LightningModule):
             check_clipping(self._optimizers, self.gradient_clips, self.argument)
         self._scale = None if scaler is None else SharedScale(scaler, self._optimizers)
         return list(self._optimizers.values()), list(self._schedulers.values())
-
-    def _units_of_run(self, phase: str) -> int:
-        """Return how often the run will step the scheduler of a phase that is due in every window."""
-        trainer = self.trainer
-        epochs = trainer.max_epochs or 0  # -1: as many as it takes
-        steps = trainer.max_steps // len(self.phases)  # Lightning counts those of all phases; below 0: no limit
-        if epochs < 0 and (steps < 0 or self.schedule == "epoch"):
-            raise InputError(f"the scheduler of {phase} lasts as long as the run, which has no end: set max_epochs")
-        if epochs < 0:
-            return steps
-        if self.schedule == "epoch":
-            return epochs
-        _ = trainer.estimated_stepping_batches  # opens the data, whose batches are then counted
-        windows = epochs * -(-int(trainer.num_training_batches) // self.accumulate)
-        return min(windows, steps) if steps >= 0 else windows
 
     def _optimizer_factory(self, phase: str) -> OptimizerCallable:
         if phase not in self.optimizer_factories:
