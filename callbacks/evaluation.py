@@ -15,6 +15,7 @@ from rich.table import Table
 
 from callbacks.results import FOLDER, RESULTS, SCORES, about_run, write_record, write_rows
 from callbacks.source_folder import source_folder, source_label
+from callbacks.text import printable
 from callbacks.wandb_run import show
 from datamodules.protocols import AddsToResults
 
@@ -189,7 +190,7 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         write_record(folder / RESULTS, about | evaluation.record() | _added(trainer) | seconds)
         for plot in self.draw(folder / "plots", rows, evaluation):
             show(trainer, f"test/{plot.stem}", plot)
-        print(f"Results: {os.path.relpath(folder)}", flush=True)
+        print(f"Results: {printable(os.path.relpath(folder))}", flush=True)
 
     def _gathered(self) -> RowsT:
         assert self._table is not None

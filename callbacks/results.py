@@ -20,6 +20,7 @@ from lightning.fabric.utilities.data import sized_len
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import CombinedLoader
 
+from callbacks.file_names import cell, text_of
 from datamodules.atomic_file import write_text
 from datamodules.errors import InputError
 from datamodules.protocols import HasSource
@@ -137,9 +138,15 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table as CSV; floats with nine digits, which is all that a float32 holds."""
+    """Write a table as CSV, see :func:`~callbacks.file_names.cell`; nine digits are all that a float32 holds."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([f"{cell:.9g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
-    write_text(path, text.getvalue().encode("utf-8", "backslashreplace").decode())  # names need not be UTF-8
+    writer.writerows([cell(value) for value in row] for row in rows)
+    write_text(path, text.getvalue())
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read a table that this project has written; names are as they were, whatever is in them."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{key: text_of(value) for key, value in row.items()} for row in csv.DictReader(file)]

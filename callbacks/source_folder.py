@@ -6,10 +6,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from callbacks.file_names import fitting
 from datamodules.named import source_name
 from datamodules.protocols import HasSource
 
 PARTIAL = ".partial"
+_ROOM = 32  # bytes, for ``.partial``, a number, and ``.unfinished``
 
 
 def source_label(data: object) -> str:
@@ -31,6 +33,7 @@ def source_folder(parent: Path, name: str, about: Mapping[str, Any], record: str
         about: has ``source``, a path or None, and ``complete``.
         record: file of a folder in which its own ``source`` stands.
     """
+    name = str(fitting(name, room=_ROOM))
     label = name if about["complete"] else f"{name}{PARTIAL}"
     folders = (parent / (label if number == 1 else f"{label}-{number}") for number in count(1))
     return next(folder for folder in folders if _holds(folder / record, about["source"]))

@@ -95,7 +95,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                 unfinished = path.with_name(f"{path.name}.unfinished")
                 shutil.rmtree(unfinished, ignore_errors=True)
                 draft.rename(unfinished)
-                print(f"What was finished lies in {unfinished}", file=sys.stderr, flush=True)
+                print(f"What was finished lies in {unfinished}", file=sys.stderr, flush=True)  # which escapes any name
             raise
 
 

@@ -1,5 +1,6 @@
 """What the user wrote: the words of the command line and the configurations that they name."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -40,11 +41,17 @@ class Given:
         words: Arguments after the verb.
 
     Raises:
-        InputError: If a configuration is not there or cannot be read.
+        InputError: If a configuration is not there or cannot be read, or a word is not UTF-8.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
         self.words = list(words)
+        for word in self.words:
+            if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+                raise InputError(
+                    f"{os.fsencode(word)!r}: this is not UTF-8, and no configuration could hold it. Give what it names "
+                    "another name, or a second one by a link: ln -s"
+                )
         self.configs: dict[Path, dict[str, Any]] = {}
         self.written: list[Written] = []
         for written in self._read():

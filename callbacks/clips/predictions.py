@@ -15,6 +15,7 @@ from callbacks.clips.overlay import Overlay
 from callbacks.clips.plots import draw_scores
 from callbacks.clips.table import Array
 from callbacks.clips.window_merger import Merged, WindowMerger
+from callbacks.file_names import cell
 from callbacks.plots import name_title, picture
 from callbacks.streamed_writer import StreamedWriter
 from callbacks.thresholds import threshold_of
@@ -119,7 +120,7 @@ class _Prediction:
         self._scores.append(merged.score)
         anomalous = [] if self._threshold is None else [int(merged.score > self._threshold)]
         time = merged.frame / self.source.fps
-        self._table.writerow([self.source.name, merged.frame, f"{time:.3f}", f"{merged.score:.9g}", *anomalous])
+        self._table.writerow([cell(self.source.name), merged.frame, f"{time:.3f}", cell(merged.score), *anomalous])
         if self._frames is None:
             return
         frame = next(self._frames, None)

@@ -59,7 +59,7 @@ class ReconstructionWriter(FolderWriter):
         decibels = (-10 * error.log10()).tolist()  # infinite where a picture is restored exactly
         for row, name in enumerate(outputs.name):
             for kind, pictures in (("inputs", images), ("reconstructions", restored)):
-                write_png(self.folder / kind / f"{name}.png", to_picture(pictures[row]))
+                write_png(self.path(kind, name, ".png"), to_picture(pictures[row]))
             if len(self._shown) < self.sheet:
                 self._shown.append((colour(images[row]), colour(restored[row])))
         self._names += outputs.name

@@ -93,9 +93,9 @@ class DefectWriter(FolderWriter):
         verdict = "defective" if any(called) else "faultless"
         caption = f"{name}   {verdict}, score {score:.4g}, places above the threshold: {len(boxes)}"
         drawn = draw_heat(seen, heat, boxes, self._pixel_threshold)
-        write_png(self.folder / "heat" / f"{name}.png", with_bar(drawn, caption, self._pixel_threshold))
-        write_png(self.folder / "mask" / f"{name}.png", mask.astype(np.uint8) * 255)
-        write_record(self.folder / "boxes" / f"{name}.json", self._record(scores, start, any(called), boxes))
+        write_png(self.path("heat", name, ".png"), with_bar(drawn, caption, self._pixel_threshold))
+        write_png(self.path("mask", name, ".png"), mask.astype(np.uint8) * 255)
+        write_record(self.path("boxes", name, ".json"), self._record(scores, start, any(called), boxes))
         self._tiles += [
             [name, scores.group, *place, value, flag]
             for place, value, flag in zip(tile, tile_score, called, strict=True)

@@ -1,7 +1,9 @@
+import os
 from pathlib import Path
 
 import pytest
 
+from datamodules.errors import InputError
 from fulgurite.given import Given
 
 CONFIG = """
@@ -58,3 +60,8 @@ def test_the_last_one_counts(path, tmp_path):
     assert Given(words).place("data.lr") == f" = 9 (in {later})"
     assert Given([*words, "--data.init_args.lr=2"]).place("data.lr") == " = 2"
     assert list(Given(words).configs) == [Path(path), later]
+
+
+def test_a_word_that_is_not_utf8_is_refused():
+    with pytest.raises(InputError, match=r"b'caf\\xe9': this is not UTF-8, .* ln -s"):
+        Given(["--data.source", os.fsdecode(b"caf\xe9")])

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 
 import cv2
@@ -10,6 +11,7 @@ from torch.utils.data import DataLoader
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from callbacks import ReconstructionWriter
+from callbacks.results import read_rows
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
 
@@ -151,3 +153,22 @@ def test_a_source_of_the_same_name_and_a_part_replace_no_other(tmp_path):
         "cars.partial": ("/one/cars", False),
     }
     assert len(list(tmp_path.glob("predictions/cars.partial/inputs/**/*.png"))) == 2  # those of the first batch
+
+
+def test_a_name_too_long_for_a_file_is_told(tmp_path, monkeypatch):
+    names = ["n" * 251, "=a.png"]
+
+    class Long(Echo):
+        def predict_step(self, batch, batch_idx):
+            return dataclasses.replace(batch, name=names) if batch_idx == 0 else None
+
+    with pytest.warns(UserWarning, match=r"1 names are too long for files; files\.csv"):
+        predict(tmp_path, "/data/" + "c" * 255, outputs(1), model=Long(), limit_predict_batches=1)
+    (folder,) = (tmp_path / "predictions").iterdir()
+    assert folder.name.startswith("c" * 200)
+    assert folder.name.endswith(".partial")
+    ((name, file),) = [row.values() for row in read_rows(folder / "files.csv")]
+    assert name == names[0]
+    assert (folder / "inputs" / f"{file}.png").is_file()
+    assert (folder / "inputs/=a.png.png").is_file()
+    assert [row["name"] for row in read_rows(folder / "scores.csv")] == names
