@@ -29,7 +29,9 @@ def model(**changes):
 
 @pytest.fixture(autouse=True)
 def trainer(monkeypatch):
-    trainer = SimpleNamespace(world_size=1, num_training_batches=100, strategy=None, sanity_checking=False)
+    trainer = SimpleNamespace(
+        world_size=1, num_training_batches=100, strategy=None, sanity_checking=False, ckpt_path=None
+    )
     monkeypatch.setattr(AitexVAE, "trainer", trainer)
     return trainer
 

@@ -56,7 +56,7 @@ class ToyCalibrated(CalibratedModule[Batch, torch.Tensor, torch.Tensor]):
 
 @pytest.fixture
 def system(monkeypatch):
-    trainer = SimpleNamespace(world_size=1, strategy=None, sanity_checking=False)
+    trainer = SimpleNamespace(world_size=1, strategy=None, sanity_checking=False, ckpt_path=None)
     monkeypatch.setattr(ToyCalibrated, "trainer", trainer)
     monkeypatch.setattr("lightning_models.training.phases.check_finite", lambda losses, strategy: None)
     return ToyCalibrated()
@@ -131,7 +131,7 @@ def test_rows_of_all_processes_count_once_and_in_their_order(system, monkeypatch
         assert sorted(own) == [0, 2]
         tables[:] = [own, rows(1, 0)]  # the sampler showed the second process a row again
 
-    monkeypatch.setattr(ToyCalibrated, "trainer", SimpleNamespace(world_size=2))
+    monkeypatch.setattr(ToyCalibrated, "trainer", SimpleNamespace(world_size=2, ckpt_path=None))
     monkeypatch.setattr(torch.distributed, "all_gather_object", exchange)
     collected = rows(0, 2)
     together = system.gathered(collected)
