@@ -27,6 +27,28 @@ def check_range(key: str, value: object, low: float, high: float) -> None:
         raise InputError(f"{key}: is {_shown(value)}, must be from {_plain(low)} to {_plain(high)}{sort}")
 
 
+def at_least_zero(key: str, value: float) -> float:
+    """Return a setting that is a finite number of at least 0.
+
+    Raises:
+        InputError: if it is anything else.
+    """
+    if not (_is_finite(value) and value >= 0):
+        raise InputError(f"{key} is {_shown(value)}: give a number of at least 0")
+    return value
+
+
+def above_zero(key: str, value: float) -> float:
+    """Return a setting that is a finite number above 0.
+
+    Raises:
+        InputError: if it is anything else.
+    """
+    if not (_is_finite(value) and value > 0):
+        raise InputError(f"{key} is {_shown(value)}: give a number above 0")
+    return value
+
+
 def height_and_width(key: str, size: object, low: int, high: int) -> tuple[int, int]:
     """Return height and width of a setting that is one number for both, or two.
 
@@ -39,6 +61,10 @@ def height_and_width(key: str, size: object, low: int, high: int) -> tuple[int, 
     for side in sides:
         check_range(key, side, low, high)
     return sides
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _shown(value: object) -> str:

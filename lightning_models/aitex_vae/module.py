@@ -11,6 +11,7 @@ from torch import Tensor
 
 from datamodules.batches import PartBatch, PartScores, TileBatch
 from datamodules.errors import InputError
+from datamodules.ranges import at_least_zero
 from lightning_models import reconstruction_losses
 from lightning_models.aitex_vae.compatibility import LOSSES, DataRange, check_output, check_same_scores
 from lightning_models.aitex_vae.evidence import blank_cells, feature_evidence, texture_evidence
@@ -18,10 +19,9 @@ from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, Output
 from lightning_models.aitex_vae.tile_scorer import ALTERNATIVES, KINDS, CalibrationRow, TileScorer, tile_peaks
 from lightning_models.aitex_vae.tiling import Tiling
 from lightning_models.effective import effective
-from lightning_models.ranges import at_least_zero
 from lightning_models.training.calibration import CalibratedModule
-from lightning_models.training.phases import SinglePhaseModule
 from lightning_models.training.schedules import Weight
+from lightning_models.training.single_phase import SinglePhaseModule
 from lightning_models.training.weights import LossWeights
 from lightning_models.variational import PosteriorKind, kl_divergence
 

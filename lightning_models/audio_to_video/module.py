@@ -20,8 +20,8 @@ from lightning_models.audio_to_video.mean_picture import odds_of, shift
 from lightning_models.audio_to_video.network import AudioToFrames, AudioToVideoNet
 from lightning_models.class_path import as_factory
 from lightning_models.effective import effective
-from lightning_models.training.phases import SinglePhaseModule
 from lightning_models.training.schedules import Weight
+from lightning_models.training.single_phase import SinglePhaseModule
 from lightning_models.training.weights import LossWeights
 
 MISMATCH_STEP = 4

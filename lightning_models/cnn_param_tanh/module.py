@@ -16,12 +16,12 @@ from torch.nn import functional as F
 
 from datamodules.batches import ImageBatch, Reconstructions
 from datamodules.errors import InputError
+from datamodules.ranges import at_least_zero
 from datamodules.seeding import derive_seed
 from lightning_models import losses
 from lightning_models.cnn_param_tanh.network import NEAR_IDENTITY, VAE, AlphaHead, Critic, Motion, ParamTanh
 from lightning_models.effective import effective
 from lightning_models.picture_shape import check_picture_shape
-from lightning_models.ranges import at_least_zero
 from lightning_models.reconstruction_losses import l1
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.schedules import Weight

@@ -16,11 +16,11 @@ from torch.distributions import Distribution
 
 from datamodules.batches import ImageBatch, Reconstructions
 from datamodules.errors import InputError
+from datamodules.ranges import at_least_zero
 from lightning_models import losses
 from lightning_models.effective import effective
 from lightning_models.motor_vae_gan.network import STAGES, VAE, Discriminator, Judgement, Norm
 from lightning_models.picture_shape import check_picture_shape
-from lightning_models.ranges import at_least_zero
 from lightning_models.reconstruction_losses import mse
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.health import probability_health

@@ -28,11 +28,11 @@ resumed run repeats an uninterrupted one, and validation cannot shift it.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import Any, ClassVar, Literal, Self
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, ClassVar, Literal
 
 import torch
-from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch import Callback
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.plugins.precision import MixedPrecision
@@ -48,19 +48,25 @@ from datamodules.errors import InputError
 from datamodules.private_api import writes_log
 from datamodules.seeding import derive_seed, global_seed
 from lightning_models.training.ema import EvaluateAverage, WeightAverage
-from lightning_models.training.finite_losses import NonFiniteLosses, check_finite
+from lightning_models.training.finite_losses import check_finite
 from lightning_models.training.gradient_scaling import SharedScale
-from lightning_models.training.hyperparameters import check_fits, check_known, only_plain
 from lightning_models.training.learning_rate import WarmUpCosine
-from lightning_models.training.preflight import check_clipping, check_system, check_trainer, phase_parameters
+from lightning_models.training.preflight import (
+    check_clipping,
+    check_system,
+    check_trainer,
+    clip_of_phases,
+    phase_parameters,
+)
 from lightning_models.training.run_length import batch_limit, take_over_limit, units_of_run
+from lightning_models.training.saved_training import SavedTraining
 from lightning_models.training.schedulers import able_to_step, take_step
 from lightning_models.training.shared_buffers import SharedBuffers
 from lightning_models.training.shared_with_data import check_shared
 from lightning_models.training.weights import LossWeights, TermWeights, chosen_weights, plain_weights
 
 
-class PhasedModule(LightningModule):
+class PhasedModule(SavedTraining):
     """Base of all systems. They hand on as ``**training`` what they do not use themselves.
 
     Every argument of a system is one of its ``hparams``, except for what makes optimizers and schedulers; those made of
@@ -79,8 +85,6 @@ class PhasedModule(LightningModule):
 
     Attributes:
         weights: present weight of a loss term by its name, 1 for terms not named. A term weighted 0 is logged only.
-        batches_seen: training batches since the start of the run; every x-axis counts them.
-        windows_seen: ended windows since the start of the run, whether or not a phase has waited in them.
     """
 
     phases: ClassVar[tuple[str, ...]]
@@ -116,29 +120,21 @@ class PhasedModule(LightningModule):
             raise TypeError(f"{type(self).__name__} has phases {self.phases} but phase_modules {self.phase_modules}")
         if accumulate < 1:
             raise InputError(f"accumulate is {accumulate}; give a whole number of at least 1")
-        clips = gradient_clip if isinstance(gradient_clip, dict) else dict.fromkeys(self.phases, gradient_clip)
-        if unknown := sorted(clips.keys() - set(self.phases)):
-            raise InputError(f"gradient_clip names {unknown}; the phases are {list(self.phases)}")
-        if negative := {phase: norm for phase, norm in clips.items() if norm < 0}:
-            raise InputError(f"gradient_clip is {negative}; give a norm above 0, or 0 for no clipping")
         given = {phase: make for phase, make in optimizers.items() if make is not None}
         self.optimizer_factories = {**self.published_optimizers, **given}
         self.scheduler_factories = dict(schedulers or {})
         self.schedule = schedule
         self.averaged_phase = averaged_phase
-        self.gradient_clips: dict[str, float] = clips
+        self.gradient_clips = clip_of_phases(gradient_clip, self.phases)
         self.accumulate = accumulate
         self.average = WeightAverage(ema_decay) if ema_decay else None
         self.weights = TermWeights(chosen)
-        self.batches_seen = 0
-        self.windows_seen = 0
         self._batch_limit: int | None = None
         self._window_batches = 0  # batches whose gradients wait for the end of the window
         self._weights_checked = False
         self._optimizers: dict[str, Optimizer] = {}
         self._schedulers: dict[str, LRScheduler] = {}
         self._averaged: dict[str, Parameter] = {}
-        self._non_finite = NonFiniteLosses()
         self._latest: dict[str, Tensor | float] = {}
         self._scale: SharedScale | None = None  # under 16-mixed only
 
@@ -315,7 +311,7 @@ class PhasedModule(LightningModule):
     def _averaged_parameters(self) -> dict[str, Parameter]:
         return phase_parameters(self, self.phase_modules[self.averaged_phase])
 
-    # ---------------------------------------------------------------- epochs and checkpoints
+    # ---------------------------------------------------------------- epochs
 
     def on_train_epoch_end(self) -> None:
         """Check the losses and step the schedulers."""
@@ -323,72 +319,3 @@ class PhasedModule(LightningModule):
         if self.schedule == "epoch":
             for phase, scheduler in self._schedulers.items():
                 take_step(self.argument(phase, "scheduler"), scheduler)
-
-    @classmethod
-    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **arguments: Any) -> Self:
-        """Rebuild a system by the arguments in its checkpoint.
-
-        Args:
-            checkpoint_path: file of the checkpoint.
-            args: as Lightning has them.
-            arguments: of the system, instead of those in the checkpoint or where it has none.
-
-        Raises:
-            InputError: the checkpoint has arguments that the system has not.
-        """
-        saved = torch.load(checkpoint_path, "meta", weights_only=True).get("hyper_parameters", {})
-        check_known(only_plain(saved), cls, checkpoint_path)
-        # what the command needs to build a model by a name, and Lightning would build here by a checkpoint's word
-        return super().load_from_checkpoint(checkpoint_path, *args, _instantiator=None, **arguments)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the counters and the average; refuse to write a state that is not finite."""
-        check_finite(self._non_finite, self.trainer.strategy)
-        checkpoint["phased_training"] = {"batches_seen": self.batches_seen, "windows_seen": self.windows_seen}
-        if self.average is not None:
-            checkpoint["state_dict"].update(self.average.live_weights())
-            checkpoint["weight_average"] = self.average.state_dict()
-        checkpoint["hyper_parameters"] = only_plain(checkpoint.get("hyper_parameters", {}))
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over the counters and the average.
-
-        Raises:
-            InputError: where the checkpoint is of another system or of other hyper-parameters.
-        """
-        if self.strict_loading:
-            path = None
-            with suppress(RuntimeError):  # there is no trainer where a checkpoint is loaded from Python
-                path = self.trainer.ckpt_path
-            check_fits(checkpoint, self.state_dict(), self.hparams, path)
-        if "phased_training" not in checkpoint:
-            raise InputError("the checkpoint was not written by a system of this project: it counts no batches")
-        self.batches_seen = checkpoint["phased_training"]["batches_seen"]
-        self.windows_seen = checkpoint["phased_training"]["windows_seen"]
-        if self.average is not None and "weight_average" in checkpoint:
-            self.average.load_state_dict(checkpoint["weight_average"])
-
-
-class SinglePhaseModule(PhasedModule):
-    """Base of the systems that train all their parts together, in one phase.
-
-    Args:
-        optimizer: makes the optimizer from the parameters; None: the published one.
-        scheduler: makes the learning rate scheduler, None keeps the rate.
-        training: the arguments of :class:`PhasedModule`.
-    """
-
-    def __init__(
-        self,
-        *,
-        optimizer: OptimizerCallable | None = None,
-        scheduler: LRSchedulerCallable | None = None,
-        **training: Any,
-    ) -> None:
-        (phase,) = self.phases
-        super().__init__(optimizers={phase: optimizer}, schedulers={phase: scheduler}, averaged_phase=phase, **training)
-
-    @classmethod
-    def argument(cls, phase: str, part: Literal["optimizer", "scheduler"]) -> str:
-        """Return the name of the argument that makes the optimizer or scheduler."""
-        return part

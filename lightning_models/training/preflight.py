@@ -1,6 +1,6 @@
 """Checks before a system trains; each names what to change."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from lightning.pytorch import LightningModule, Trainer
@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from datamodules.errors import InputError
 from datamodules.private_api import ddp_options
+from datamodules.ranges import at_least_zero
 
 RESERVED = ("saved_models", "layer")
 """While it saves, Lightning's ModelCheckpoint loads a state into ``layer`` of a module that has both."""
@@ -95,6 +96,20 @@ def check_system(system: LightningModule, optimizers: Mapping[str, Optimizer]) -
             f"no phase of {kind} trains {', '.join(idle[:3])} ({len(idle)} parameters): "
             "name its module in phase_modules, or freeze it with requires_grad_(False)"
         )
+
+
+def clip_of_phases(gradient_clip: float | Mapping[str, float], phases: Sequence[str]) -> dict[str, float]:
+    """Return the largest norm of every phase's gradient, 0 where it is not clipped.
+
+    Raises:
+        InputError: for a phase that there is not, or what is no norm.
+    """
+    clips = dict(gradient_clip) if isinstance(gradient_clip, Mapping) else dict.fromkeys(phases, gradient_clip)
+    if unknown := sorted(clips.keys() - set(phases)):
+        raise InputError(f"gradient_clip names {unknown}; the phases are {list(phases)}")
+    for norm in clips.values():
+        at_least_zero("gradient_clip", norm)
+    return clips
 
 
 def check_clipping(

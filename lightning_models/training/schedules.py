@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from datamodules.errors import InputError
-from lightning_models.ranges import above_zero, at_least_zero
+from datamodules.ranges import above_zero, at_least_zero
 
 
 @dataclass(frozen=True)

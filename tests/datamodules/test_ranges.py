@@ -1,9 +1,11 @@
 """Numbers outside their range, and what is no number, are refused by name."""
 
+import math
+
 import pytest
 
 from datamodules.errors import InputError
-from datamodules.ranges import check_range, height_and_width
+from datamodules.ranges import above_zero, at_least_zero, check_range, height_and_width
 
 
 @pytest.mark.parametrize("value", [1, 64, 100])
@@ -46,3 +48,17 @@ def test_a_size_is_one_number_or_two():
             height_and_width("data.image_size", size, 8, 4096)
     with pytest.raises(InputError, match=r"data\.image_size: is \[64\], must be one number, or height and width"):
         height_and_width("data.image_size", [64], 8, 4096)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0, None, True, "3"])
+def test_what_is_no_finite_number_of_at_least_zero_is_refused(value):
+    with pytest.raises(InputError, match=r"width is .*: give a number of at least 0"):
+        at_least_zero("width", value)
+    with pytest.raises(InputError, match=r"width is .*: give a number above 0"):
+        above_zero("width", value)
+
+
+def test_zero_is_at_least_zero_and_not_above():
+    assert (at_least_zero("width", 0), above_zero("width", 0.5)) == (0, 0.5)
+    with pytest.raises(InputError, match="width is 0: give a number above 0"):
+        above_zero("width", 0)

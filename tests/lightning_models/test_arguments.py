@@ -23,7 +23,8 @@ from datamodules.errors import InputError
 from lightning_models import VTAGAN, AitexVAE, AudioToVideo, CNNParamTanh, MotorVAEGAN
 from lightning_models.audio_to_video import AudioToVideoNet, AudioToVideoNetLegacy
 from lightning_models.training.adversarial import AdversarialModule
-from lightning_models.training.phases import PhasedModule, SinglePhaseModule
+from lightning_models.training.phases import PhasedModule
+from lightning_models.training.single_phase import SinglePhaseModule
 
 
 class Refused(NamedTuple):

@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -570,6 +571,8 @@ def test_last_epochs_without_a_validation_are_warned_of(tmp_path, recwarn):
         ({"accumulate": 0}, "accumulate is 0"),
         ({"n_critic": 0}, "n_critic is 0"),
         ({"gradient_clip": -1.0}, "gradient_clip is"),
+        ({"gradient_clip": math.nan}, "gradient_clip is nan"),
+        ({"gradient_clip": {"generator": math.inf}}, "gradient_clip is inf"),
         ({"gradient_clip": {"critic": 1.0}}, r"gradient_clip names \['critic'\]"),
         ({"ema_decay": 1.0}, "ema_decay is 1.0"),
     ],

@@ -58,7 +58,7 @@ class ToyCalibrated(CalibratedModule[Batch, torch.Tensor, torch.Tensor]):
 def system(monkeypatch):
     trainer = SimpleNamespace(world_size=1, strategy=None, sanity_checking=False, ckpt_path=None)
     monkeypatch.setattr(ToyCalibrated, "trainer", trainer)
-    monkeypatch.setattr("lightning_models.training.phases.check_finite", lambda losses, strategy: None)
+    monkeypatch.setattr("lightning_models.training.saved_training.check_finite", lambda losses, strategy: None)
     return ToyCalibrated()
 
 

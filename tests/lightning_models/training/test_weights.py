@@ -9,8 +9,8 @@ from lightning.pytorch import Callback, Trainer
 from torch.utils.data import DataLoader
 
 from datamodules.errors import InputError
-from lightning_models.training.phases import SinglePhaseModule
 from lightning_models.training.schedules import Cyclical, HoldThenLinear, WarmUp, Weight
+from lightning_models.training.single_phase import SinglePhaseModule
 from lightning_models.training.weights import LossWeights, chosen_weights, plain_weights
 
 

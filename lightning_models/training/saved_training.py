@@ -1,0 +1,73 @@
+"""What a checkpoint holds of a training beside weights and optimizers, and the checks that it is one of this system."""
+
+from contextlib import suppress
+from typing import Any, Self
+
+import torch
+from lightning.pytorch import LightningModule
+
+from datamodules.errors import InputError
+from lightning_models.training.ema import WeightAverage
+from lightning_models.training.finite_losses import NonFiniteLosses, check_finite
+from lightning_models.training.hyperparameters import check_fits, check_known, only_plain
+
+
+class SavedTraining(LightningModule):
+    """A system whose checkpoints count its batches and keep the average of its weights.
+
+    Attributes:
+        batches_seen: training batches since the start of the run; every x-axis counts them.
+        windows_seen: ended windows since the start of the run, whether or not a phase has waited in them.
+        average: running average of weights, None where none is kept.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches_seen = 0
+        self.windows_seen = 0
+        self.average: WeightAverage | None = None
+        self._non_finite = NonFiniteLosses()
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **arguments: Any) -> Self:
+        """Rebuild a system by the arguments in its checkpoint.
+
+        Args:
+            checkpoint_path: file of the checkpoint.
+            args: as Lightning has them.
+            arguments: of the system, instead of those in the checkpoint or where it has none.
+
+        Raises:
+            InputError: the checkpoint has arguments that the system has not.
+        """
+        saved = torch.load(checkpoint_path, "meta", weights_only=True).get("hyper_parameters", {})
+        check_known(only_plain(saved), cls, checkpoint_path)
+        # what the command needs to build a model by a name, and Lightning would build here by a checkpoint's word
+        return super().load_from_checkpoint(checkpoint_path, *args, _instantiator=None, **arguments)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the counters and the average; refuse to write a state that is not finite."""
+        check_finite(self._non_finite, self.trainer.strategy)
+        checkpoint["phased_training"] = {"batches_seen": self.batches_seen, "windows_seen": self.windows_seen}
+        if self.average is not None:
+            checkpoint["state_dict"].update(self.average.live_weights())
+            checkpoint["weight_average"] = self.average.state_dict()
+        checkpoint["hyper_parameters"] = only_plain(checkpoint.get("hyper_parameters", {}))
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take over the counters and the average.
+
+        Raises:
+            InputError: where the checkpoint is of another system or of other hyper-parameters.
+        """
+        if self.strict_loading:
+            path = None
+            with suppress(RuntimeError):  # there is no trainer where a checkpoint is loaded from Python
+                path = self.trainer.ckpt_path
+            check_fits(checkpoint, self.state_dict(), self.hparams, path)
+        if "phased_training" not in checkpoint:
+            raise InputError("the checkpoint was not written by a system of this project: it counts no batches")
+        self.batches_seen = checkpoint["phased_training"]["batches_seen"]
+        self.windows_seen = checkpoint["phased_training"]["windows_seen"]
+        if self.average is not None and "weight_average" in checkpoint:
+            self.average.load_state_dict(checkpoint["weight_average"])
