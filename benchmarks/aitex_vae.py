@@ -39,7 +39,7 @@ def training_step() -> Work:
 
 
 def strip(overlap: float) -> Work:
-    """Score a strip: restore it, gather all evidence, tile scores and both baselines."""
+    """Score a strip: reconstruct it, gather all evidence, tile scores and both baselines."""
     model = AitexVAE(overlap=overlap).eval()
     model.scorer.regroup(["00"])
     picture = (torch.rand(1, 256, 4096) * 255).byte()

@@ -28,7 +28,7 @@ from datamodules.letterbox import Letterbox
 from datamodules.sound.audio_video_cache import Settings, cache_pairs
 from datamodules.sound.audio_video_sources import find_pairs
 from datamodules.sound.music import FPS, RATE, compose, visualise, write_clip
-from datamodules.sound.sound import FilmWriter, Resampler, Sound
+from datamodules.sound.sound import Resampler, Sound, SoundVideoWriter
 from lightning_models.audio_to_video import AudioToVideo, AudioToVideoNet, AudioToVideoNetLegacy
 
 FRAMES, SAMPLES = 90, 48_000
@@ -87,7 +87,7 @@ def write_recording(path: Path, sound: Sound) -> None:
     resampler = Resampler(path, RATE, 44_100, channels=1)
     stereo = np.concatenate([resampler.push(sound[None]), resampler.rest()], axis=1).repeat(2, axis=0)
     pictures, step = visualise(sound), 44_100 // 25
-    with FilmWriter(path, 25, (288, 360), 44_100, channels=2) as film:
+    with SoundVideoWriter(path, 25, (288, 360), 44_100, channels=2) as film:
         for number in range(len(pictures) * 25 // FPS):
             film.write(cv2.resize(pictures[number * FPS // 25], (360, 288)).astype(np.uint8))
             film.write_sound(stereo[:, number * step : (number + 1) * step])

@@ -79,16 +79,16 @@ def published_step(*, channels_last: bool) -> Work:
 
     def step() -> None:
         posterior = vae.encode(images)
-        restored, sampled = vae.decode(posterior.rsample()), vae.decode(torch.randn(BATCH, 128))
-        loss = bce(images, 1.0) + 0.5 * (bce(restored.detach(), 0.0) + bce(sampled.detach(), 0.0))
+        decoded, sampled = vae.decode(posterior.rsample()), vae.decode(torch.randn(BATCH, 128))
+        loss = bce(images, 1.0) + 0.5 * (bce(decoded.detach(), 0.0) + bce(sampled.detach(), 0.0))
         of_discriminator.zero_grad()
         loss.backward()
         of_discriminator.step()
         posterior = vae.encode(images)
-        restored, sampled = vae.decode(posterior.rsample()), vae.decode(torch.randn(BATCH, 128))
+        decoded, sampled = vae.decode(posterior.rsample()), vae.decode(torch.randn(BATCH, 128))
         mean, variance = posterior.mean, posterior.variance
-        loss = F.mse_loss(restored, images, reduction="sum") + 0.25 * (mean**2 + variance - 1 - variance.log()).sum()
-        loss = loss + 0.5 * (bce(restored, 1.0) + bce(sampled, 1.0))
+        loss = F.mse_loss(decoded, images, reduction="sum") + 0.25 * (mean**2 + variance - 1 - variance.log()).sum()
+        loss = loss + 0.5 * (bce(decoded, 1.0) + bce(sampled, 1.0))
         of_vae.zero_grad()
         loss.backward()
         of_vae.step()

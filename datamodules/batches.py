@@ -125,7 +125,7 @@ class Reconstructions(_Movable):
         name: B names, as in the batch.
         index: int64 ``(B,)``, as in the batch.
         images: float32 ``(B, C, H, W)``, the pictures in [0, 1].
-        restored: float32 ``(B, C, H, W)``, their reconstructions in [0, 1].
+        reconstructed: float32 ``(B, C, H, W)``, their reconstructions in [0, 1].
         mean: float32 ``(B, D)``, mean of the posterior.
         kl: float32 ``(B, D)``, KL divergence of every dimension from the standard normal, in nats.
     """
@@ -133,7 +133,7 @@ class Reconstructions(_Movable):
     name: list[str]
     index: Tensor
     images: Tensor
-    restored: Tensor
+    reconstructed: Tensor
     mean: Tensor
     kl: Tensor
 
@@ -245,8 +245,8 @@ class AudioVideoBatch(_Movable):
 
 
 @dataclass(slots=True)
-class DrawnClips(_Movable):
-    """What a model draws to B pieces of sound; the batch beside it holds what should have been drawn.
+class GeneratedClips(_Movable):
+    """What a model generates to B pieces of sound; the batch beside it holds the pictures that belong to it.
 
     Attributes:
         frames: float32 ``(B, T, 3, H, W)`` in [0, 1], to the clip's own sound.

@@ -104,8 +104,8 @@ class Judged(LightningModule):
         images = batch.images.float() / 255
         found = self.model.encoder(images)
         posterior = Independent(Normal(found.embedding, (0.5 * found.log_covariance).exp()), 1)
-        restored = self.decode(found.embedding)
-        return Reconstructions(batch.name, batch.index, images, restored, found.embedding, kl_per_dimension(posterior))
+        decoded = self.decode(found.embedding)
+        return Reconstructions(batch.name, batch.index, images, decoded, found.embedding, kl_per_dimension(posterior))
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from datamodules.seeding import derive_seed
 
 TRAVERSED, REACH, STEPS = 8, 3.0, 9  # dimensions, standard deviations to either side, pictures
 BETWEEN = 9  # pictures of an interpolation, both ends included
-FILMED = 4  # samples
+SAMPLED_CLIPS = 4  # samples
 
 
 class ImageSheets(MediaCallback):
@@ -85,7 +85,7 @@ class ImageSheets(MediaCallback):
         seen.names += batch.name
         for row, (name, index) in enumerate(zip(batch.name, batch.index.tolist(), strict=True)):
             if len(seen.rows) < max(self.pictures, 2) or name in (self.between or ()):
-                seen.rows[index] = (name, batch.images[row].cpu(), outputs.restored[row].detach().float().cpu())
+                seen.rows[index] = (name, batch.images[row].cpu(), outputs.reconstructed[row].detach().float().cpu())
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the sheets.
@@ -118,7 +118,7 @@ class ImageSheets(MediaCallback):
                 self.publish(trainer, f"val/{name}", path)
             if isinstance(pl_module, GeneratesVideo):
                 video = self.file(trainer, "batch", "-video.mp4")
-                write_clips(video.with_suffix(""), pl_module.generate_video(self._z(pl_module)[:FILMED]))
+                write_clips(video.with_suffix(""), pl_module.generate_video(self._z(pl_module)[:SAMPLED_CLIPS]))
                 self.publish(trainer, "val/video", video)
                 self.remove_oldest(video.with_suffix(".gif"))
 
@@ -169,7 +169,7 @@ def _check_names(wanted: Sequence[str], known: Sequence[str]) -> None:
 class _Seen:
     """What a process has met in a validation."""
 
-    rows: dict[int, tuple[str, Tensor, Tensor]] = field(default_factory=dict)  # index -> name, picture, restored
+    rows: dict[int, tuple[str, Tensor, Tensor]] = field(default_factory=dict)  # index -> name, picture, reconstructed
     names: list[str] = field(default_factory=list)
     count: int = 0
     sums: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))  # (2, D): of means, of squares

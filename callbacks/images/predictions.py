@@ -17,12 +17,12 @@ from datamodules.errors import InputError
 
 
 class ReconstructionWriter(FolderWriter):
-    """Writes ``predictions/<source>/`` at predict: the pictures restored, their latent vectors and scores.
+    """Writes ``predictions/<source>/`` at predict: the pictures reconstructed, their latent vectors and scores.
 
-    ``inputs/<name>.png`` and ``reconstructions/<name>.png`` hold every picture as the model has seen and restored it,
-    under the same name; ``sheet.png`` the first ones, each above its reconstruction; ``latents.npy`` the posteriors'
-    means, float32 ``(N, D)``, and ``latents.csv`` which row is whose; ``scores.csv`` the PSNR in decibels and the KL
-    divergence in nats of every picture.
+    ``inputs/<name>.png`` and ``reconstructions/<name>.png`` hold every picture as the model has seen and
+    reconstructed it, under the same name; ``sheet.png`` the first ones, each above its reconstruction;
+    ``latents.npy`` the posteriors' means, float32 ``(N, D)``, and ``latents.csv`` which row is whose;
+    ``scores.csv`` the PSNR in decibels and the KL divergence in nats of every picture.
 
     Args:
         sheet: pictures on the sheet.
@@ -54,14 +54,14 @@ class ReconstructionWriter(FolderWriter):
     ) -> None:
         """Write the pictures of a batch."""
         assert isinstance(outputs, Reconstructions)
-        images, restored = outputs.images.float().cpu(), outputs.restored.float().cpu()
-        error = (images - restored).square().flatten(1).mean(1).double()
-        decibels = (-10 * error.log10()).tolist()  # infinite where a picture is restored exactly
+        images, reconstructed = outputs.images.float().cpu(), outputs.reconstructed.float().cpu()
+        error = (images - reconstructed).square().flatten(1).mean(1).double()
+        decibels = (-10 * error.log10()).tolist()  # infinite where a picture is reconstructed exactly
         for row, name in enumerate(outputs.name):
-            for kind, pictures in (("inputs", images), ("reconstructions", restored)):
+            for kind, pictures in (("inputs", images), ("reconstructions", reconstructed)):
                 write_png(self.path(kind, name, ".png"), to_picture(pictures[row]))
             if len(self._shown) < self.sheet:
-                self._shown.append((colour(images[row]), colour(restored[row])))
+                self._shown.append((colour(images[row]), colour(reconstructed[row])))
         self._names += outputs.name
         self._scores += zip(decibels, outputs.kl.double().sum(1).tolist(), strict=True)
         self._latents.append(outputs.mean.float().cpu())
@@ -70,8 +70,8 @@ class ReconstructionWriter(FolderWriter):
         """Write the sheet, the latent vectors and the scores."""
         if not self._names:
             raise RuntimeError("prediction came to its end without a picture")
-        inputs, restored = (torch.stack(kind) for kind in zip(*self._shown, strict=True))
-        write_png(self.folder / "sheet.png", grid({"input": inputs, "reconstruction": restored}))
+        inputs, reconstructed = (torch.stack(kind) for kind in zip(*self._shown, strict=True))
+        write_png(self.folder / "sheet.png", grid({"input": inputs, "reconstruction": reconstructed}))
         with atomic_file(self.folder / "latents.npy") as file:
             np.save(file, torch.cat(self._latents).numpy())
         write_rows(self.folder / "latents.csv", ["row", "name"], list(enumerate(self._names)))

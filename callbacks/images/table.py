@@ -74,10 +74,10 @@ class PictureTable:
         Raises:
             ValueError: if a number is not finite; names the picture.
         """
-        images, restored = outputs.images.float(), outputs.restored.float()
+        images, reconstructed = outputs.images.float(), outputs.reconstructed.float()
         columns = {
-            "squared_error": (images - restored).square().flatten(1).mean(1),
-            "ssim": ssim_map(restored, images).mean((1, 2, 3)),
+            "squared_error": (images - reconstructed).square().flatten(1).mean(1),
+            "ssim": ssim_map(reconstructed, images).mean((1, 2, 3)),
             "mean": outputs.mean,
             "kl": outputs.kl,
             **{f"features/{name}": values for name, values in features.items()},

@@ -14,9 +14,9 @@ from torch import Tensor
 from callbacks.media import MediaCallback
 from callbacks.panels import to_pictures, video_frames
 from callbacks.plots import name_title, picture
-from datamodules.batches import AudioVideoBatch, DrawnClips
+from datamodules.batches import AudioVideoBatch, GeneratedClips
 from datamodules.protocols import HasAttention, HasRates
-from datamodules.sound.sound import FilmWriter, Resampler, Sound, film_rate
+from datamodules.sound.sound import Resampler, Sound, SoundVideoWriter, mp4_rate
 
 _COLUMNS = 15  # pictures in a strip
 
@@ -67,7 +67,7 @@ class SideBySide(MediaCallback):
         dataloader_idx: int = 0,
     ) -> None:
         """Pick pieces."""
-        if not (isinstance(outputs, DrawnClips) and isinstance(batch, AudioVideoBatch) and trainer.is_global_zero):
+        if not (isinstance(outputs, GeneratedClips) and isinstance(batch, AudioVideoBatch) and trainer.is_global_zero):
             return
         rates = _rates(trainer)
         for row, name in enumerate(batch.name):
@@ -103,7 +103,7 @@ def _rates(trainer: Trainer) -> HasRates:
     return data
 
 
-def _pick(outputs: DrawnClips, batch: AudioVideoBatch, row: int, rates: HasRates) -> _Shown:
+def _pick(outputs: GeneratedClips, batch: AudioVideoBatch, row: int, rates: HasRates) -> _Shown:
     """Cut one piece out of a batch, without its padding; a copy, so that the batch can be freed."""
     count = int(batch.valid[row].sum())
     tensors = {
@@ -121,8 +121,8 @@ def _pick(outputs: DrawnClips, batch: AudioVideoBatch, row: int, rates: HasRates
 def _write_video(path: Path, shown: list[_Shown], rates: HasRates) -> None:
     videos = [video_frames(to_pictures(one.clips)) for one in shown]
     first = next(videos[0])
-    rate = film_rate(rates.sample_rate)
-    with FilmWriter(path, rates.fps, first.shape[:2], rate) as writer:
+    rate = mp4_rate(rates.sample_rate)
+    with SoundVideoWriter(path, rates.fps, first.shape[:2], rate) as writer:
         writer.write(first)
         for one, frames in zip(shown, videos, strict=True):
             for frame in frames:

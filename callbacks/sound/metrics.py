@@ -7,12 +7,12 @@ from lightning.pytorch import LightningModule, Trainer
 
 from callbacks.evaluation import Evaluation, EvaluationCallback
 from callbacks.sound.table import METRICS, PieceTable
-from datamodules.batches import AudioVideoBatch, DrawnClips
+from datamodules.batches import AudioVideoBatch, GeneratedClips
 from datamodules.protocols import HasRates
 
 
 class AudioVideoMetrics(EvaluationCallback[PieceTable, PieceTable]):
-    """Judges the ``DrawnClips`` that a module's validation and test steps return.
+    """Judges the ``GeneratedClips`` that a module's validation and test steps return.
 
     Each is computed once per run over the pieces of all processes and logged as ``val/<name>`` or
     ``test/<name>``; padding does not count. ``docs/audio_video.md`` explains each of them.
@@ -34,7 +34,7 @@ class AudioVideoMetrics(EvaluationCallback[PieceTable, PieceTable]):
         undefined: reason by logged name of what had no value in the last validation or test.
     """
 
-    judged, headline, headline_mode = DrawnClips, "l1", "min"
+    judged, headline, headline_mode = GeneratedClips, "l1", "min"
 
     def logged(self, model: Any) -> list[str]:
         """Return the names of what is logged at a validation."""
@@ -45,7 +45,7 @@ class AudioVideoMetrics(EvaluationCallback[PieceTable, PieceTable]):
         return PieceTable()
 
     def collect(self, table: PieceTable, outputs: Any, batch: Any, trainer: Trainer) -> None:
-        """Measure what was drawn to a batch."""
+        """Measure what was generated to a batch."""
         assert isinstance(batch, AudioVideoBatch)
         data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
         if not isinstance(data, HasRates):

@@ -11,9 +11,9 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from callbacks.streamed_writer import StreamedWriter
-from datamodules.batches import AudioVideoBatch, DrawnClips
+from datamodules.batches import AudioVideoBatch, GeneratedClips
 from datamodules.protocols import SoundSource
-from datamodules.sound.sound import FilmWriter, Sound, read_sound, track_rate
+from datamodules.sound.sound import Sound, SoundVideoWriter, read_sound, track_rate
 
 
 class VideoTrackWriter(StreamedWriter["_Track"]):
@@ -39,7 +39,7 @@ class VideoTrackWriter(StreamedWriter["_Track"]):
         Raises:
             RuntimeError: if the pieces of a sound do not come in one piece.
         """
-        assert isinstance(outputs, DrawnClips)
+        assert isinstance(outputs, GeneratedClips)
         assert isinstance(batch, AudioVideoBatch)
         for row, name in enumerate(batch.name):
             track = self.files_of(name, lambda source, folder: _Track(source, folder, outputs.frames.shape[-2:]))
@@ -103,7 +103,7 @@ class _Track:
         self._heard = 0
         self._files = ExitStack()  # closing it puts the video in its place, an error leaves it beside
         self._video = self._files.enter_context(
-            FilmWriter(folder / "video.mp4", source.fps, (size[0], size[1]), self._rate, channels=2, crf=16)
+            SoundVideoWriter(folder / "video.mp4", source.fps, (size[0], size[1]), self._rate, channels=2, crf=16)
         )
 
     def add(self, start: float, frames: Tensor, count: int) -> None:

@@ -20,7 +20,7 @@ from callbacks.sound.measures import (
     onset_frames,
     ssim,
 )
-from datamodules.batches import AudioVideoBatch, DrawnClips
+from datamodules.batches import AudioVideoBatch, GeneratedClips
 
 Row = dict[str, float | None]
 
@@ -57,18 +57,18 @@ class PieceTable:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def add(self, drawn: DrawnClips, batch: AudioVideoBatch, rate: int, fps: float) -> None:
+    def add(self, generated: GeneratedClips, batch: AudioVideoBatch, rate: int, fps: float) -> None:
         """Measure every piece of a batch.
 
         Raises:
-            ValueError: if a drawn value is not finite; names the clip.
+            ValueError: if a generated value is not finite; names the clip.
         """
         for row, (name, index) in enumerate(zip(batch.name, batch.index.tolist(), strict=True)):
-            if not bool(torch.isfinite(drawn.frames[row]).all()):
+            if not bool(torch.isfinite(generated.frames[row]).all()):
                 raise ValueError(
-                    f"the pictures drawn for clip {name!r} at {float(batch.start[row]):.2f} s are not finite"
+                    f"the pictures generated for clip {name!r} at {float(batch.start[row]):.2f} s are not finite"
                 )
-            self.rows[index] = name, _measure(drawn, batch, row, rate, fps)
+            self.rows[index] = name, _measure(generated, batch, row, rate, fps)
 
     def gather(self) -> "PieceTable":
         """Return the table of all processes together."""
@@ -113,11 +113,11 @@ class PieceTable:
         return metrics, undefined
 
 
-def _measure(drawn: DrawnClips, batch: AudioVideoBatch, row: int, rate: int, fps: float) -> Row:
+def _measure(generated: GeneratedClips, batch: AudioVideoBatch, row: int, rate: int, fps: float) -> Row:
     """Return the figures of one piece; errors are means over its frames that are not padding."""
     valid = batch.valid[row]
     count = int(valid.sum())
-    target, made = batch.frames[row][valid].float() / 255, drawn.frames[row][valid].float()
+    target, made = batch.frames[row][valid].float() / 255, generated.frames[row][valid].float()
     sound, other = (
         both[row, 0, : round(count * rate / fps)].double().cpu().numpy() for both in (batch.audio, batch.other)
     )
@@ -139,9 +139,9 @@ def _measure(drawn: DrawnClips, batch: AudioVideoBatch, row: int, rate: int, fps
         _CORRELATION: correlation(carry_on(change.cpu().numpy()), loud),
         f"{_CORRELATION}_target": correlation(carry_on(target_change.cpu().numpy()), loud),
     }
-    for name, frames in (("shuffle_l1", drawn.shuffled), ("silence_l1", drawn.silent)):
+    for name, frames in (("shuffle_l1", generated.shuffled), ("silence_l1", generated.silent)):
         figures[name] = None if frames is None else _mean(frames[row][valid].float() - target, 1)
-    silent = drawn.silent
+    silent = generated.silent
     figures["silence_frame_change"] = (
         None if silent is None or count < 2 else float(frame_change(silent[row][valid]).mean())
     )

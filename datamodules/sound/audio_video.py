@@ -121,7 +121,7 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
         clips = self._splits["train"]
         total = torch.zeros(3, self.image_size, self.image_size, dtype=torch.float64)
         for clip in clips:
-            for start in range(0, clip.length, self.num_frames):  # a film of hours is not held at once
+            for start in range(0, clip.length, self.num_frames):  # a video of hours is not held at once
                 total += torch.from_numpy(clip.frames(start, self.num_frames)).sum(0, dtype=torch.float64)
         return (total / (255 * sum(clip.length for clip in clips))).float()
 

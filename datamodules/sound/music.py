@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from datamodules.decode_cache import made_once
 from datamodules.picture_file import Frame
-from datamodules.sound.sound import FilmWriter, Sound
+from datamodules.sound.sound import Sound, SoundVideoWriter
 
 MUSIC_VERSION = 1
 """Raised whenever the recipe makes something else."""
@@ -51,7 +51,7 @@ def write_music(folder: Path) -> None:
 def write_clip(path: Path, sound: Sound) -> None:
     """Write float32 ``(n,)`` at ``RATE`` as an MP4 with the pictures that follow it."""
     step = RATE // FPS + 1
-    with FilmWriter(path, FPS, (_SIZE, _SIZE), RATE, crf=14) as film:
+    with SoundVideoWriter(path, FPS, (_SIZE, _SIZE), RATE, crf=14) as film:
         for number, frame in enumerate(visualise(sound)):
             film.write(frame)
             film.write_sound(sound[None, number * step : (number + 1) * step])

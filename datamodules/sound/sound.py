@@ -1,4 +1,4 @@
-"""Sound of any file that PyAV reads, decoded piece by piece, and films with sound.
+"""Sound of any file that PyAV reads, decoded piece by piece, and videos with sound.
 
 Sound is float32 ``(channels, samples)`` in [-1, 1]. It is put in its place by the time stamps of the file, as
 pictures are, so that both stay together however long a file is.
@@ -45,7 +45,7 @@ SOUND_SUFFIXES = (
 
 _DRIFT = 0.02  # seconds by which a time stamp may differ from the count of samples: containers round them
 _LONGEST_GAP = 60.0  # seconds; a longer one is a broken clock, not a pause
-_LOUDEST = 4.0  # a lossy codec overshoots 1 a little; samples beyond this are on another scale
+_LARGEST = 4.0  # a lossy codec overshoots 1 a little; samples beyond this are on another scale
 _LARGEST_FILTER = 1 << 24  # taps; the filter grows with the product of the reduced rates
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
@@ -114,10 +114,10 @@ def track_rate(path: Path) -> int:
         InputError: if there is no sound track.
     """
     with _open_sound(path) as (_, stream):
-        return film_rate(stream.rate)
+        return mp4_rate(stream.rate)
 
 
-def film_rate(rate: int) -> int:
+def mp4_rate(rate: int) -> int:
     """Return the rate at which sound of ``rate`` samples a second is written into an MP4; AAC knows a few only."""
     return rate if rate in _AAC_RATES else 48_000
 
@@ -167,7 +167,7 @@ class Resampler:
         return converted.clip(-1, 1)
 
 
-class FilmWriter(VideoWriter):
+class SoundVideoWriter(VideoWriter):
     """Writes an MP4 with pictures (H.264) and sound (AAC); both start at time 0.
 
     Write them in step, so that neither has to wait for the other in memory.
@@ -250,7 +250,7 @@ def _mix(path: Path, frame: Any, stereo: bool) -> Sound:
         samples = samples.astype(np.float32) / 128 - 1
     elif np.issubdtype(samples.dtype, np.integer):
         samples = samples / np.float64(2 ** (8 * samples.dtype.itemsize - 1))
-    if not (np.abs(samples) <= _LOUDEST).all():  # also where NaN
+    if not (np.abs(samples) <= _LARGEST).all():  # also where NaN
         raise InputError(f"{path}: its sound has values that are not finite or far beyond 1; scale it to [-1, 1] first")
     if not (stereo and channels == 2):
         samples = np.repeat(samples.mean(axis=0, keepdims=True), 2 if stereo else 1, axis=0)

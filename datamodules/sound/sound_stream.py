@@ -23,8 +23,8 @@ class SoundSource:
     Attributes:
         name: unique among the sources; the ``name`` of its pieces.
         path: sound or video file.
-        fps: pictures per second to be drawn.
-        frames: number of pictures to be drawn: the sound's length, to half a picture.
+        fps: pictures per second to be generated.
+        frames: number of pictures to be generated: the sound's length, to half a picture.
     """
 
     name: str

@@ -90,7 +90,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
     phases: ClassVar[tuple[str, ...]] = ("vae",)
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"vae": ("network",)}
     shared_with_data: ClassVar[Mapping[str, str]] = {"tile_size": "tile_size", "channels": "channels"}
-    renamed_buffers: ClassVar[Mapping[str, str]] = {
+    renamed_state: ClassVar[Mapping[str, str]] = {
         "tile_threshold": "threshold",
         "scale.": "scorer.scale.",
         "reference.": "scorer.baseline.",

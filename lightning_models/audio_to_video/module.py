@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from datamodules.batches import AudioVideoBatch, DrawnClips
+from datamodules.batches import AudioVideoBatch, GeneratedClips
 from datamodules.errors import InputError
 from datamodules.protocols import HasMeanPicture, HasPieceLength
 from lightning_models.audio_to_video import video_losses
@@ -183,17 +183,17 @@ class AudioToVideo(SinglePhaseModule):
     # --- evaluation ---------------------------------------------------------------------------------------------
 
     # Lightning types a step's outputs as tensors, but hands anything on to the callbacks
-    def validation_step(self, batch: AudioVideoBatch, batch_idx: int) -> DrawnClips:  # type: ignore[override]
+    def validation_step(self, batch: AudioVideoBatch, batch_idx: int) -> GeneratedClips:  # type: ignore[override]
         """Generate clips for a batch's own sound, for another clip's, and for silence."""
         self._check(batch)
-        return DrawnClips(self(batch.audio), self(batch.other), self(torch.zeros_like(batch.audio)))
+        return GeneratedClips(self(batch.audio), self(batch.other), self(torch.zeros_like(batch.audio)))
 
     test_step = validation_step  # type: ignore[assignment]
 
-    def predict_step(self, batch: AudioVideoBatch, batch_idx: int) -> DrawnClips:
+    def predict_step(self, batch: AudioVideoBatch, batch_idx: int) -> GeneratedClips:
         """Generate clips for a batch's sound."""
         self._check(batch)
-        return DrawnClips(self(batch.audio))
+        return GeneratedClips(self(batch.audio))
 
     @torch.no_grad()
     def attention(self, batch: AudioVideoBatch) -> Tensor:

@@ -215,7 +215,7 @@ class CNNParamTanh(AdversarialModule):
             name=batch.name,
             index=batch.index,
             images=_to_unit_range(images),
-            restored=self.decode(posterior.mean),
+            reconstructed=self.decode(posterior.mean),
             mean=posterior.mean,
             kl=kl_per_dimension(posterior),
         )

@@ -256,7 +256,7 @@ class MotorVAEGAN(AdversarialModule):
             name=batch.name,
             index=batch.index,
             images=images,
-            restored=self.decode(posterior.mean),
+            reconstructed=self.decode(posterior.mean),
             mean=posterior.mean,
             kl=kl_per_dimension(posterior),
         )

@@ -49,12 +49,12 @@ class CalibratedModule(PhasedModule, Generic[Batch, Row, Scores]):
     Attributes:
         threshold: 0-dim buffer, the score above which something is called anomalous; NaN until calibrated.
         calibrated_at: ``batches_seen`` of the weights that the calibration was made with; None where nobody knows.
-        renamed_buffers: beginnings of buffer names in older checkpoints, and what they are called now.
+        renamed_state: beginnings of names in older checkpoints, and what they are called now.
     """
 
     threshold: Tensor
     calibrated_at: int | None = None
-    renamed_buffers: ClassVar[Mapping[str, str]] = {}
+    renamed_state: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, **training: Any) -> None:
         super().__init__(**training)
@@ -169,12 +169,18 @@ class CalibratedModule(PhasedModule, Generic[Batch, Row, Scores]):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take it over; checkpoints from before it was counted do not say, and may call the buffers otherwise."""
-        checkpoint["state_dict"] = {self._present_name(name): value for name, value in checkpoint["state_dict"].items()}
+        checkpoint["state_dict"] = self._under_present_names(checkpoint["state_dict"])
+        if "weight_average" in checkpoint:
+            average = checkpoint["weight_average"]
+            checkpoint["weight_average"] = average | {"average": self._under_present_names(average["average"])}
         super().on_load_checkpoint(checkpoint)
         self.calibrated_at = checkpoint.get("calibrated_at")
 
+    def _under_present_names(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {self._present_name(name): value for name, value in tensors.items()}
+
     def _present_name(self, name: str) -> str:
-        for old, new in self.renamed_buffers.items():
+        for old, new in self.renamed_state.items():
             if name.startswith(old):
                 return new + name.removeprefix(old)
         return name

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from lightning_models.vta_gan.discriminator import DiscriminatorOutput
 from lightning_models.vta_gan.optical_flow import inside, warp
-from lightning_models.vta_gan.restorer import Reconstruction
+from lightning_models.vta_gan.reconstructor import Reconstruction
 
 
 def reconstruction_evidence(clip: Reconstruction) -> dict[str, Tensor]:

@@ -45,7 +45,7 @@ from lightning_models.vta_gan.optical_flow import (
     warp,
 )
 from lightning_models.vta_gan.patch_scorer import PatchScorer
-from lightning_models.vta_gan.restorer import Reconstruction, Restorer, from_pixels, to_unit_range
+from lightning_models.vta_gan.reconstructor import Reconstruction, Reconstructor, from_pixels, to_unit_range
 from lightning_models.vta_gan.temporal_attention import PositionalEncoding, TemporalFeatureFusion
 
 THRESHOLD_QUANTILE = 0.99  # of the scores of held-out normal frames
@@ -111,14 +111,14 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
     phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {
         "discriminator": ("discriminator",),
-        "generator": ("restorer",),
+        "generator": ("reconstructor",),
     }
     shared_with_data: ClassVar[Mapping[str, str]] = {"num_frames": "num_frames"}
-    renamed_buffers: ClassVar[Mapping[str, str]] = {"score_threshold": "threshold"}
+    renamed_state: ClassVar[Mapping[str, str]] = {"score_threshold": "threshold", "restorer.": "reconstructor."}
     published_optimizers: ClassVar = dict.fromkeys(phases, ADAM)
     default_weights: ClassVar = VTAGANWeights()
     loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {
-        "discriminator": ("real", "restored", "pseudo"),
+        "discriminator": ("real", "reconstruction", "pseudo"),
         "generator": tuple(default_weights.by_name()),
     }
 
@@ -167,7 +167,7 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
             self.weights.drop("flow_consistency")
         if flow_backend != "flownet_sd":
             self.weights.drop("photometric", "flow_smoothness")
-        self.restorer = Restorer(
+        self.reconstructor = Reconstructor(
             Generator(ngf, channel_selection=channel_selection, noise_std=noise_std),
             frequency_split=frequency_split,
             flow=flow,
@@ -196,11 +196,11 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         """Refuse windows of another length, and frames that the networks cannot halve."""
         super().check_data(data)
         if isinstance(data, HasPictureSize):
-            self.restorer.generator.check_size(*data.image_size)
+            self.reconstructor.generator.check_size(*data.image_size)
 
     def forward(self, frames: Tensor) -> Reconstruction:
         """Reconstruct clips ``(B, T, 3, H, W)`` of bytes 0..255."""
-        return self.restorer(from_pixels(frames))
+        return self.reconstructor(from_pixels(frames))
 
     # --- training: one loss per phase -------------------------------------------------------------------------
 
@@ -222,7 +222,7 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         logits = _judge(self.discriminator, *kinds).logits.chunk(len(kinds))
         terms = {
             "real": losses.real_objective(self.objective, logits[0]),
-            "restored": losses.fake_objective(self.objective, logits[1]),
+            "reconstruction": losses.fake_objective(self.objective, logits[1]),
         }
         fakes, counted = {"reconstruction": logits[1]}, {}
         if batch.pseudo_mask is not None and self.pseudo_fakes:
@@ -277,7 +277,7 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         if self.discriminator is not None:
             real, reconstructed = (_judge(self.discriminator, kind) for kind in (clip.frames, clip.reconstructed))
             maps |= discriminator_evidence(real, reconstructed, clip.frames.shape)
-        classical = self.restorer.flow is not None and self.restorer.flow.backend == "farneback"
+        classical = self.reconstructor.flow is not None and self.reconstructor.flow.backend == "farneback"
         maps["baseline"] = maps["flow"] if classical else speed(self.baseline_flow(clip.frames))
         ordered = torch.stack([maps[name].float() for name in self.scorer.names], dim=2)
         return self.scorer.pool(ordered, batch.region), clip

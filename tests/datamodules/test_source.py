@@ -15,7 +15,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from datamodules import AitexDataModule, AudioVideoDataModule, ImageFolderDataModule, VideoSnippetDataModule
 from datamodules.errors import InputError
-from datamodules.sound.sound import FilmWriter
+from datamodules.sound.sound import SoundVideoWriter
 
 from .conftest import make_frames, save_images
 
@@ -46,7 +46,7 @@ def write_parts(root):
 def write_films(root):
     root.mkdir()
     for number in range(8):
-        with FilmWriter(root / f"clip{number}.mp4", 25.0, (16, 24), 16_000) as film:
+        with SoundVideoWriter(root / f"clip{number}.mp4", 25.0, (16, 24), 16_000) as film:
             for _ in range(15):
                 film.write(np.full((16, 24, 3), 20 * number, np.uint8))
             film.write_sound(np.random.default_rng(number).uniform(-0.5, 0.5, (1, 9600)).astype(np.float32))

@@ -94,8 +94,8 @@ def test_fit_test_sample_and_predict(system, words, source, tmp_path):
     assert read(run / "samples" / "seed-1" / "0000.png").shape == shape
 
     main(["predict", *words(system), "--ckpt_path", "best", "--data.source", str(source / "07.png")])
-    (restored,) = (run / "predictions").glob("*/reconstructions/*.png")
-    assert read(restored).shape == shape
+    (reconstructed,) = (run / "predictions").glob("*/reconstructions/*.png")
+    assert read(reconstructed).shape == shape
 
 
 @pytest.mark.parametrize(("system", "overlay"), OVERLAYS)

@@ -10,7 +10,7 @@ import yaml
 from benchmarks.trainings import audio_to_video_ab as ab
 from datamodules import AudioVideoDataModule
 from datamodules.sound import audio_video_cache
-from datamodules.sound.sound import FilmWriter
+from datamodules.sound.sound import SoundVideoWriter
 from lightning_models.audio_to_video import AudioToVideo
 
 SIZES = {"fps": 10.0, "sample_rate": 4000, "image_size": 16}
@@ -62,7 +62,7 @@ def test_the_cache_is_filled_before_the_first_training(monkeypatch, capsys):
 def test_what_fills_the_cache_is_what_the_command_reads(tmp_path, monkeypatch):
     (tmp_path / "films").mkdir()
     for number in range(6):
-        with FilmWriter(tmp_path / "films" / f"{number}.mp4", 10, (16, 16), 8000) as film:
+        with SoundVideoWriter(tmp_path / "films" / f"{number}.mp4", 10, (16, 16), 8000) as film:
             for _ in range(10):
                 film.write(np.full((16, 16, 3), 40 * number, np.uint8))
             film.write_sound(np.zeros((1, 8000), np.float32))

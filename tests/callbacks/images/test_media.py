@@ -64,8 +64,8 @@ class Model(LightningModule):
 
     def validation_step(self, batch, batch_idx):
         mean = self.encode(batch.images)
-        restored = self.decode(mean)
-        return Reconstructions(batch.name, batch.index, batch.images / 255, restored, mean, mean)
+        reconstructed = self.decode(mean)
+        return Reconstructions(batch.name, batch.index, batch.images / 255, reconstructed, mean, mean)
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=1.0)

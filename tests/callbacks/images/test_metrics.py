@@ -40,19 +40,19 @@ def pictures(count=23, channels=1, seed=0):
 def rows(count=23, channels=1):
     """One Reconstructions of a single picture each, the same whatever the batch."""
     images, random = pictures(count, channels), torch.Generator().manual_seed(1)
-    restored = (images + 0.1 * torch.randn(images.shape, generator=random)).clamp(0, 1)
+    reconstructed = (images + 0.1 * torch.randn(images.shape, generator=random)).clamp(0, 1)
     mean = torch.randn(count, D, generator=random) * torch.tensor([1.0, 1.0, 0.05, 0.3, 0.0])
     kl = torch.rand(count, D, generator=random)
     return [
         Reconstructions(
-            [f"{n}.png"], torch.tensor([n]), images[n : n + 1], restored[n : n + 1], mean[n : n + 1], kl[n : n + 1]
+            [f"{n}.png"], torch.tensor([n]), images[n : n + 1], reconstructed[n : n + 1], mean[n : n + 1], kl[n : n + 1]
         )
         for n in range(count)
     ]
 
 
 def join(parts):
-    tensors = ("index", "images", "restored", "mean", "kl")
+    tensors = ("index", "images", "reconstructed", "mean", "kl")
     return Reconstructions(
         [name for part in parts for name in part.name],
         *(torch.cat([getattr(part, key) for part in parts]) for key in tensors),
@@ -139,8 +139,8 @@ def test_test_writes_what_the_references_say(tmp_path, batch_size, capsys):
     pixels = [a.double().flatten(1).numpy() for a in (samples, whole.images)]
     spread = [np.sqrt(np.mean([(a - b) ** 2 for a in one for b in one if a is not b])) for one in map(list, pixels)]
     expected = {
-        "psnr": float(peak_signal_noise_ratio(whole.restored, whole.images, data_range=1.0)),
-        "ssim": float(structural_similarity_index_measure(whole.restored, whole.images, data_range=1.0)),
+        "psnr": float(peak_signal_noise_ratio(whole.reconstructed, whole.images, data_range=1.0)),
+        "ssim": float(structural_similarity_index_measure(whole.reconstructed, whole.images, data_range=1.0)),
         "kl": float(whole.kl.sum(1).mean()),
         "active_units": 3.0,
         "fid_random_conv": scipy_frechet(real, fake),
@@ -166,7 +166,8 @@ def test_test_writes_what_the_references_say(tmp_path, batch_size, capsys):
     table = list(csv.DictReader((tmp_path / SCORES).open()))
     assert [row["name"] for row in table] == whole.name
     each = [
-        float(peak_signal_noise_ratio(r, i, data_range=1.0)) for r, i in zip(whole.restored, whole.images, strict=True)
+        float(peak_signal_noise_ratio(r, i, data_range=1.0))
+        for r, i in zip(whole.reconstructed, whole.images, strict=True)
     ]
     np.testing.assert_allclose([float(row["psnr"]) for row in table], each, rtol=1e-5)
     assert "mean picture" in capsys.readouterr().out
@@ -214,7 +215,7 @@ def test_a_single_picture_has_no_distances(tmp_path):
 def test_exact_reconstructions_have_no_psnr(tmp_path):
     exact = rows(4)
     for row in exact:
-        row.restored = row.images
+        row.reconstructed = row.images
     with pytest.warns(UserWarning, match="only"):
         trainer(tmp_path, GenerationMetrics()).test(Replay(), loader(exact))
     assert json.loads((tmp_path / RESULTS).read_text())["undefined"] == {"psnr": "every reconstruction is exact"}
@@ -222,7 +223,7 @@ def test_exact_reconstructions_have_no_psnr(tmp_path):
 
 def test_a_reconstruction_that_is_no_number_is_named(tmp_path):
     made = rows(4)
-    made[2].restored = torch.full_like(made[2].images, float("nan"))
+    made[2].reconstructed = torch.full_like(made[2].images, float("nan"))
     with pytest.raises(ValueError, match=r"2\.png: 'squared_error' is not finite"):
         trainer(tmp_path, GenerationMetrics()).test(Replay(), loader(made))
 

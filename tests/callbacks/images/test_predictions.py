@@ -21,9 +21,9 @@ NAMES = ["a.jpg", "b/a.jpg", "b/a.png", "ü x.tif", "e.bmp"]
 def outputs(channels):
     random = torch.Generator().manual_seed(0)
     images = (torch.rand(5, channels, 24, 100, generator=random) * 255).round() / 255
-    restored = (images + 0.1 * torch.randn(images.shape, generator=random)).clamp(0, 1)
+    reconstructed = (images + 0.1 * torch.randn(images.shape, generator=random)).clamp(0, 1)
     mean, kl = torch.randn(5, 3, generator=random), torch.rand(5, 3, generator=random)
-    return Reconstructions(NAMES, torch.arange(5), images, restored, mean, kl)
+    return Reconstructions(NAMES, torch.arange(5), images, reconstructed, mean, kl)
 
 
 class Echo(LightningModule):
@@ -37,7 +37,7 @@ class Data(LightningDataModule):
         self.source, self.whole = source, whole
 
     def predict_dataloader(self):
-        tensors = ("index", "images", "restored", "mean", "kl")
+        tensors = ("index", "images", "reconstructed", "mean", "kl")
         parts = [slice(0, 2), slice(2, 5)]
         return DataLoader(
             [Reconstructions(NAMES[part], *(getattr(self.whole, name)[part] for name in tensors)) for part in parts],
@@ -72,7 +72,7 @@ def test_every_picture_its_latent_vector_and_its_score(tmp_path, channels):
         "scores.csv",
     }
     for row, name in enumerate(NAMES):
-        for kind, expected in (("inputs", whole.images), ("reconstructions", whole.restored)):
+        for kind, expected in (("inputs", whole.images), ("reconstructions", whole.reconstructed)):
             data = np.fromfile(folder / kind / f"{name}.png", np.uint8)
             found = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
             found = found[..., None] if channels == 1 else cv2.cvtColor(found, cv2.COLOR_BGR2RGB)
@@ -84,7 +84,8 @@ def test_every_picture_its_latent_vector_and_its_score(tmp_path, channels):
     scores = list(csv.DictReader((folder / "scores.csv").open()))
     assert [row["name"] for row in scores] == NAMES
     expected = [
-        float(peak_signal_noise_ratio(r, i, data_range=1.0)) for r, i in zip(whole.restored, whole.images, strict=True)
+        float(peak_signal_noise_ratio(r, i, data_range=1.0))
+        for r, i in zip(whole.reconstructed, whole.images, strict=True)
     ]
     np.testing.assert_allclose([float(row["psnr"]) for row in scores], expected, rtol=1e-5)
     np.testing.assert_allclose([float(row["kl"]) for row in scores], whole.kl.sum(1), rtol=1e-5)

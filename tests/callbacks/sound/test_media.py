@@ -6,7 +6,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from callbacks import SideBySide
-from datamodules.batches import AudioVideoBatch, DrawnClips
+from datamodules.batches import AudioVideoBatch, GeneratedClips
 from datamodules.errors import InputError
 from datamodules.media import read_timed_frames
 from datamodules.sound.sound import read_sound
@@ -52,7 +52,7 @@ class Painter(LightningModule):
 
     def validation_step(self, batch, batch_idx):
         real = batch.frames.float() / 255
-        return DrawnClips(real * 0.1, real * 0.5, real)
+        return GeneratedClips(real * 0.1, real * 0.5, real)
 
     def attention(self, batch):
         assert len(batch) == 1

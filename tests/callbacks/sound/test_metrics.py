@@ -11,7 +11,7 @@ from callbacks import AudioVideoMetrics
 from callbacks.results import read_results
 from callbacks.sound.measures import av_align, motion_frames, onset_frames, ssim
 from callbacks.sound.table import METRICS, PieceTable
-from datamodules.batches import AudioVideoBatch, DrawnClips
+from datamodules.batches import AudioVideoBatch, GeneratedClips
 
 RATE, FPS, T, SIZE = 1600, 10.0, 12, 16
 CLIPS = 4
@@ -39,7 +39,7 @@ def drawn(batch, own=0.1, other=0.3, silent=0.2):
     """Pictures that are off by so much everywhere, whatever they are compared with."""
     real = batch.frames.float() / 255
     side = torch.where(real > 0.5, -1.0, 1.0)
-    return DrawnClips(*(real + side * error for error in (own, other, silent)))
+    return GeneratedClips(*(real + side * error for error in (own, other, silent)))
 
 
 def evaluated(*pairs):
@@ -97,7 +97,7 @@ def test_every_figure_is_that_of_its_own_pictures_and_its_own_sound():
         index=torch.tensor([7]),
     )
     table = PieceTable()
-    table.add(DrawnClips(*(torch.from_numpy(clip)[None] for clip in (made, shuffled, silent))), batch, RATE, FPS)
+    table.add(GeneratedClips(*(torch.from_numpy(clip)[None] for clip in (made, shuffled, silent))), batch, RATE, FPS)
 
     def change(clip):
         return np.abs(np.diff(clip, axis=0)).mean(axis=(1, 2, 3))
@@ -162,7 +162,7 @@ def test_what_has_no_value_says_why():
     batch = make_batch(["a", "a"])
     batch.frames[:] = 7
     real = batch.frames.float() / 255
-    _, metrics, undefined = evaluated((DrawnClips(real), batch))
+    _, metrics, undefined = evaluated((GeneratedClips(real), batch))
     assert "psnr" in undefined
     assert "draws nothing" in undefined["shuffle_l1_increase"]
     assert "vary" in undefined["change_loudness_correlation"]
@@ -232,5 +232,5 @@ def test_a_module_that_draws_nothing_is_named(tmp_path):
         def test_step(self, batch, batch_idx):
             return None
 
-    with pytest.raises(RuntimeError, match=r"Silent\.test_step returned no DrawnClips"):
+    with pytest.raises(RuntimeError, match=r"Silent\.test_step returned no GeneratedClips"):
         trainer(tmp_path, AudioVideoMetrics()).test(Silent(), Data())

@@ -8,7 +8,7 @@ from lightning.pytorch import LightningModule, Trainer
 from callbacks import VideoTrackWriter
 from callbacks.sound.predictions import CrossFade
 from datamodules import AudioVideoDataModule
-from datamodules.batches import DrawnClips
+from datamodules.batches import GeneratedClips
 from datamodules.media import read_timed_frames
 from datamodules.sound.sound import read_sound
 
@@ -33,7 +33,7 @@ class Meter(LightningModule):
         frames = batch.frames.shape[1]
         level = batch.audio[:, 0].unfold(1, 533, 533)[:, :frames].abs().amax(dim=2)
         level = torch.nn.functional.pad(level, (0, frames - level.shape[1]))
-        return DrawnClips(level[:, :, None, None, None].expand(-1, -1, 3, 32, 32))
+        return GeneratedClips(level[:, :, None, None, None].expand(-1, -1, 3, 32, 32))
 
 
 def predict(folder, source, module=None, **options):

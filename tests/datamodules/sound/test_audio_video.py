@@ -15,7 +15,7 @@ from datamodules.sound.audio_video import AudioVideoDataModule
 from datamodules.sound.audio_video_cache import Settings
 from datamodules.sound.audio_video_sources import divide, find_pairs
 from datamodules.sound.pieces import PieceShape, TrainingPieces, collate, evaluation_starts
-from datamodules.sound.sound import FilmWriter, read_sound
+from datamodules.sound.sound import SoundVideoWriter, read_sound
 
 RATE = 16_000
 
@@ -32,7 +32,7 @@ def clicks(seconds, moments, rate=RATE):
 def write_clip(path, frames=30, fps=25.0, moments=(0.4,), rate=RATE, seconds=None, channels=1):
     """A film that is dark, but bright for a fifth of a second from every moment on, when a burst is heard."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FilmWriter(path, fps, (16, 24), rate, channels, crf=10) as film:
+    with SoundVideoWriter(path, fps, (16, 24), rate, channels, crf=10) as film:
         for number in range(frames):
             bright = any(0 <= number / fps - moment + 1e-9 < 0.2 for moment in moments)
             film.write(np.full((16, 24, 3), 240 if bright else 16, np.uint8))

@@ -12,7 +12,7 @@ from datamodules.letterbox import Letterbox
 from datamodules.sound import audio_video_cache
 from datamodules.sound.audio_video_cache import Settings, cache_pairs
 from datamodules.sound.audio_video_sources import find_pairs
-from datamodules.sound.sound import FilmWriter
+from datamodules.sound.sound import SoundVideoWriter
 
 RATE, FPS = 8000, 25
 FLASH, LENGTH = 0.6, 1.6  # seconds
@@ -21,7 +21,7 @@ FLASH, LENGTH = 0.6, 1.6  # seconds
 def write_film(path, grey=60, level=0.25, pictures=20, seconds=0.8):
     """A film of one grey and one loudness."""
     path.parent.mkdir(exist_ok=True)
-    with FilmWriter(path, FPS, (16, 24), RATE) as film:
+    with SoundVideoWriter(path, FPS, (16, 24), RATE) as film:
         for _ in range(pictures):
             film.write(np.full((16, 24, 3), grey, np.uint8))
         film.write_sound(np.full((1, round(seconds * RATE)), level, np.float32))

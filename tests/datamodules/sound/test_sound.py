@@ -10,7 +10,7 @@ import torchaudio
 
 from datamodules.errors import InputError
 from datamodules.media import VideoWriter, read_timed_frames
-from datamodules.sound.sound import FilmWriter, Resampler, count_samples, read_sound, track_rate
+from datamodules.sound.sound import Resampler, SoundVideoWriter, count_samples, read_sound, track_rate
 
 RATE = 16_000
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
@@ -178,7 +178,7 @@ def test_a_film_keeps_sound_and_pictures_together(tmp_path, channels):
     path, rate, fps = tmp_path / "film.mp4", 44_100, 25
     sound = np.zeros((channels, 3 * rate), np.float32)
     sound[:, 2 * rate : 2 * rate + 2000] = 0.6 * np.sin(np.arange(2000) * 0.3)
-    with FilmWriter(path, fps, (32, 48), rate, channels) as film:
+    with SoundVideoWriter(path, fps, (32, 48), rate, channels) as film:
         for number in range(3 * fps):
             film.write(np.full((32, 48, 3), 250 if number >= 2 * fps else 5, np.uint8))
             film.write_sound(sound[:, number * rate // fps : (number + 1) * rate // fps])
@@ -193,7 +193,10 @@ def test_a_film_keeps_sound_and_pictures_together(tmp_path, channels):
 
 
 def test_a_film_that_fails_leaves_no_file(tmp_path):
-    with pytest.raises(ValueError, match="expected uint8"), FilmWriter(tmp_path / "a.mp4", 25, (32, 48), RATE) as film:
+    with (
+        pytest.raises(ValueError, match="expected uint8"),
+        SoundVideoWriter(tmp_path / "a.mp4", 25, (32, 48), RATE) as film,
+    ):
         film.write(np.zeros((1, 1, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []
 

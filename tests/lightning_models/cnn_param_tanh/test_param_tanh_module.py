@@ -216,7 +216,7 @@ def test_health_ranks_pairs(prepared):
         assert system.health[name].item() == pytest.approx(scores.mean().item(), abs=1e-6)
 
 
-def test_training_restores_the_pictures():
+def test_training_reconstructs_the_pictures():
     examples = batch(8)
     examples.images //= 4  # an untrained decoder draws grey
     system = model(weights={"reconstruction": 0.1}, n_critic=1)
@@ -238,10 +238,10 @@ def test_what_is_handed_to_the_callbacks():
         made = system.validation_step(examples, 0)
         torch.testing.assert_close(made.images, examples.images / 255)
         torch.testing.assert_close(made.mean, system.encode(examples.images))
-        torch.testing.assert_close(made.restored, system.decode(made.mean))
-        torch.testing.assert_close(made.restored[:1], system(examples.images[:1]), rtol=1e-4, atol=1e-5)
-        assert made.restored.min() >= 0
-        assert made.restored.max() <= 1
+        torch.testing.assert_close(made.reconstructed, system.decode(made.mean))
+        torch.testing.assert_close(made.reconstructed[:1], system(examples.images[:1]), rtol=1e-4, atol=1e-5)
+        assert made.reconstructed.min() >= 0
+        assert made.reconstructed.max() <= 1
         assert made.kl.shape == made.mean.shape == (3, system.latent_dim)
         alpha = system.visuals(examples)["alpha"]
     assert torch.equal(alpha, torch.full((3, 1, SIZE, SIZE), 0.5))

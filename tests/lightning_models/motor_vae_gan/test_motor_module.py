@@ -251,7 +251,7 @@ def test_beta_follows_its_schedule():
         assert system.weights["kl"] == pytest.approx(beta)
 
 
-def test_training_restores_the_pictures():
+def test_training_reconstructs_the_pictures():
     examples = batch(8)
     system = model(width=4, weights={"reconstruction": 4.0, "kl": 0.1})
 
@@ -273,8 +273,8 @@ def test_what_is_handed_to_the_callbacks():
         made = system.validation_step(examples, 0)
         torch.testing.assert_close(made.images, examples.images / 255)
         torch.testing.assert_close(made.mean, system.encode(examples.images))
-        torch.testing.assert_close(made.restored, system.decode(made.mean))
-        torch.testing.assert_close(made.restored[:1], system(examples.images[:1]), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(made.reconstructed, system.decode(made.mean))
+        torch.testing.assert_close(made.reconstructed[:1], system(examples.images[:1]), rtol=1e-4, atol=1e-5)
     assert made.kl.shape == made.mean.shape == (3, system.latent_dim)
     assert made.name == examples.name
 

@@ -25,7 +25,7 @@ class ToyCalibrated(CalibratedModule[Batch, torch.Tensor, torch.Tensor]):
 
     phases = ("only",)
     phase_modules = {"only": ("layer",)}  # noqa: RUF012
-    renamed_buffers = {"old_threshold": "threshold", "mean": "centre"}  # noqa: RUF012
+    renamed_state = {"old_threshold": "threshold", "mean": "centre"}  # noqa: RUF012
 
     def __init__(self):
         super().__init__(optimizers={}, averaged_phase="only")
@@ -168,7 +168,9 @@ def test_buffers_of_older_checkpoints_are_found_under_their_present_names(system
     system.on_save_checkpoint(checkpoint)
     state = checkpoint["state_dict"]
     state["old_threshold"], state["mean"] = state.pop("threshold"), state.pop("centre")
+    checkpoint["weight_average"] = {"updates": 3, "average": {"mean": torch.ones(1), "weight": torch.zeros(1)}}
     fresh = ToyCalibrated()
     fresh.on_load_checkpoint(checkpoint)
+    assert checkpoint["weight_average"]["average"].keys() == {"centre", "weight"}
     fresh.load_state_dict(checkpoint["state_dict"])
     assert (fresh.threshold, fresh.centre) == (2, 2)

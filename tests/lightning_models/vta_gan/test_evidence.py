@@ -4,7 +4,7 @@ import torch
 
 from lightning_models.vta_gan import evidence
 from lightning_models.vta_gan.discriminator import DiscriminatorOutput
-from lightning_models.vta_gan.restorer import Reconstruction
+from lightning_models.vta_gan.reconstructor import Reconstruction
 
 
 def clip(reconstructed=None, flows=()):
@@ -15,14 +15,14 @@ def clip(reconstructed=None, flows=()):
     )
 
 
-def test_a_perfect_restoration_gives_no_evidence_but_of_the_band_that_is_wrong():
+def test_a_perfect_reconstruction_gives_no_evidence_but_of_the_band_that_is_wrong():
     maps = evidence.reconstruction_evidence(clip())
     assert maps["reconstruction"].eq(0).all()
     assert maps["temporal"].eq(0).all()
     torch.testing.assert_close(maps["high_band"], torch.full((2, 4, 16, 24), 0.5))
 
 
-def test_restoration_errors_are_means_over_colours():
+def test_reconstruction_errors_are_means_over_colours():
     reconstructed = torch.rand(2, 4, 3, 16, 24)
     given = clip(reconstructed)
     maps = evidence.reconstruction_evidence(given)

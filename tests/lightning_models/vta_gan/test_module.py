@@ -8,7 +8,7 @@ import torch
 from datamodules.batches import VideoBatch
 from datamodules.errors import InputError
 from lightning_models import VTAGAN
-from lightning_models.vta_gan.restorer import from_pixels, shrink_flow, to_unit_range
+from lightning_models.vta_gan.reconstructor import from_pixels, shrink_flow, to_unit_range
 
 
 def adam(parameters):
@@ -70,10 +70,12 @@ SWITCHES = {
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
-def test_every_box_can_be_left_out_and_then_the_restoration_differs(switch):
+def test_every_box_can_be_left_out_and_then_the_reconstruction_differs(switch):
     whole, without = model().eval(), model(**{switch: SWITCHES[switch]}).eval()
-    shared = {name: w for name, w in whole.restorer.state_dict().items() if name in without.restorer.state_dict()}
-    without.restorer.load_state_dict(shared, strict=False)
+    shared = {
+        name: w for name, w in whole.reconstructor.state_dict().items() if name in without.reconstructor.state_dict()
+    }
+    without.reconstructor.load_state_dict(shared, strict=False)
     frames = batch().frames
     with torch.no_grad():
         assert not torch.equal(whole(frames).reconstructed, without(frames).reconstructed)
@@ -86,10 +88,10 @@ def parameter_names(system):
 @pytest.mark.parametrize(
     ("switch", "value", "gone"),
     [
-        ("channel_selection", "off", "restorer.generator.selection"),
-        ("flow_backend", "none", "restorer.flow"),
-        ("flow_backend", "farneback", "restorer.flow.network"),
-        ("temporal_attention", False, "restorer.temporal_attention"),
+        ("channel_selection", "off", "reconstructor.generator.selection"),
+        ("flow_backend", "none", "reconstructor.flow"),
+        ("flow_backend", "farneback", "reconstructor.flow.network"),
+        ("temporal_attention", False, "reconstructor.temporal_attention"),
         ("adversarial", "off", "discriminator"),
     ],
 )
@@ -108,7 +110,7 @@ def losses_of(system, clips):
 def test_every_loss_has_its_name_and_its_weight():
     system = model()
     discriminator, generator = losses_of(system, batch())
-    assert set(discriminator) == {"real", "restored", "pseudo"}
+    assert set(discriminator) == {"real", "reconstruction", "pseudo"}
     assert set(generator) == set(system.weights)
     assert all(torch.isfinite(term) and term > 0 for term in (*discriminator.values(), *generator.values()))
 
@@ -186,35 +188,35 @@ def test_falsified_clips_that_are_missing_are_an_error():
         system.discriminator_loss(system.prepare(clips))
 
 
-def test_every_parameter_of_the_restorer_is_trained():
+def test_every_parameter_of_the_reconstructor_is_trained():
     system = model()
     _, generator = losses_of(system, batch())
     sum(generator.values()).backward()
-    untrained = [name for name, weight in system.restorer.named_parameters() if weight.grad is None]
+    untrained = [name for name, weight in system.reconstructor.named_parameters() if weight.grad is None]
     assert untrained == []
 
 
-def test_the_discriminator_phase_leaves_the_restorer_alone():
+def test_the_discriminator_phase_leaves_the_reconstructor_alone():
     system = model()
     discriminator, _ = losses_of(system, batch())
     sum(discriminator.values()).backward()
-    assert all(weight.grad is None for weight in system.restorer.parameters())
+    assert all(weight.grad is None for weight in system.reconstructor.parameters())
     assert all(weight.grad is not None for weight in system.discriminator.parameters())
 
 
-def test_the_restoration_does_not_bend_the_flow():
+def test_the_reconstruction_does_not_bend_the_flow():
     system = model()
     _, generator = losses_of(system, batch())
     (generator["reconstruction"] + generator["flow_consistency"]).backward()
-    assert all(weight.grad is None for weight in system.restorer.flow.parameters())
+    assert all(weight.grad is None for weight in system.reconstructor.flow.parameters())
 
 
 def test_noise_belongs_to_training_alone():
     system = model()
     frames = batch().frames
-    system.restorer.eval()
+    system.reconstructor.eval()
     assert torch.equal(system(frames).reconstructed, system(frames).reconstructed)
-    system.restorer.train()
+    system.reconstructor.train()
     assert not torch.equal(system(frames).reconstructed, system(frames).reconstructed)
 
 
@@ -336,11 +338,11 @@ def test_flow_is_learned_from_motion():
     system = model(flow_width=0.125)
     clips = batch(2)
     # two pixels to the left a frame
-    optimizer = torch.optim.Adam(system.restorer.flow.parameters(), 1e-3)
+    optimizer = torch.optim.Adam(system.reconstructor.flow.parameters(), 1e-3)
     start = None
     for _ in range(60):
         frames = from_pixels(clips.frames)
-        clip = system.restorer(frames)
+        clip = system.reconstructor(frames)
         terms = system.generator_loss((clip, clips))
         loss = terms["photometric"] + 0.01 * terms["flow_smoothness"]
         start = terms["photometric"].item() if start is None else start

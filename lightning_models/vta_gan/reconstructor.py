@@ -37,7 +37,7 @@ class Reconstruction(NamedTuple):
     flows: list[Tensor]
 
 
-class Restorer(nn.Module):
+class Reconstructor(nn.Module):
     """Reconstructs clips; every enhancement can be left out for an ablation.
 
     Args:
