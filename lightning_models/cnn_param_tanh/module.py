@@ -14,19 +14,16 @@ from torch import Tensor
 from torch.distributions import Distribution
 from torch.nn import functional as F
 
-from datamodules.batches import ImageBatch, Reconstructions
-from datamodules.errors import InputError
-from datamodules.ranges import at_least_zero
+from datamodules.batches import ImageBatch
 from datamodules.seeding import derive_seed
 from lightning_models import losses
 from lightning_models.cnn_param_tanh.network import NEAR_IDENTITY, VAE, AlphaHead, Critic, Motion, ParamTanh
-from lightning_models.effective import effective
-from lightning_models.picture_shape import check_picture_shape
 from lightning_models.reconstruction_losses import l1
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.schedules import Weight
 from lightning_models.training.weights import LossWeights
-from lightning_models.variational import kl_divergence, kl_per_dimension
+from lightning_models.vae_gan import VAEGANModule
+from lightning_models.variational import kl_divergence
 
 WALK_FRAMES = 48
 
@@ -69,7 +66,7 @@ class CNNParamTanhWeights(LossWeights):
     penalty: Weight = 10.0
 
 
-class CNNParamTanh(AdversarialModule):
+class CNNParamTanh(VAEGANModule):
     """Autoencoder and generator of pictures and of short clips.
 
     The critic is trained on every batch, autoencoder and tanh layer together on every ``n_critic``-th.
@@ -100,7 +97,7 @@ class CNNParamTanh(AdversarialModule):
         "discriminator": ("critic",),
         "generator": ("vae", "param_tanh"),
     }
-    shared_with_data: ClassVar[Mapping[str, str]] = {"image_channels": "channels", "image_size": "image_size"}
+    darkest: ClassVar = -1.0
     published_optimizers: ClassVar = dict.fromkeys(AdversarialModule.phases, ADAM)
     default_weights: ClassVar = CNNParamTanhWeights()
     loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {
@@ -127,12 +124,9 @@ class CNNParamTanh(AdversarialModule):
         super().__init__(weights=weights, n_critic=n_critic, **training)
         # the critic raises its estimate of the distance; the norm is only watched
         self.weights |= {"w1": -1.0, "gradient_norm": 0.0}
-        self.free_bits = at_least_zero("free_bits", free_bits)
-        effective("free_bits", free_bits or None, 0.0, self.weights.count("kl"), "weights.kl above 0", "0")
-        if not 0 <= reconstruction_share <= 1:
-            raise InputError(f"reconstruction_share is {reconstruction_share}: give a number from 0 to 1")
+        self.take_arguments(free_bits, reconstruction_share)
         self.picture_shape = (image_channels, image_size, image_size)
-        self.latent_dim, self.share, self.clip = latent_dim, reconstruction_share, clip
+        self.latent_dim, self.clip = latent_dim, clip
         layout = torch.channels_last  # the faster one of these convolutions, on CPUs as on GPUs
         self.vae = VAE(image_channels, image_size, latent_dim).to(memory_format=layout)
         self.param_tanh = ParamTanh(num_frames, image_channels, image_size, alpha_head, alpha_start, motion)
@@ -142,7 +136,7 @@ class CNNParamTanh(AdversarialModule):
 
     def prepare(self, batch: ImageBatch) -> Generated:
         """Reconstruct the batch, and as many samples of the prior."""
-        images = self._pictures(batch.images)
+        images = self.from_pixels(batch.images)
         with torch.set_grad_enabled(self.phase_due("generator")):
             posterior = self.vae.encode(images)
             prior = torch.randn(len(images), self.latent_dim, device=self.device)
@@ -163,7 +157,7 @@ class CNNParamTanh(AdversarialModule):
             self.critic, generated.images, torch.where(takes_reconstructed, reconstructed.roll(1, 0), sampled)
         )
         return {
-            "w1": real.mean() - self._mixed(of_reconstructed.mean(), of_sampled.mean()),
+            "w1": real.mean() - self.mixed(of_reconstructed.mean(), of_sampled.mean()),
             "penalty": (norms - 1).square().mean(),
             "gradient_norm": norms.detach().mean(),
         }
@@ -173,27 +167,16 @@ class CNNParamTanh(AdversarialModule):
         of_reconstructed, of_sampled = self.critic(torch.cat([generated.reconstructed, generated.sampled])).chunk(2)
         adversarial = (losses.generator_objective("wgan", scores) for scores in (of_reconstructed, of_sampled))
         return {
-            "adversarial": self._mixed(*adversarial),
+            "adversarial": self.mixed(*adversarial),
             "reconstruction": l1(generated.reconstructed, generated.images),
             "kl": kl_divergence(generated.posterior, self.free_bits).mean(),
         }
 
-    def _mixed(self, of_reconstructions: Tensor, of_samples: Tensor) -> Tensor:
-        return self.share * of_reconstructions + (1 - self.share) * of_samples
-
     # --- evaluation -------------------------------------------------------------------------------------------
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Reconstruct pictures of bytes ``(B, C, S, S)``, without noise, in [0, 1]."""
-        return self.decode(self.encode(images))
-
-    def encode(self, images: Tensor) -> Tensor:
-        """Return the posterior's mean ``(B, D)`` of pictures of bytes ``(B, C, S, S)``."""
-        return self.vae.encode(self._pictures(images)).mean
 
     def decode(self, z: Tensor) -> Tensor:
         """Return float32 pictures ``(B, C, S, S)`` in [0, 1] of latent vectors ``(B, D)``."""
-        return _to_unit_range(self.param_tanh(self.vae.decode(z)))
+        return self.to_unit_range(self.param_tanh(self.vae.decode(z)))
 
     def generate_video(self, z: Tensor) -> Tensor:
         """Return clips ``(B, T, C, S, S)`` in [0, 1] that begin with the pictures of latent vectors ``(B, D)``.
@@ -204,23 +187,7 @@ class CNNParamTanh(AdversarialModule):
         if self.clip == "walk":
             return torch.stack([self.decode(place) for place in latent_circle(z, WALK_FRAMES)], dim=1)
         video = self.param_tanh.video(self.vae.decode(z))
-        return _to_unit_range(torch.tanh(self.param_tanh.alpha(video)[:, None] * video))
-
-    # Lightning types a step's outputs as tensors, but hands anything on to the callbacks
-    def validation_step(self, batch: ImageBatch, batch_idx: int) -> Reconstructions:  # type: ignore[override]
-        """Reconstruct a batch without noise."""
-        images = self._pictures(batch.images)
-        posterior = self.vae.encode(images)
-        return Reconstructions(
-            name=batch.name,
-            index=batch.index,
-            images=_to_unit_range(images),
-            reconstructed=self.decode(posterior.mean),
-            mean=posterior.mean,
-            kl=kl_per_dimension(posterior),
-        )
-
-    test_step = predict_step = validation_step  # type: ignore[assignment]
+        return self.to_unit_range(torch.tanh(self.param_tanh.alpha(video)[:, None] * video))
 
     visual_scales: ClassVar[Mapping[str, tuple[str, str, str]]] = {"alpha": ("lower", "as at the start", "higher")}
 
@@ -228,12 +195,7 @@ class CNNParamTanh(AdversarialModule):
     def visuals(self, batch: ImageBatch) -> dict[str, Tensor]:
         """Return the map of ``alpha``, ``(B, 1, S, S)`` in [0, 1]: 0.5 is where it started, 0.88 is 1 above."""
         video = self.param_tanh.video(self.vae.decode(self.encode(batch.images)))
-        return {"alpha": _to_unit_range(torch.tanh(self.param_tanh.alpha(video) - self.param_tanh.alpha_start))}
-
-    def _pictures(self, images: Tensor) -> Tensor:
-        """Bytes 0..255 to [-1, 1], of the size that the networks were built for."""
-        check_picture_shape(images, self.picture_shape)
-        return images.float() / 127.5 - 1
+        return {"alpha": self.to_unit_range(torch.tanh(self.param_tanh.alpha(video) - self.param_tanh.alpha_start))}
 
 
 def latent_circle(z: Tensor, num_frames: int) -> Tensor:
@@ -248,11 +210,6 @@ def latent_circle(z: Tensor, num_frames: int) -> Tensor:
     across = F.normalize(other - (other * along).sum(1, keepdim=True) * along) * z.norm(dim=1, keepdim=True)
     angle = (2 * torch.pi / num_frames) * torch.arange(num_frames, dtype=z.dtype, device=z.device)[:, None, None]
     return angle.cos() * z + angle.sin() * across
-
-
-def _to_unit_range(images: Tensor) -> Tensor:
-    """[-1, 1] to [0, 1]."""
-    return (images.float() + 1) / 2
 
 
 def _health(real: Tensor, reconstructed: Tensor, sampled: Tensor) -> dict[str, Tensor]:

@@ -14,19 +14,19 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from datamodules.batches import ImageBatch, Reconstructions
+from datamodules.batches import ImageBatch
 from datamodules.errors import InputError
 from datamodules.ranges import at_least_zero
 from lightning_models import losses
 from lightning_models.effective import effective
 from lightning_models.motor_vae_gan.network import STAGES, VAE, Discriminator, Judgement, Norm
-from lightning_models.picture_shape import check_picture_shape
 from lightning_models.reconstruction_losses import mse
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.health import probability_health
 from lightning_models.training.schedules import Weight
 from lightning_models.training.weights import LossWeights
-from lightning_models.variational import kl_divergence, kl_per_dimension
+from lightning_models.vae_gan import VAEGANModule
+from lightning_models.variational import kl_divergence
 
 ADAM = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
 
@@ -64,7 +64,7 @@ class MotorVAEGANWeights(LossWeights):
     r1: Weight = 0.0
 
 
-class MotorVAEGAN(AdversarialModule):
+class MotorVAEGAN(VAEGANModule):
     """Autoencoder and generator of pictures.
 
     In every step the discriminator is trained first, on photographs, reconstructions and samples; then the autoencoder.
@@ -92,7 +92,7 @@ class MotorVAEGAN(AdversarialModule):
     """
 
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"discriminator": ("discriminator",), "generator": ("vae",)}
-    shared_with_data: ClassVar[Mapping[str, str]] = {"image_channels": "channels", "image_size": "image_size"}
+    darkest: ClassVar = 0.0
     published_optimizers: ClassVar = dict.fromkeys(AdversarialModule.phases, ADAM)
     default_weights: ClassVar = MotorVAEGANWeights()
     loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {
@@ -117,10 +117,7 @@ class MotorVAEGAN(AdversarialModule):
     ) -> None:
         super().__init__(weights=weights, **training)
         self.gate_margin = at_least_zero("gate_margin", gate_margin)
-        self.free_bits = at_least_zero("free_bits", free_bits)
-        effective("free_bits", free_bits or None, 0.0, self.weights.count("kl"), "weights.kl above 0", "0")
-        if not 0 <= reconstruction_share <= 1:
-            raise InputError(f"reconstruction_share is {reconstruction_share}: give a number from 0 to 1")
+        self.take_arguments(free_bits, reconstruction_share)
         layer = effective("feature_layer", feature_layer, 3, self.weights.count("feature"), "weights.feature above 0")
         if not 1 <= layer <= STAGES:
             raise InputError(f"feature_layer is {layer}: give a stage of the discriminator, 1 to {STAGES}")
@@ -140,7 +137,7 @@ class MotorVAEGAN(AdversarialModule):
                 "batch: set accumulate to 1 or gate_margin to 0"
             )
         self.picture_shape = (image_channels, image_size, image_size)
-        self.latent_dim, self.objective, self.share = latent_dim, adversarial, reconstruction_share
+        self.latent_dim, self.objective = latent_dim, adversarial
         self.separate_calls = discriminator_norm == "batch"
         self.feature_stage = layer - 1
         # channels last is the faster layout of these convolutions, on CPUs as on GPUs
@@ -154,7 +151,7 @@ class MotorVAEGAN(AdversarialModule):
 
     def prepare(self, batch: ImageBatch) -> Generated:
         """Reconstruct the batch and decode as many samples of the prior, at once: they share BatchNorm's statistics."""
-        images = self._pictures(batch.images)
+        images = self.from_pixels(batch.images)
         posterior = self.vae.encode(images)
         prior = torch.randn(len(images), self.latent_dim, device=self.device)
         generated = Generated(images, posterior, self.vae.decode(torch.cat([posterior.rsample(), prior])))
@@ -181,7 +178,7 @@ class MotorVAEGAN(AdversarialModule):
         terms = {
             "reconstruction": mse(reconstructed_images, generated.images),
             "kl": kl_divergence(generated.posterior, self.free_bits).mean(),
-            "adversarial": self._mixed(
+            "adversarial": self.mixed(
                 losses.generator_objective(self.objective, reconstructed.logits),
                 losses.generator_objective(self.objective, sampled.logits),
             ),
@@ -195,13 +192,10 @@ class MotorVAEGAN(AdversarialModule):
     def _objectives(self, real: Tensor, reconstructed: Tensor, sampled: Tensor) -> dict[str, Tensor]:
         return {
             "real": losses.real_objective(self.objective, real),
-            "fake": self._mixed(
+            "fake": self.mixed(
                 losses.fake_objective(self.objective, reconstructed), losses.fake_objective(self.objective, sampled)
             ),
         }
-
-    def _mixed(self, of_reconstructions: Tensor, of_samples: Tensor) -> Tensor:
-        return self.share * of_reconstructions + (1 - self.share) * of_samples
 
     def _judge(self, *kinds: Tensor) -> list[Judgement]:
         """Show the discriminator pictures of several kinds: in one call, unless its norm depends on the company."""
@@ -235,35 +229,6 @@ class MotorVAEGAN(AdversarialModule):
 
     # --- evaluation -------------------------------------------------------------------------------------------
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Reconstruct pictures of bytes ``(B, C, S, S)``, without noise, in [0, 1]."""
-        return self.decode(self.encode(images))
-
-    def encode(self, images: Tensor) -> Tensor:
-        """Return the posterior's mean ``(B, D)`` of pictures of bytes ``(B, C, S, S)``."""
-        return self.vae.encode(self._pictures(images)).mean
-
     def decode(self, z: Tensor) -> Tensor:
         """Return float32 pictures ``(B, C, S, S)`` in [0, 1] of latent vectors ``(B, D)``."""
         return self.vae.decode(z).float()
-
-    # Lightning types a step's outputs as tensors, but hands anything on to the callbacks
-    def validation_step(self, batch: ImageBatch, batch_idx: int) -> Reconstructions:  # type: ignore[override]
-        """Reconstruct a batch without noise."""
-        images = self._pictures(batch.images)
-        posterior = self.vae.encode(images)
-        return Reconstructions(
-            name=batch.name,
-            index=batch.index,
-            images=images,
-            reconstructed=self.decode(posterior.mean),
-            mean=posterior.mean,
-            kl=kl_per_dimension(posterior),
-        )
-
-    test_step = predict_step = validation_step  # type: ignore[assignment]
-
-    def _pictures(self, images: Tensor) -> Tensor:
-        """Bytes 0..255 to [0, 1], of the size that the networks were built for."""
-        check_picture_shape(images, self.picture_shape)
-        return images.float() / 255

@@ -68,14 +68,6 @@ class AdversarialModule(PhasedModule):
         self.n_critic = n_critic
         self.health: dict[str, Tensor] = {}
 
-    def prepare(self, batch: Any) -> Any:
-        """Return what the phases of this batch share, such as the generated samples with their graph.
-
-        Where ``phase_due("generator")`` is False that graph is not needed: ``torch.no_grad()`` saves its
-        cost.
-        """
-        return batch
-
     def discriminator_loss(self, forward: Any) -> dict[str, Tensor]:
         """Return the discriminator's unweighted terms, the same at every batch; detach generated samples."""
         raise NotImplementedError

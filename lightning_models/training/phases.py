@@ -156,7 +156,10 @@ class PhasedModule(SavedTraining):
     # ---------------------------------------------------------------- what a system writes
 
     def prepare(self, batch: Any) -> Any:
-        """Return what the phases of this batch share, such as the generated samples with their graph."""
+        """Return what the phases of this batch share, such as the generated samples with their graph.
+
+        Where the phase that the graph belongs to is not due (``phase_due``), ``torch.no_grad()`` saves its cost.
+        """
         return batch
 
     # ---------------------------------------------------------------- the step
