@@ -43,6 +43,7 @@ test-slow: $(INSTALLED) ## the slow tests
 	$(PYTEST) -n 2 -m "slow and not gpu"
 
 test-gpu: $(INSTALLED) ## the tests that need a CUDA device
+	@$(BIN)/python -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "no CUDA device is visible")'
 	$(PYTEST) -m gpu
 
 # Both in environments of their own beside .venv; uv shares the files of packages between them.

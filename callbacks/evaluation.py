@@ -3,7 +3,7 @@
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -228,11 +228,12 @@ def split_undefined(
     return {name: value for name, value in found.items() if value is not None}, why
 
 
-def metric_table(title: str, evaluation: Evaluation) -> Table:
-    """Return the metrics, and what has none and why, for the screen."""
-    table = Table("metric", "value", title=title, title_justify="left")
+def metric_table(title: str, evaluation: Evaluation, beside: Mapping[str, str] | None = None) -> Table:
+    """Return the metrics, and what has none and why, for the screen; ``beside`` is what they are without learning."""
+    further = ["without learning"] if beside else []
+    table = Table("metric", "value", *further, title=title, title_justify="left")
     for name, value in evaluation.metrics.items():
-        table.add_row(name, f"{value:.4f}")
+        table.add_row(name, f"{value:.4f}", *([beside[name]] if beside else []))
     for name, reason in evaluation.undefined.items():
         table.add_row(name, f"undefined ({reason})", style="dim")
     return table

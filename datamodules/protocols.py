@@ -7,6 +7,7 @@ that cannot work without something says so, and one that merely shows more with 
 A model's steps return one of the typed answers of :mod:`datamodules.batches`, and by that alone the callbacks of its
 room work. The rest, by who asks:
 
+- before anything is decoded: :class:`SharesArguments`, :class:`ChecksData`;
 - every logger and file name: :class:`CountsBatches`;
 - where a run may be broken off: :class:`AccumulatesGradients`;
 - pictures and clips at a validation: :class:`HasVisuals`, :class:`HasVisualScales`, :class:`Encodes`,
@@ -49,6 +50,26 @@ class AccumulatesGradients(Protocol):
     """
 
     window_is_open: bool
+
+
+@runtime_checkable
+class SharesArguments(Protocol):
+    """A model some of whose arguments must be those of its data module.
+
+    Attributes:
+        shared_with_data: argument of the data module by argument of the model; read from the class, before it is built.
+    """
+
+    shared_with_data: Mapping[str, str]
+
+
+@runtime_checkable
+class ChecksData(Protocol):
+    """A model that knows which data modules it cannot work with; asked before anything is decoded."""
+
+    def check_data(self, data: object) -> None:
+        """Raise InputError, with the keys and values of both, for batches that the model cannot take."""
+        ...
 
 
 @runtime_checkable

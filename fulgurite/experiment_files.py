@@ -17,6 +17,18 @@ from fulgurite import plugins
 from fulgurite.refuse import refuse, show
 
 SHARED = "overlays"  # what serves every experiment
+RENAMED = {
+    "smoke": "vta_gan/smoke",
+    "ped2": "vta_gan/ped2",
+    "aitex_vae_v1": "aitex_vae/original",
+    "aitex_vae_gpu": "aitex_vae/long",
+    "motor_original": "motor_vae_gan/original",
+    "motor_vae_gan_256": "motor_vae_gan/published",
+    "cnn_param_tanh_128": "cnn_param_tanh/published",
+    "cnn_param_tanh_seed": "cnn_param_tanh/original",
+}
+"""Present name of an overlay by its stem before version 0.2; all others were called ``<system>_<overlay>``."""
+
 _NAME = re.compile(r"\w[\w-]*(/\w[\w-]*)?")
 
 
@@ -55,6 +67,12 @@ def names() -> list[str]:
     """Return the names of all experiments and overlays that are installed."""
     files = [(path, folder) for folder in _folders() for path in (*folder.glob("*.yaml"), *folder.glob("*/*.yaml"))]
     return sorted(path.relative_to(folder).with_suffix("").as_posix() for path, folder in files)
+
+
+def present_name(stem: str) -> str | None:
+    """Return what an overlay is called now that had a file ``<stem>.yaml`` before version 0.2, None where none had."""
+    by_old = {name.replace("/", "_"): name for name in names() if "/" in name} | RENAMED
+    return by_old.get(stem)
 
 
 def named(words: Sequence[str]) -> list[str]:

@@ -95,7 +95,7 @@ def _new_place(folder: Path, name: str | None, checkpoint: Path | None) -> Place
         return Place(folder / known, checkpoint)
     if not known and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
         return Place(_share(lambda: create_run(folder, None)), checkpoint, is_new=rank() == 0)
-    if not known and (int(os.environ.get("NODE_RANK", 0)) > 0 or rank() > 0):
+    if not known and rank() > 0:
         raise InputError(
             "run.name: the processes of this run cannot agree on a folder. Start all of them with the same "
             "--run.name, or start them by torchrun or srun"

@@ -13,15 +13,12 @@ RENAMED: dict[str, str] = {
     "AudioToVideo.architecture": "model.network",
     "AudioToVideo.architecture=transformer": "model.network: AudioToVideoNet",
     "AudioToVideo.architecture=legacy": "model.network: AudioToVideoNetLegacy",
+    **{
+        f"AudioToVideo.{name}": f"model.network.{name}, of AudioToVideoNet alone: leave it out for the legacy network"
+        for name in ("layers", "heads", "feedforward", "dropout", "cross_attention", "chunk", "max_frames")
+    },
     "AudioToVideo.width": "model.network.width",
-    "AudioToVideo.layers": "model.network.layers",
-    "AudioToVideo.heads": "model.network.heads",
-    "AudioToVideo.feedforward": "model.network.feedforward",
-    "AudioToVideo.dropout": "model.network.dropout",
-    "AudioToVideo.cross_attention": "model.network.cross_attention",
-    "AudioToVideo.chunk": "model.network.chunk",
-    "AudioToVideo.max_frames": "model.network.max_frames",
-    "AudioToVideo.pretrained_encoder": "model.network.encoder",
+    "AudioToVideo.pretrained_encoder": "model.network.encoder.name, of the encoder PretrainedEncoder",
     **{f"model.{name}_weight": f"model.weights.{name}" for name in _WEIGHTS},
     "model.beta": "model.weights.kl",
     "model.losses": "model.weights, in which a loss that is not named keeps its weight and 0 leaves one out",
@@ -36,9 +33,9 @@ RENAMED: dict[str, str] = {
 """Old name -> new name, of these kinds:
 
 - a dotted key without ``init_args``: ``"model.reconstruction_weight": "model.weights.reconstruction"``
-- an argument of one class: ``"MediaLogger.windows": "ClipSheets.clips"``
+- an argument of one class: ``"Cyclical.beta": "Cyclical.weight"``
 - one value of an argument: ``"AudioToVideo.architecture=legacy": "model.network: AudioToVideoNetLegacy"``
-- a class: ``"MediaLogger": "ClipSheets"``
+- a class: ``"WarmUpBeta": "lightning_models.training.schedules.WarmUp"``
 
 What follows a comma in the new name is said about it. A name is looked up only where it is not known, so that an old
 name may come to mean something else.

@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = {"fulgurite": 2, "lightning_models": 1, "callbacks": 1, "datamodules": 0}
 DIVIDED = ("callbacks", "datamodules")  # into sub-packages by kind of data
+SYSTEMS = {path.parent.name for path in (ROOT / "lightning_models").glob("*/module.py")}
 FILES = sorted(path.relative_to(ROOT) for package in FLOORS for path in (ROOT / package).rglob("*.py"))
 
 
@@ -32,6 +33,8 @@ def is_allowed(file, target):
         return True
     if here[0] != there[0]:
         return FLOORS[there[0]] < FLOORS[here[0]]
+    if here[0] == "lightning_models" and here[1] != "__init__.py" and there[1] in SYSTEMS:
+        return there[1] == here[1]
     if here[0] not in DIVIDED or here[1] == "__init__.py":
         return True
     own, other = kind(here[0], here[1]), kind(there[0], there[1])
@@ -51,6 +54,10 @@ def test_imports_point_down(file):
         ("callbacks/auc.py", "from lightning_models import losses", False),
         ("lightning_models/losses.py", "from callbacks.auc import auroc", False),
         ("lightning_models/losses.py", "from datamodules.errors import InputError", True),
+        ("lightning_models/vta_gan/module.py", "from lightning_models.aitex_vae.tiling import Tiling", False),
+        ("lightning_models/vta_gan/module.py", "from lightning_models.vta_gan.generator import Generator", True),
+        ("lightning_models/training/phases.py", "from lightning_models.vta_gan import module", False),
+        ("lightning_models/__init__.py", "from lightning_models.vta_gan.module import VTAGAN", True),
         ("callbacks/clips/overlay.py", "def f():\n    from fulgurite import cli", False),
         ("callbacks/sound/media.py", "from datamodules.sound.sound import Sound", True),
         ("datamodules/sound/pieces.py", "from datamodules.clips.windows import Window", False),

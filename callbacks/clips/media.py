@@ -1,6 +1,6 @@
 """Windows as the model sees them, with its visuals, as a picture and a video, at every validation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -8,15 +8,14 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from callbacks.colour_bar import Marks, heat_marks, scales_of, with_bars
-from callbacks.heat import heat_maps
+from callbacks.colour_bar import with_bars
 from callbacks.media import MediaCallback
 from callbacks.panels import panel, to_pictures, video_frames
 from callbacks.picture_file import write_png
 from callbacks.thresholds import threshold_of
+from callbacks.visuals import visuals_of
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.media import VideoWriter
-from datamodules.protocols import HasVisuals
 
 
 class MediaLogger(MediaCallback):
@@ -71,8 +70,8 @@ class MediaLogger(MediaCallback):
         self._picked = {}
         batch = _join(windows)
         with torch.no_grad():
-            visuals = _visuals(pl_module, batch, torch.cat(heats))
-        clips, scales = to_pictures(visuals), _scales(pl_module, visuals)
+            visuals, scales = visuals_of(pl_module, batch, batch.frames, torch.cat(heats), threshold_of(pl_module))
+        clips = to_pictures(visuals)
         captions = [_caption(batch, row) for row in range(len(batch))]
         picture, video = (self.file(trainer, "batch", ending) for ending in (".png", ".mp4"))
         write_png(picture, with_bars(panel(clips, captions), scales))
@@ -82,19 +81,6 @@ class MediaLogger(MediaCallback):
                 writer.write(frame)
         self.publish(trainer, "val/panel", picture)
         self.publish(trainer, "val/video", video)
-
-
-def _visuals(pl_module: LightningModule, batch: VideoBatch, heat: Tensor) -> Mapping[str, Tensor]:
-    if isinstance(pl_module, HasVisuals):
-        return pl_module.visuals(batch)
-    maps = heat_maps(heat, batch.frames.shape[-2:], threshold_of(pl_module))
-    return {"input": batch.frames / 255, "heat": maps[:, :, None]}
-
-
-def _scales(pl_module: LightningModule, visuals: Mapping[str, Tensor]) -> dict[str, Marks]:
-    if isinstance(pl_module, HasVisuals):
-        return scales_of(pl_module, visuals)
-    return {"heat": heat_marks(threshold_of(pl_module))}
 
 
 def _row(batch: VideoBatch, row: int) -> VideoBatch:

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from callbacks.gathering import gather_objects
 from datamodules.batches import FrameScores
+from datamodules.gathering import gather_objects
 
 Array = NDArray[Any]
 

@@ -9,16 +9,15 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from rich.console import RenderableType
-from rich.table import Table
 from torch import Tensor
 
-from callbacks.evaluation import Evaluation, EvaluationCallback, split_undefined
-from callbacks.gathering import gather_objects
+from callbacks.evaluation import Evaluation, EvaluationCallback, metric_table, split_undefined
 from callbacks.images.feature_extractor import FeatureExtractor, find_extractors, make_extractor
 from callbacks.images.sample_quality import Spread, frechet_distance, kernel_distance
 from callbacks.images.table import Pictures, PictureTable
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
+from datamodules.gathering import gather_objects
 from datamodules.protocols import Decodes
 from datamodules.seeding import derive_seed
 
@@ -65,6 +64,11 @@ class GenerationMetrics(EvaluationCallback[PictureTable, Pictures | None]):
     ) -> None:
         if features is not None and not features:
             raise InputError("GenerationMetrics: features is empty; give random_conv, inception or both.")
+        if inception_weights and features is not None and "inception" not in features:
+            raise InputError(
+                f"GenerationMetrics: inception_weights is {inception_weights}, but changes nothing without inception "
+                "among the features: add it, or leave the weights out."
+            )
         super().__init__()
         self.features, self.inception_weights, self.seed = features, inception_weights, seed
         self.headline = f"fid_{features[0] if features else 'random_conv'}"
@@ -148,17 +152,16 @@ class GenerationMetrics(EvaluationCallback[PictureTable, Pictures | None]):
         """Return the metrics, each beside what is reached without learning."""
         counts, references = evaluation.counts, evaluation.references
         title = f"{counts['pictures']} pictures, {counts['samples']} samples"
-        table = Table("metric", "value", "without learning", title=title, title_justify="left")
-        for name, value in evaluation.metrics.items():
-            beside = [
-                f"{references[key]:.4f} ({word})"
-                for key, word in ((f"{name}_mean_picture", "mean picture"), (f"{name}_halves", "half of the pictures"))
-                if key in references
-            ]
-            table.add_row(name, f"{value:.4f}", ", ".join(beside))
-        for name, reason in evaluation.undefined.items():
-            table.add_row(name, f"undefined ({reason})", style="dim")
-        return [table]
+        words = {"mean_picture": "mean picture", "halves": "half of the pictures"}
+        beside = {
+            name: ", ".join(
+                f"{references[f'{name}_{key}']:.4f} ({word})"
+                for key, word in words.items()
+                if f"{name}_{key}" in references
+            )
+            for name in evaluation.metrics
+        }
+        return [metric_table(title, evaluation, beside)]
 
     def _features(self, images: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from callbacks.gathering import gather_objects
 from callbacks.images.sample_quality import Spread
 from datamodules.batches import Reconstructions
+from datamodules.gathering import gather_objects
 from datamodules.ssim import ssim_map
 
 Floats = NDArray[np.float64]

@@ -7,14 +7,13 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from callbacks.colour_bar import Marks, heat_marks, scales_of, with_bars
-from callbacks.heat import heat_maps
+from callbacks.colour_bar import Marks, with_bars
 from callbacks.media import MediaCallback
 from callbacks.panels import panel, to_pictures
 from callbacks.picture_file import Picture, stacked, write_png
 from callbacks.thresholds import pixel_threshold_of
+from callbacks.visuals import visuals_of
 from datamodules.batches import PartBatch, PartScores
-from datamodules.protocols import HasVisuals
 
 _LARGEST = 1024  # pixels of a side
 
@@ -69,10 +68,11 @@ class PartMedia(MediaCallback):
         with torch.no_grad():
             shown = [_visuals(pl_module, one) for one in picked]
         sheets = [
-            _sheet(clips, f"{one.batch.name}, {one.batch.defect}") for clips, one in zip(shown, picked, strict=True)
+            _sheet(visuals, f"{one.batch.name}, {one.batch.defect}")
+            for (visuals, _), one in zip(shown, picked, strict=True)
         ]
         path = self.file(trainer, "parts", ".png")
-        write_png(path, with_bars(stacked(sheets), _scales(pl_module, shown[0])))
+        write_png(path, with_bars(stacked(sheets), shown[0][1]))
         self.publish(trainer, "val/parts", path)
 
 
@@ -83,18 +83,9 @@ class _Shown(NamedTuple):
     heat: Tensor
 
 
-def _visuals(pl_module: LightningModule, shown: _Shown) -> Mapping[str, Tensor]:
-    if isinstance(pl_module, HasVisuals):
-        return pl_module.visuals(shown.batch)
-    image = shown.batch.image[None]
-    heat = heat_maps(shown.heat[None], image.shape[-2:], pixel_threshold_of(pl_module))
-    return {"input": image.expand(-1, 3, -1, -1) / 255, "heat": heat[:, None]}
-
-
-def _scales(pl_module: LightningModule, visuals: Mapping[str, Tensor]) -> dict[str, Marks]:
-    if isinstance(pl_module, HasVisuals):
-        return scales_of(pl_module, visuals)
-    return {"heat": heat_marks(pixel_threshold_of(pl_module))}
+def _visuals(pl_module: LightningModule, shown: _Shown) -> tuple[Mapping[str, Tensor], dict[str, Marks]]:
+    image = shown.batch.image.expand(3, -1, -1)[None]
+    return visuals_of(pl_module, shown.batch, image, shown.heat[None], pixel_threshold_of(pl_module))
 
 
 def _with(picked: list[_Shown], shown: _Shown, wanted: int) -> list[_Shown]:

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from callbacks.auc import Floats, Ints
-from callbacks.gathering import gather_objects
 from callbacks.parts.pixel_counts import PixelCounts, count_pixels
 from callbacks.parts.regions import find_regions
 from datamodules.batches import UNKNOWN_LABEL, PartScores
+from datamodules.gathering import gather_objects
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from callbacks.gathering import gather_objects
 from callbacks.sound.measures import (
     av_align,
     carry_on,
@@ -21,6 +20,7 @@ from callbacks.sound.measures import (
     ssim,
 )
 from datamodules.batches import AudioVideoBatch, GeneratedClips
+from datamodules.gathering import gather_objects
 
 Row = dict[str, float | None]
 

@@ -188,13 +188,13 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
                 f"{batch.name} has {batch.image.shape[0]} channels, but model.channels is {self.channels}: "
                 "set model.channels to that"
             )
-        picture = self.from_pixels(batch.image)
+        picture = self.from_pixels(batch.image)  # (C, H, W)
         _, height, width = picture.shape
         tiling = Tiling(height, width, self.tile_size, self.overlap, batch.start)
         pieces = []
-        for tiles in tiling.cut(picture).split(TILES_AT_ONCE):
-            reconstruction: Reconstruction = self.network(tiles)
-            divergence = kl_divergence(reconstruction.posterior)[:, None, None, None]
+        for tiles in tiling.cut(picture).split(TILES_AT_ONCE):  # (N, C, S, S)
+            reconstruction: Reconstruction = self.network(tiles)  # (N, C, S, S), and q(z | x)
+            divergence = kl_divergence(reconstruction.posterior)[:, None, None, None]  # (N, 1, 1, 1)
             pieces.append(
                 torch.cat([reconstruction.reconstructed.float(), divergence.expand(-1, 1, *tiles.shape[2:])], 1)
             )

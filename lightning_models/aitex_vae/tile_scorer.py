@@ -96,14 +96,14 @@ class TileScorer(nn.Module):
         parts = {kind: maps[where].amax(0) for kind, where in self.place.items()}  # (h, w) each
         heat = torch.stack([parts[kind] for kind in self.chosen]).amax(0)  # (h, w)
         _, height, width = batch.image.shape
-        tile = grid(height, width, self.tile_size, batch.start)
-        tile_score = self.tops(heat[None])[:, 0]
-        tiles = self._grid_tiles(batch)
-        alternatives = {kind: self.tops(part[None])[:, 0] for kind, part in parts.items()}
-        smooth = baselines.blurred(tiles)
+        tile = grid(height, width, self.tile_size, batch.start)  # (N, 4): top, left, height, width
+        tile_score = self.tops(heat[None])[:, 0]  # (N,)
+        tiles = self._grid_tiles(batch)  # (N, C, S, S)
+        alternatives = {kind: self.tops(part[None])[:, 0] for kind, part in parts.items()}  # (N,) each
+        smooth = baselines.blurred(tiles)  # (N, C, S, S)
         alternatives["baseline_blur"] = baselines.blurred_deviation(smooth)
         alternatives["baseline_mahalanobis"] = self.baseline(baselines.tile_statistics(tiles, smooth), batch.group)
-        pixels = F.interpolate(heat[None, None], (height, width - batch.start), mode="bilinear")[0, 0]
+        pixels = F.interpolate(heat[None, None], (height, width - batch.start), mode="bilinear")[0, 0]  # (H, W - start)
         return PartScores(
             name=batch.name,
             group=batch.group,

@@ -151,8 +151,9 @@ class AudioToVideo(SinglePhaseModule):
         self._check(batch)
         if not self.weights.count("mismatch"):
             return Generated(self(batch.audio), None), batch
-        own, other = self.network.features(torch.cat([batch.audio, batch.other])).chunk(2)
+        own, other = self.network.features(torch.cat([batch.audio, batch.other])).chunk(2)  # (B, T, D) each
         other = other[:, ::MISMATCH_STEP]
+        # ((B * T) + (B * T / step), 3, H, W)
         frames = self._from_mean(self.network.decode(torch.cat([own.flatten(0, 1), other.flatten(0, 1)])))
         generated, mismatched = frames.split([own.shape[0] * own.shape[1], other.shape[0] * other.shape[1]])
         return Generated(generated.unflatten(0, own.shape[:2]), mismatched.unflatten(0, other.shape[:2])), batch

@@ -136,7 +136,7 @@ class CNNParamTanh(VAEGANModule):
 
     def prepare(self, batch: ImageBatch) -> Generated:
         """Reconstruct the batch, and as many samples of the prior."""
-        images = self.from_pixels(batch.images)
+        images = self.from_pixels(batch.images)  # (B, C, S, S)
         with torch.set_grad_enabled(self.phase_due("generator")):
             posterior = self.vae.encode(images)
             prior = torch.randn(len(images), self.latent_dim, device=self.device)

@@ -151,7 +151,7 @@ class MotorVAEGAN(VAEGANModule):
 
     def prepare(self, batch: ImageBatch) -> Generated:
         """Reconstruct the batch and decode as many samples of the prior, at once: they share BatchNorm's statistics."""
-        images = self.from_pixels(batch.images)
+        images = self.from_pixels(batch.images)  # (B, C, S, S)
         posterior = self.vae.encode(images)
         prior = torch.randn(len(images), self.latent_dim, device=self.device)
         generated = Generated(images, posterior, self.vae.decode(torch.cat([posterior.rsample(), prior])))

@@ -35,6 +35,7 @@ from lightning.fabric.utilities.apply_func import move_data_to_device
 from torch import Tensor
 
 from datamodules.errors import InputError
+from datamodules.gathering import gather_objects
 from lightning_models.training.phases import PhasedModule
 
 Batch = TypeVar("Batch")
@@ -123,12 +124,11 @@ class CalibratedModule(PhasedModule, Generic[Batch, Row, Scores]):
 
     def gathered(self, collected: dict[int, Collected]) -> list[Collected]:
         """Join what all processes collected, in the order of its numbers, the same on each, and forget it."""
-        tables = [dict(collected)]
+        own = dict(collected)
         collected.clear()
+        tables = [own]
         if self.trainer.world_size > 1:
-            own = move_data_to_device(tables[0], torch.device("cpu"))
-            tables = [{} for _ in range(self.trainer.world_size)]
-            torch.distributed.all_gather_object(tables, own)
+            tables = gather_objects(move_data_to_device(own, torch.device("cpu")))
         whole = {index: row for table in tables for index, row in table.items()}
         return [move_data_to_device(whole[index], self.device) for index in sorted(whole)]
 

@@ -1,11 +1,13 @@
 """Detects losses that are not finite, without making the host wait for the device at every step."""
 
+from collections.abc import Callable
+
 import torch
-import torch.distributed
 from lightning.pytorch.strategies import Strategy
 from torch import Tensor
 
 from datamodules.errors import InputError
+from datamodules.gathering import gather_objects
 
 NEVER = torch.iinfo(torch.int64).max
 
@@ -39,26 +41,24 @@ class NonFiniteLosses:
         return min(found, default=None)
 
 
-def check_finite(losses: NonFiniteLosses, strategy: Strategy) -> None:
+def check_finite(losses: NonFiniteLosses, strategy: Strategy, argument: Callable[[str, str], str]) -> None:
     """Stop where a loss was not finite, on all processes together and with the same message.
 
     Args:
         losses: what this process has noted.
         strategy: the trainer's, called once by every process.
+        argument: returns what the argument is called that makes a phase's ``optimizer``.
 
     Raises:
         InputError: naming phase, term and batch. A traceback would point here, batches after the cause, so there is
             none; the causes are the user's to change.
     """
-    found = [losses.first()]
-    if not strategy.reduce_boolean_decision(found[0] is not None, all=False):
+    own = losses.first()
+    if not strategy.reduce_boolean_decision(own is not None, all=False):
         return
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        found = [None] * torch.distributed.get_world_size()
-        torch.distributed.all_gather_object(found, losses.first())
-    batch, phase, term = min(one for one in found if one is not None)
+    batch, phase, term = min(one for one in gather_objects(own) if one is not None)
     raise InputError(
         f"train/{phase}/{term} is not finite since batch {batch}: training stops. Lower the rate "
-        f"--model.{phase}_optimizer.init_args.lr, clip with --model.gradient_clip 1.0, or use "
+        f"--model.{argument(phase, 'optimizer')}.init_args.lr, clip with --model.gradient_clip 1.0, or use "
         "--trainer.precision 32-true; look for such values in the data; resume from the last checkpoint"
     )

@@ -48,7 +48,6 @@ from datamodules.errors import InputError
 from datamodules.private_api import writes_log
 from datamodules.seeding import derive_seed, global_seed
 from lightning_models.training.ema import EvaluateAverage, WeightAverage
-from lightning_models.training.finite_losses import check_finite
 from lightning_models.training.gradient_scaling import SharedScale
 from lightning_models.training.learning_rate import WarmUpCosine
 from lightning_models.training.preflight import (
@@ -143,11 +142,6 @@ class PhasedModule(SavedTraining):
         """Passes over the training data since the start of the run, with the fraction of the present one."""
         return self.batches_seen / self.trainer.num_training_batches
 
-    @classmethod
-    def argument(cls, phase: str, part: Literal["optimizer", "scheduler"]) -> str:
-        """Return the name of the argument that makes a phase's optimizer or scheduler."""
-        return f"{phase}_{part}"
-
     @property
     def window_is_open(self) -> bool:
         """Whether gradients wait for further batches."""
@@ -185,7 +179,7 @@ class PhasedModule(SavedTraining):
         log_interval: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it late
         if self.batches_seen % max(log_interval, 1) == 0:
             # at the log's rhythm, when values are fetched from the device anyway
-            check_finite(self._non_finite, self.trainer.strategy)
+            self.stop_where_not_finite()
 
     def phase_due(self, phase: str) -> bool:
         """Tell whether the phase is trained on the present batch."""
@@ -318,7 +312,7 @@ class PhasedModule(SavedTraining):
 
     def on_train_epoch_end(self) -> None:
         """Check the losses and step the schedulers."""
-        check_finite(self._non_finite, self.trainer.strategy)
+        self.stop_where_not_finite()
         if self.schedule == "epoch":
             for phase, scheduler in self._schedulers.items():
                 take_step(self.argument(phase, "scheduler"), scheduler)

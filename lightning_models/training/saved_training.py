@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch import LightningModule
 
 from datamodules.errors import InputError
+from datamodules.private_api import rebuilt_as_its_class
 from lightning_models.training.ema import WeightAverage
 from lightning_models.training.finite_losses import NonFiniteLosses, check_finite
 from lightning_models.training.hyperparameters import check_fits, check_known, only_plain
@@ -29,6 +30,19 @@ class SavedTraining(LightningModule):
         self._non_finite = NonFiniteLosses()
 
     @classmethod
+    def argument(cls, phase: str, part: str) -> str:
+        """Return the name of the argument that makes a phase's ``optimizer`` or ``scheduler``."""
+        return f"{phase}_{part}"
+
+    def stop_where_not_finite(self) -> None:
+        """Check the losses of all processes so far.
+
+        Raises:
+            InputError: if one was not finite.
+        """
+        check_finite(self._non_finite, self.trainer.strategy, self.argument)
+
+    @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **arguments: Any) -> Self:
         """Rebuild a system by the arguments in its checkpoint.
 
@@ -42,12 +56,11 @@ class SavedTraining(LightningModule):
         """
         saved = torch.load(checkpoint_path, "meta", weights_only=True).get("hyper_parameters", {})
         check_known(only_plain(saved), cls, checkpoint_path)
-        # what the command needs to build a model by a name, and Lightning would build here by a checkpoint's word
-        return super().load_from_checkpoint(checkpoint_path, *args, _instantiator=None, **arguments)
+        return super().load_from_checkpoint(checkpoint_path, *args, **{**rebuilt_as_its_class(), **arguments})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the counters and the average; refuse to write a state that is not finite."""
-        check_finite(self._non_finite, self.trainer.strategy)
+        self.stop_where_not_finite()
         checkpoint["phased_training"] = {"batches_seen": self.batches_seen, "windows_seen": self.windows_seen}
         if self.average is not None:
             checkpoint["state_dict"].update(self.average.live_weights())

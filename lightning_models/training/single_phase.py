@@ -1,6 +1,6 @@
 """The base of systems that train all their parts together."""
 
-from typing import Any, Literal
+from typing import Any
 
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 
@@ -27,6 +27,6 @@ class SinglePhaseModule(PhasedModule):
         super().__init__(optimizers={phase: optimizer}, schedulers={phase: scheduler}, averaged_phase=phase, **training)
 
     @classmethod
-    def argument(cls, phase: str, part: Literal["optimizer", "scheduler"]) -> str:
+    def argument(cls, phase: str, part: str) -> str:
         """Return the name of the argument that makes the optimizer or scheduler."""
         return part

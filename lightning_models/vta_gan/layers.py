@@ -45,8 +45,8 @@ class HalvingConv2d(nn.Conv2d):
             return super().forward(input)
         if height == width == 2:  # the outer taps of the kernel see nothing but padding
             return F.linear(input.flatten(1), self.weight[..., 1:3, 1:3].flatten(1))[..., None, None]
-        patches = F.unfold(input, 4, padding=1, stride=2).transpose(1, 2)
-        product = F.linear(patches.reshape(-1, channels * 16), self.weight.flatten(1))
+        patches = F.unfold(input, 4, padding=1, stride=2).transpose(1, 2)  # (N, H/2 * W/2, C * 16)
+        product = F.linear(patches.reshape(-1, channels * 16), self.weight.flatten(1))  # (N * H/2 * W/2, C')
         return product.reshape(batch, height // 2, width // 2, -1).permute(0, 3, 1, 2).contiguous()
 
 
@@ -64,8 +64,9 @@ class DoublingConv2d(nn.ConvTranspose2d):
         if height == width == 1:  # the outer taps of the kernel fall outside
             product = input.flatten(1) @ self.weight[..., 1:3, 1:3].flatten(1)
             return product.reshape(batch, self.out_channels, 2, 2)
-        pixels = input.transpose(0, 1).reshape(channels, -1)
-        patches = (self.weight.flatten(1).mT @ pixels).reshape(-1, batch, height * width).transpose(0, 1)
+        pixels = input.transpose(0, 1).reshape(channels, -1)  # (C, N * H * W)
+        patches = self.weight.flatten(1).mT @ pixels  # (C' * 16, N * H * W)
+        patches = patches.reshape(-1, batch, height * width).transpose(0, 1)  # (N, C' * 16, H * W)
         return F.fold(patches, (2 * height, 2 * width), 4, padding=1, stride=2)
 
 

@@ -268,9 +268,9 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         """All evidence over patches, ``(B, T, K, h, w)`` in the order of the scorer, and the reconstruction."""
         self._check_window(batch)
         clip = self(batch.frames)
-        maps = reconstruction_evidence(clip)
+        maps = reconstruction_evidence(clip)  # (B, T, H, W) each, by name
         if clip.flows:
-            maps["flow"] = speed(clip.flows[0])
+            maps["flow"] = speed(clip.flows[0])  # flows (B, T - 1, 2, H, W)
         if "flow_error" in self.scorer.names:
             maps["flow_error"] = flow_evidence(clip.frames, clip.flows[0])
             maps |= direction_evidence(clip.flows[0])
@@ -279,7 +279,7 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
             maps |= discriminator_evidence(real, reconstructed, clip.frames.shape)
         classical = self.reconstructor.flow is not None and self.reconstructor.flow.backend == "farneback"
         maps["baseline"] = maps["flow"] if classical else speed(self.baseline_flow(clip.frames))
-        ordered = torch.stack([maps[name].float() for name in self.scorer.names], dim=2)
+        ordered = torch.stack([maps[name].float() for name in self.scorer.names], dim=2)  # (B, T, K, H, W)
         return self.scorer.pool(ordered, batch.region), clip
 
     def evidence(self, batch: VideoBatch) -> Tensor:

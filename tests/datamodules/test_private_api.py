@@ -30,8 +30,12 @@ def defined(tree):
             yield node.name
         elif isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.attr if isinstance(node, ast.Attribute) else node.id
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value  # register_buffer("_mean", ...)
+        elif (
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "register_buffer"
+        ):
+            yield from (part.value for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant))
+        elif isinstance(node, ast.arg):
+            yield node.arg
 
 
 def foreign(tree, own):
@@ -39,6 +43,8 @@ def foreign(tree, own):
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in own:
             yield f"line {node.lineno}: {ast.unparse(node)}"
+        elif isinstance(node, ast.keyword) and is_private(node.arg or "") and node.arg not in own:
+            yield f"line {node.value.lineno}: {node.arg}"
         elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] not in PACKAGES:
             names = [*(node.module or "").split("."), *(name.name for name in node.names)]
             yield from (f"line {node.lineno}: {name}" for name in names if is_private(name))
@@ -51,7 +57,12 @@ def test_private_names_of_others_stand_nowhere_else():
 
 @pytest.mark.parametrize(
     "source",
-    ["trainer._logger_connector", "from torch._C import x", "from lightning.pytorch.cli import _InstantiatorFn"],
+    [
+        "trainer._logger_connector",
+        "from torch._C import x",
+        "from lightning.pytorch.cli import _InstantiatorFn",
+        "f(_x=1)",
+    ],
 )
 def test_the_search_finds_them(source):
     assert list(foreign(ast.parse(source), set()))

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from datamodules.errors import InputError
+from fulgurite.experiment_files import find
 from fulgurite.given import Given
 
 CONFIG = """
@@ -65,3 +66,20 @@ def test_the_last_one_counts(path, tmp_path):
 def test_a_word_that_is_not_utf8_is_refused():
     with pytest.raises(InputError, match=r"b'caf\\xe9': this is not UTF-8, .* ln -s"):
         Given(["--data.source", os.fsdecode(b"caf\xe9")])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("experiments/overlays/ped2.yaml", "vta_gan/ped2"),
+        ("overlays/smoke.yaml", "vta_gan/smoke"),
+        ("aitex_vae_v1", "aitex_vae/original"),
+        ("experiments/overlays/motor_vae_gan_larsen.yaml", "motor_vae_gan/larsen"),
+        ("audio_to_video_grid.yaml", "audio_to_video/grid"),
+    ],
+)
+def test_an_overlay_by_its_former_name_is_told_the_present_one(old, new, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=rf"there is no such file\. It is now called {new}: --config {new}\."):
+        Given(["--config", old])
+    assert find(new)

@@ -418,7 +418,7 @@ def test_a_checkpoint_with_the_former_names_of_the_buffers_is_taken(monkeypatch)
 
 
 def checkpoint_of(system, monkeypatch):
-    monkeypatch.setattr("lightning_models.training.saved_training.check_finite", lambda losses, strategy: None)
+    monkeypatch.setattr("lightning_models.training.saved_training.check_finite", lambda *_: None)
     checkpoint = {"state_dict": system.state_dict(), "hyper_parameters": dict(system.hparams)}
     system.on_save_checkpoint(checkpoint)
     return checkpoint

@@ -58,7 +58,7 @@ class ToyCalibrated(CalibratedModule[Batch, torch.Tensor, torch.Tensor]):
 def system(monkeypatch):
     trainer = SimpleNamespace(world_size=1, strategy=None, sanity_checking=False, ckpt_path=None)
     monkeypatch.setattr(ToyCalibrated, "trainer", trainer)
-    monkeypatch.setattr("lightning_models.training.saved_training.check_finite", lambda losses, strategy: None)
+    monkeypatch.setattr("lightning_models.training.saved_training.check_finite", lambda *_: None)
     return ToyCalibrated()
 
 
@@ -132,6 +132,8 @@ def test_rows_of_all_processes_count_once_and_in_their_order(system, monkeypatch
         tables[:] = [own, rows(1, 0)]  # the sampler showed the second process a row again
 
     monkeypatch.setattr(ToyCalibrated, "trainer", SimpleNamespace(world_size=2, ckpt_path=None))
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
     monkeypatch.setattr(torch.distributed, "all_gather_object", exchange)
     collected = rows(0, 2)
     together = system.gathered(collected)
