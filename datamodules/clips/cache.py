@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from lightning.pytorch.utilities import rank_zero_warn
 from numpy.typing import NDArray
 
 from datamodules.arrays import GrowingArray, GrowingPictures, mapped
@@ -117,6 +118,11 @@ class _ClipRoom:
             )
         if item.labels is not None:
             label = item.labels.read(length)
+            if has_masks and (differing := np.flatnonzero(label != np.load(folder / "anomalous.npy"))).size:
+                rank_zero_warn(
+                    f"{item.path}: labels and masks disagree in {differing.size} of {length} frames (first: "
+                    f"{differing[0]}); frames are judged by the labels, pixels by the masks"
+                )
         elif has_masks:
             label = np.load(folder / "anomalous.npy")
         else:

@@ -1,6 +1,5 @@
 """Frame labels and pixel masks of test clips, in the forms in which datasets publish them."""
 
-import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from datamodules.errors import InputError
 from datamodules.listing import list_images
 from datamodules.mask_file import PLAIN, Marking, MaskPixels, array_pixels, mask_pixels
 from datamodules.picture_file import Frame
+from datamodules.table_file import read_table
 
 Labels = NDArray[np.int8]
 
@@ -77,6 +77,15 @@ def read_array(path: Path) -> NDArray[Any]:
     return np.asarray(array)
 
 
+def is_list_of_numbers(path: Path) -> bool:
+    """Return whether a ``.npy`` holds numbers in a row, as far as its head says; one of objects is not opened."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return False
+    return isinstance(array, np.ndarray) and array.dtype.kind in "buif" and array.size == max(array.shape, default=0)
+
+
 def read_mat_spans(path: Path) -> list[Spans] | None:
     """Read the variable ``gt`` of a ``.mat``: per clip a 2 x K array of first and last frames, from 1.
 
@@ -98,9 +107,9 @@ def read_ucsd_spans(path: Path) -> list[Spans]:
         InputError: if no such line, or a line that cannot be read, is found.
     """
     clips = []
-    for content in re.findall(r"gt_frame\s*=\s*\[([^\]]*)\]", path.read_text(errors="replace")):
+    for content in re.findall(r"gt_frame\s*=\s*\[([^\]]*)\]", _without_comments(path.read_text(errors="replace"))):
         spans = []
-        for part in re.split(r"[,\s]+", content.strip()):
+        for part in filter(None, re.split(r"[,\s]+", re.sub(r"\s*:\s*", ":", content))):
             match = re.fullmatch(r"([0-9]+)(?::([0-9]+))?", part)
             if match is None:
                 raise InputError(f"{path}: cannot read the frames [{content}]; expected spans like 60:152")
@@ -111,30 +120,39 @@ def read_ucsd_spans(path: Path) -> list[Spans]:
     return clips
 
 
+def _without_comments(text: str) -> str:
+    """Return MATLAB's text without comments (``%``; ``%{`` to ``%}``, each alone on a line), joined at ``...``."""
+    kept: list[str] = []
+    depth = 0
+    for line in text.splitlines():
+        depth += line.strip() == "%{"
+        if depth == 0:
+            kept.append(line.partition("%")[0])
+        depth -= depth > 0 and line.strip() == "%}"
+    return re.sub(r"\.\.\.[^\n]*\n", " ", "\n".join(kept))
+
+
 def read_csv_spans(path: Path) -> dict[str, Spans]:
     """Read a CSV with the header ``video,start,end``: frames from 0, end exclusive, one span per row.
 
-    A row with empty ``start`` and ``end`` names a clip without anomalies.
+    A row with empty ``start`` and ``end`` names a clip without anomalies. Spreadsheets' ways of writing it are read,
+    see :func:`~datamodules.table_file.read_table`.
 
     Raises:
         InputError: if the header or a row cannot be read.
     """
     spans: dict[str, list[tuple[int, int]]] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        if rows.fieldnames is None or not {"video", "start", "end"} <= set(rows.fieldnames):
-            raise InputError(f"{path}: the first line must be video,start,end, is {rows.fieldnames}")
-        for row in rows:
-            found = spans.setdefault((row["video"] or "").strip(), [])
-            start, end = ((row[key] or "").strip() for key in ("start", "end"))
-            if start == end == "":
-                continue
-            if not (start.isdecimal() and end.isdecimal()):
-                raise InputError(
-                    f"{path}, line {rows.line_num}: start {start!r} and end {end!r} must be whole numbers of "
-                    "frames, or both empty for a clip without anomalies"
-                )
-            found.append((int(start), int(end)))
+    for line, row in read_table(path, ("video", "start", "end")):
+        found = spans.setdefault(row["video"], [])
+        start, end = row["start"], row["end"]
+        if start == end == "":
+            continue
+        if not (start.isdecimal() and end.isdecimal()):
+            raise InputError(
+                f"{path}, line {line}: start {start!r} and end {end!r} must be whole numbers of "
+                "frames, or both empty for a clip without anomalies"
+            )
+        found.append((int(start), int(end)))
     return {name: Spans(path, tuple(found)) for name, found in spans.items()}
 
 

@@ -5,15 +5,19 @@ matched to the clips by name, or by the numbers in the names (``Test001`` and ``
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
 
+from lightning.pytorch.utilities import rank_zero_warn
+
 from datamodules.clips.labels import (
     FrameFlags,
     Spans,
+    is_list_of_numbers,
     read_array,
     read_csv_spans,
     read_mat_spans,
@@ -33,7 +37,7 @@ from datamodules.listing import (
 
 T = TypeVar("T")
 
-_FRAME_LABEL_FOLDERS = ("test_frame_mask", "frame_labels", "labels")
+_FRAME_LABEL_FOLDERS = ("test_frame_mask", "frame_masks", "frame_labels", "labels")
 _MASK_FOLDERS = ("test_pixel_mask", "pixel_masks", "gt_masks_png", "gt_masks", "masks")
 _SOUGHT = """\
   UCSD:          Train/Train001/*.tif  Test/Test001/*.tif  Test/Test001_gt/*.bmp or Test/*.m
@@ -137,12 +141,29 @@ def _plain(root: Path) -> VideoSource | None:
         return None
     test = _clips(test_folder)
     table = test_folder / "labels.csv"
-    labels = {_stem(name): spans for name, spans in read_csv_spans(table).items()} if table.is_file() else {}
-    unknown = sorted(set(labels) - {clip.name for clip in test})
-    if unknown:
-        raise InputError(f"{table}: names {', '.join(unknown)}, no such video in {test_folder}")
+    labels = _by_name(read_csv_spans(table), test, table) if table.is_file() else {}
     masks = {path.name: path for path in children(folder_named(test_folder, "masks"))}
     return VideoSource("plain", _normal(_clips(train_folder)), _attach(test, labels, masks, root))
+
+
+def _by_name(values: Mapping[str, T], clips: Sequence[Clip], table: Path) -> dict[str, T]:
+    """Assign the rows of a table to the clips that they name, with or without the ending of a video file.
+
+    Names that differ in how their accents are composed are the same, unless two clips differ in just that.
+    """
+    names = {clip.name: clip.name for clip in clips}
+    for clip in clips:
+        names.setdefault(unicodedata.normalize("NFC", clip.name), clip.name)
+    found: dict[str, T] = {}
+    for written, value in values.items():
+        forms = [written, _stem(written), *(unicodedata.normalize("NFC", form) for form in (written, _stem(written)))]
+        name = next((names[form] for form in forms if form in names), None)
+        if name is None:
+            raise InputError(f"{table}: names {written}, no such video in {table.parent}")
+        if name in found:
+            raise InputError(f"{table}: {written} is named twice, with and without its ending; give it one name")
+        found[name] = value
+    return found
 
 
 def _labels_in_one_file(folder: Path, test: Sequence[Clip]) -> dict[str, Spans | FrameFlags]:
@@ -151,7 +172,10 @@ def _labels_in_one_file(folder: Path, test: Sequence[Clip]) -> dict[str, Spans |
         spans = read_mat_spans(path)
         if spans is not None:
             return dict(_by_number(spans, test, path))
-    for path in _visible(folder, "*.npy"):
+    arrays = _visible(folder, "*.npy")
+    called_labels = [path for path in arrays if re.search(r"label|gt|ground.?truth", path.stem.lower())]
+    for path in called_labels or [path for path in arrays if is_list_of_numbers(path)]:
+        tell_left_out(folder, [other for other in arrays if other != path], "labels")
         flags = read_array(path).reshape(-1)
         counts = [len(list_images(clip.path)) if clip.path.is_dir() else 0 for clip in test]
         if 0 in counts or sum(counts) != len(flags):
@@ -164,6 +188,7 @@ def _labels_in_one_file(folder: Path, test: Sequence[Clip]) -> dict[str, Spans |
             clip.name: FrameFlags(path, flags[end - count : end])
             for clip, count, end in zip(test, counts, ends, strict=True)
         }
+    tell_left_out(folder, arrays, "labels")
     return {}
 
 
@@ -238,6 +263,10 @@ def _by_number(values: Sequence[T], clips: Sequence[Clip], origin: Path) -> dict
     """Assign a list in the order of the full dataset's clips to the clips that are there."""
     numbers = [_numbers(clip.name)[-1:] for clip in clips]
     if len(set(numbers)) == len(clips) and all(n and 1 <= n[0] <= len(values) for n in numbers):
+        if len(values) != len(clips):
+            rank_zero_warn(
+                f"{origin} labels {len(values)} clips, and {len(clips)} are there: each has those of its own number"
+            )
         return {clip.name: values[number[0] - 1] for clip, number in zip(clips, numbers, strict=True)}
     if len(values) == len(clips):
         return {clip.name: value for clip, value in zip(clips, values, strict=True)}

@@ -188,8 +188,10 @@ def _pictures(root: Path, found: Sequence[_Found], validation_fraction: float, t
     named: dict[str, Picture] = {}
     places: dict[str, str] = {}
     for path, label, given in found:
-        name = unicodedata.normalize("NFC", path.relative_to(root).as_posix())
+        own = path.relative_to(root).as_posix()
+        name = unicodedata.normalize("NFC", own)  # a copy on another system may compose accents otherwise
         split = given or hashed_split(name, validation_fraction, test_fraction)
+        name = own if name in named else name  # two files whose names differ in just that
         first = places.setdefault(os.path.realpath(path), name)
         if name in named or first != name:
             raise InputError(f"{root}: {first} and {path.relative_to(root)} are one file; remove one or the link to it")

@@ -1,6 +1,8 @@
 import multiprocessing
 import os
 import pickle
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,6 +90,19 @@ def test_masks_are_cached_and_imply_labels(tmp_path, clip, masks):
     (cached,) = cache_clips([labelled], BOX, tmp_path / "cache", 1, "error")
     np.testing.assert_array_equal(cached.masks(slice(None)), mask)
     assert cached.label.tolist() == mask.any(axis=(1, 2)).astype(int).tolist()
+
+
+def test_labels_that_disagree_with_the_masks_are_told(tmp_path, clip, masks):
+    marked = np.zeros((10, 24, 32), np.uint8)
+    marked[4:7, 2:6, 3:9] = 1
+    both = replace(clip, labels=Spans(tmp_path, ((3, 6),)), masks=masks(tmp_path / "gt", marked))
+    with pytest.warns(UserWarning, match=r"labels and masks disagree in 2 of 10 frames \(first: 3\)"):
+        (cached,) = cache_clips([both], BOX, tmp_path / "cache", 1, "error")
+    assert cached.label.tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0, 0]
+    agreeing = replace(both, labels=Spans(tmp_path, ((4, 7),)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cache_clips([agreeing], BOX, tmp_path / "cache", 1, "error")
 
 
 @pytest.mark.parametrize(

@@ -90,3 +90,17 @@ def test_damaged_mat_is_named(tmp_path):
     (tmp_path / "a.mat").write_bytes(b"MATLAB" * 40)
     with pytest.raises(InputError, match=r"a\.mat: not a readable MATLAB file"):
         list(read_masks(tmp_path / "a.mat"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "%TestVideoFile{end+1}.gt_frame = [1:2];\n{}.gt_frame = [3:5]; % gt_frame = [9]\n{}.gt_frame = [];\n",
+        "%{\n{}.gt_frame = [1:2];\n  %{\n  {}.gt_frame = [1:2];\n  %}\n%}\n{}.gt_frame = [3:5];\n{}.gt_frame = [ ];\n",
+        "{}.gt_frame = [3: ...  the beginning\n 5];\n{}.gt_frame = [...\n];\n",
+    ],
+)
+def test_comments_of_matlab_label_no_clip(text, tmp_path):
+    path = tmp_path / "UCSDped1.m"
+    path.write_text("TestVideoFile = {};\n" + text.replace("{}", "TestVideoFile{end+1}"))
+    assert [clip.spans for clip in read_ucsd_spans(path)] == [((2, 5),), ()]

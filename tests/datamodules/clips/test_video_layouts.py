@@ -205,3 +205,53 @@ def test_masks_do_not_count_as_clips(build, masks):
     masks(root / "test" / "masks" / "2", masks_of(2))
     cv2.imwrite(str(root / "test" / "preview.png"), np.zeros((4, 4, 3), np.uint8))
     assert len(read_layout(root).test) == 2
+
+
+def test_a_folder_of_frames_that_is_called_like_a_video_can_be_named(build):
+    root = build("train/{}", "test/cam{}.mp4", ".png")
+    rows = [f"cam{number}.mp4,{a},{b}" for number, (a, b) in SPANS.items()]
+    (root / "test" / "labels.csv").write_text("\n".join(["video,start,end", *rows]))
+    check(root, "plain", ["cam1.mp4", "cam2.mp4"], with_masks=False)
+
+
+def test_an_accent_may_be_composed_otherwise_in_the_table(build):
+    root = build("train/{}", "test/cafe\u0301 {}", ".png")
+    rows = [f"caf\u00e9 {number},{a},{b}" for number, (a, b) in SPANS.items()]
+    (root / "test" / "labels.csv").write_text("\n".join(["video,start,end", *rows]), encoding="utf-8")
+    check(root, "plain", ["cafe\u0301 1", "cafe\u0301 2"], with_masks=False)
+
+
+def test_a_clip_that_is_named_twice_is_told(build):
+    root = build("train/{}", "test/{}", ".png")
+    (root / "test" / "labels.csv").write_text("video,start,end\n1,0,2\n1.mp4,3,4\n2,,\n")
+    with pytest.raises(InputError, match=r"1\.mp4 is named twice"):
+        read_layout(root)
+
+
+def test_arrays_that_are_no_labels_are_left_out_and_named(build):
+    root = build("training/frames/0{}", "testing/frames/0{}", ".jpg")
+    np.save(root / "bboxes_train.npy", np.array([[1], [2, 3]], object), allow_pickle=True)
+    np.save(root / "features.npy", np.zeros((4, 3)))
+    with pytest.warns(UserWarning, match=r"not known as labels here \(2 \.npy\): bboxes_train\.npy, features\.npy"):
+        assert [clip.labels for clip in read_layout(root).test] == [None, None]
+    np.save(root / "all.npy", np.array(LABELS[1] + LABELS[2]))
+    with pytest.warns(UserWarning, match=r"not known as labels here \(2 \.npy\)"):
+        source = read_layout(root)
+    assert [labels_of(clip) for clip in source.test] == [LABELS[1], LABELS[2]]
+
+
+def test_frame_masks_are_labels_of_every_frame(build):
+    root = build("training/videos/0{}", "testing/frames/01_001{}", ".jpg")
+    (root / "testing" / "frame_masks").mkdir()
+    for number in (1, 2):
+        np.save(root / "testing" / "frame_masks" / f"01_001{number}.npy", np.array(LABELS[number], np.int8))
+    assert [labels_of(clip) for clip in read_layout(root).test] == [LABELS[1], LABELS[2]]
+
+
+def test_a_list_of_other_length_than_the_clips_is_told(build):
+    root = build("Train/Train00{}", "Test/Test00{}", ".tif")
+    write_ucsd_list(root)
+    with (root / "Test" / "UCSDped2.m").open("a") as file:
+        file.write("\nTestVideoFile{end+1}.gt_frame = [1:2];\n")
+    with pytest.warns(UserWarning, match=r"labels 3 clips, and 2 are there: each has those of its own number"):
+        check(root, "UCSD", ["Test001", "Test002"], with_masks=False)

@@ -1,0 +1,53 @@
+"""Tables as spreadsheets write them: in their encodings, with their separators, with rows that hold nothing."""
+
+import codecs
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from datamodules.errors import InputError
+
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_SEPARATORS = (",", ";", "\t")
+
+
+def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the number of the line and the columns of every row that holds something, without blanks around them.
+
+    The file may be UTF-8, UTF-16 with its mark, or else Windows-1252, and separated by commas, semicolons or
+    tabulators; the first line says which.
+
+    Args:
+        path: the file.
+        columns: those that it must have; others are left out.
+
+    Raises:
+        InputError: if it is none of these, or lacks a column.
+    """
+    rows = csv.reader(_text(path).splitlines())
+    first = next(rows, [])
+    line = ",".join(first)
+    separator = max(_SEPARATORS, key=line.count)
+    rows = csv.reader(_text(path).splitlines(), delimiter=separator)
+    header = [name.strip().lower() for name in next(rows, [])]
+    if not set(columns) <= set(header):
+        raise InputError(f"{path}: the first line must be {','.join(columns)}, is {first}")
+    places = [header.index(name) for name in columns]
+    for row in rows:
+        if any(value.strip() for value in row):
+            cells = [row[place].strip() if place < len(row) else "" for place in places]
+            yield rows.line_num, dict(zip(columns, cells, strict=True))
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), None)
+    if encoding is None:
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError:
+            encoding = "cp1252"  # what spreadsheets of western languages write without being asked
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is no text in {encoding} ({error.reason}); save it as CSV UTF-8") from None
