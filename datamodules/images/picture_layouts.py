@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,11 +188,12 @@ def _pictures(root: Path, found: Sequence[_Found], validation_fraction: float, t
     """Give every file a name, and a split where it has none."""
     named: dict[str, Picture] = {}
     places: dict[str, str] = {}
+    # a copy on another system may compose accents otherwise; rarely two names differ in just that
+    composed = {path: unicodedata.normalize("NFC", path.relative_to(root).as_posix()) for path, _, _ in found}
+    alike = Counter(composed.values())
     for path, label, given in found:
-        own = path.relative_to(root).as_posix()
-        name = unicodedata.normalize("NFC", own)  # a copy on another system may compose accents otherwise
-        split = given or hashed_split(name, validation_fraction, test_fraction)
-        name = own if name in named else name  # two files whose names differ in just that
+        name = composed[path] if alike[composed[path]] == 1 else path.relative_to(root).as_posix()
+        split = given or hashed_split(composed[path], validation_fraction, test_fraction)
         first = places.setdefault(os.path.realpath(path), name)
         if name in named or first != name:
             raise InputError(f"{root}: {first} and {path.relative_to(root)} are one file; remove one or the link to it")
