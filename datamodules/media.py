@@ -4,8 +4,9 @@ A *video* is a file that PyAV decodes or a folder of images in natural order of 
 uint8 RGB frames ``(H, W, 3)``, one at a time, so that memory does not grow with the length.
 """
 
+import warnings
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,6 +16,8 @@ from typing import Any, Self
 
 import av
 import numpy as np
+from av.stream import Disposition
+from numpy.typing import NDArray
 
 from datamodules.atomic_file import atomic_file
 from datamodules.errors import InputError
@@ -106,10 +109,11 @@ def probe(path: Path) -> VideoInfo:
 def read_frames(path: Path) -> Iterator[Frame]:
     """Yield every frame of a video as uint8 RGB ``(H, W, 3)``, upright, all of one size.
 
-    The rotation noted in a file is applied. A file of constant rate yields each of its frames once. Where
-    more than 2 % of the running time lies between frames that are not one regular interval apart, the rate
-    is variable: the frames are put on a grid of their mean rate by time, each instant showing the last frame
-    begun (to half an interval), so that a movement keeps its speed; their number stays the same.
+    The rotation noted in a file is applied. A file of constant rate yields each of its frames once, and again where
+    its index or an empty packet says that it is shown on. Where more than 2 % of the running time lies between
+    frames that are not one regular interval apart, the rate is variable: the frames are put on a grid of their mean
+    rate by time, each instant showing the last frame begun (to half an interval), so that a movement keeps its
+    speed; their number stays the same.
 
     Raises:
         InputError: if the video is unreadable, truncated, or changes its size on the way.
@@ -229,17 +233,41 @@ def _frame_of(image: Path) -> Frame:
     return read_picture(image, 3, _BEHIND)
 
 
-@contextmanager
-def _open_video(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Open the first video stream of a file; FFmpeg's errors inside the block name the file."""
+def open_container(path: Path) -> Any:
+    """Open a file of video or sound with PyAV, whatever encoding its title has.
+
+    Raises:
+        InputError: if there is no such file.
+    """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
+    # A file may be a play list in disguise: never follow it to another protocol.
+    return av.open(str(path), options={"protocol_whitelist": "file"}, metadata_errors="surrogateescape")
+
+
+def shown_stream(path: Path, streams: Sequence[Any]) -> Any | None:
+    """Return the stream of one kind that players choose: the default one, else the first; None where there is none.
+
+    A picture of the cover is none. Where there are several, a warning says which it is.
+    """
+    moving = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
+    chosen = next((stream for stream in moving if stream.disposition & Disposition.default), *moving[:1] or [None])
+    if len(moving) > 1:
+        why = "the default one" if chosen.disposition & Disposition.default else "the first"
+        warnings.warn(
+            f"{path}: has {len(moving)} {chosen.type} tracks; track {chosen.index} is taken, {why}", stacklevel=2
+        )
+    return chosen
+
+
+@contextmanager
+def _open_video(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Open the video stream of a file that players show; FFmpeg's errors inside the block name the file."""
     try:
-        # A file may be a play list in disguise: never follow it to another protocol.
-        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
-            if not container.streams.video:
+        with open_container(path) as container:
+            stream = shown_stream(path, container.streams.video)
+            if stream is None:
                 raise InputError(f"{path}: has no video stream")
-            stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             yield container, stream
     except av.FFmpegError as error:
@@ -248,18 +276,21 @@ def _open_video(path: Path) -> Iterator[tuple[Any, Any]]:
 
 def _read_timing(path: Path) -> _Timing:
     """Read the time stamps of a file's packets (nothing is decoded) and compare their number to its index."""
-    times, packets = array("d"), 0
+    times, packets, repeats = array("d"), 0, 0
     with _open_video(path) as (container, stream):
         promised, nominal = stream.frames, stream.average_rate or stream.guessed_rate
         is_mp4 = "mp4" in container.format.name
         for packet in container.demux(stream):
             packets += packet.size > 0
+            repeats += packet.size == 0 and packet.dts is not None
             if packet.size > 0 and packet.pts is not None and not packet.is_discard:
                 times.append(float(packet.pts * stream.time_base))
-    missing = promised - packets
-    if missing > (0 if is_mp4 else max(1, _TOLERANCE * promised)):  # AVI with MP3 counts one more, however short
-        raise InputError(f"{path}: truncated, its index lists {promised} frames and {packets} are there")
     moments = np.sort(np.asarray(times))
+    # An index of others than MP4 also lists frames that were dropped on recording: the picture before is shown on.
+    lasting = 0 if is_mp4 else _frames_until_the_last(moments, nominal)
+    there = max(packets, lasting)
+    if promised - there > (0 if is_mp4 else max(1, _TOLERANCE * promised)):  # AVI with MP3 counts one more
+        raise InputError(f"{path}: truncated, its index lists {promised} frames and {there} are there")
     start = float(moments[0]) if len(moments) else 0.0
     steps = np.diff(moments)
     regular = float(np.median(steps)) if len(steps) else 0.0
@@ -267,16 +298,26 @@ def _read_timing(path: Path) -> _Timing:
         return _Timing(float(nominal or FOLDER_FPS), packets or None, start, variable=False)
     length = float(steps.sum())
     odd = steps[np.abs(steps - regular) > 0.5 * regular]
+    repeated = lasting - packets > max(1, _TOLERANCE * lasting) and (repeats or promised > packets)
+    if repeated:  # the rate is constant, and pictures are shown on
+        return _Timing(float(nominal), lasting, start, variable=True)
     if odd.sum() > _IRREGULAR_SHARE * length:
         return _Timing(len(steps) / length, len(moments), start, variable=True)
     return _Timing(float(nominal or 1 / regular), len(moments), start, variable=False)
+
+
+def _frames_until_the_last(moments: NDArray[np.float64], rate: Fraction | None) -> int:
+    """Return how many frames of a constant rate there are up to the last one."""
+    return round(float(moments[-1] - moments[0]) * float(rate)) + 1 if rate and len(moments) else 0
 
 
 def _decode(path: Path, timing: _Timing) -> Iterator[Any]:
     """Yield PyAV's frames, on a grid of time where the rate is variable."""
     decoded = 0
     with _open_video(path) as (container, stream):
-        frames = container.decode(stream)
+        # an empty packet says that the picture before is shown on; decoders take it for the end, or for damage
+        coded = (packet for packet in container.demux(stream) if packet.size or packet.dts is None)
+        frames = (frame for packet in coded for frame in packet.decode())
         for frame in _on_grid(frames, timing) if timing.variable else frames:
             decoded += 1
             yield frame

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torchaudio.transforms import Resample
 
 from datamodules.errors import InputError
-from datamodules.media import VideoWriter
+from datamodules.media import VideoWriter, open_container, shown_stream
 
 Sound = NDArray[np.float32]
 
@@ -46,16 +46,18 @@ SOUND_SUFFIXES = (
 _DRIFT = 0.02  # seconds by which a time stamp may differ from the count of samples: containers round them
 _LONGEST_GAP = 60.0  # seconds; a longer one is a broken clock, not a pause
 _LARGEST = 4.0  # a lossy codec overshoots 1 a little; samples beyond this are on another scale
+_CANCELLED = 0.01  # of the energy; of two channels that have nothing in common half is left
 _LARGEST_FILTER = 1 << 24  # taps; the filter grows with the product of the reduced rates
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
 
 def read_sound(path: Path, rate: int, *, stereo: bool = False, origin: float | None = None) -> Iterator[Sound]:
-    """Yield the first sound track of a file in pieces of about a second, in memory for a few of them.
+    """Yield the sound track of a file that players choose in pieces of about a second, in memory for a few of them.
 
-    Channels are averaged (``stereo`` keeps two channels as they are). Pauses between time stamps become
-    silence, so do packets that cannot be decoded, with one warning; what overlaps is dropped. A lossy codec and the
-    filter overshoot a little; as on playing, that is cut off at -1 and 1.
+    Two channels are averaged (``stereo`` keeps them as they are), more of them brought to two before, as ITU-R
+    BS.775 says. Where they cancel each other out, a warning says so. Pauses between time stamps become silence, so
+    do packets that cannot be decoded, with one warning; what overlaps is dropped. A lossy codec and the filter
+    overshoot a little; as on playing, that is cut off at -1 and 1.
 
     Args:
         path: sound or video file.
@@ -74,8 +76,11 @@ def read_sound(path: Path, rate: int, *, stereo: bool = False, origin: float | N
     resampler: Resampler | None = None
     waiting: list[Sound] = []
     own_rate = count = 0
+    heard = mixed = 0.0  # energy before and after
     for frame in _decode(path):
-        samples = _mix(path, frame, stereo)
+        channels = _channels(path, frame)
+        samples = _mix(channels, stereo)
+        heard, mixed = heard + float(np.square(channels).mean()), mixed + float(np.square(samples).mean())
         if resampler is None:
             own_rate = frame.sample_rate
             resampler = Resampler(path, own_rate, rate, len(samples))
@@ -94,6 +99,12 @@ def read_sound(path: Path, rate: int, *, stereo: bool = False, origin: float | N
             waiting = []
     if resampler is None or not count:
         raise InputError(f"{path}: its sound track is empty")
+    if mixed < _CANCELLED * heard:
+        warnings.warn(
+            f"{path}: the channels of its sound cancel each other out (antiphase), so that next to nothing is left of "
+            "them; keep one of them, e.g. by ffmpeg -i FILE -af 'pan=mono|c0=c0' NEW",
+            stacklevel=2,
+        )
     yield resampler.push(np.concatenate([*waiting, np.zeros((2 if stereo else 1, 0), np.float32)], axis=1))
     yield resampler.rest()
 
@@ -207,15 +218,13 @@ class SoundVideoWriter(VideoWriter):
 
 @contextmanager
 def _open_sound(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Open the first sound track of a file; FFmpeg's errors inside the block name the file."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    """Open the sound track of a file that players choose; FFmpeg's errors inside the block name the file."""
     try:
-        # A file may be a play list in disguise: never follow it to another protocol.
-        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
-            if not container.streams.audio:
+        with open_container(path) as container:
+            track = shown_stream(path, container.streams.audio)
+            if track is None:
                 raise InputError(f"{path}: has no sound track")
-            yield container, container.streams.audio[0]
+            yield container, track
     except av.FFmpegError as error:
         raise InputError(f"{path}: unreadable sound ({error.strerror}); it is damaged or not a sound file") from error
 
@@ -240,8 +249,10 @@ def _decode(path: Path) -> Iterator[Any]:
         )
 
 
-def _mix(path: Path, frame: Any, stereo: bool) -> Sound:
-    """Return the samples of a frame as ``(1, n)`` or ``(2, n)``, whatever their format and channels."""
+def _channels(path: Path, frame: Any) -> NDArray[np.floating[Any]]:
+    """Return the samples of a frame, whatever their format: ``(1, n)`` or ``(2, n)``, more only of unknown places."""
+    if frame.layout.nb_channels > 2 and not frame.layout.name.endswith("channels"):  # FFmpeg knows where each one is
+        (frame,) = av.AudioResampler("fltp", "stereo").resample(frame)
     channels = frame.layout.nb_channels
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
@@ -252,9 +263,14 @@ def _mix(path: Path, frame: Any, stereo: bool) -> Sound:
         samples = samples / np.float64(2 ** (8 * samples.dtype.itemsize - 1))
     if not (np.abs(samples) <= _LARGEST).all():  # also where NaN
         raise InputError(f"{path}: its sound has values that are not finite or far beyond 1; scale it to [-1, 1] first")
-    if not (stereo and channels == 2):
-        samples = np.repeat(samples.mean(axis=0, keepdims=True), 2 if stereo else 1, axis=0)
-    return samples.astype(np.float32)
+    return samples
+
+
+def _mix(channels: NDArray[np.floating[Any]], stereo: bool) -> Sound:
+    """Return ``(1, n)``, or ``(2, n)`` if ``stereo``."""
+    if not (stereo and len(channels) == 2):
+        channels = np.repeat(channels.mean(axis=0, keepdims=True), 2 if stereo else 1, axis=0)
+    return channels.astype(np.float32)
 
 
 def _in_place(path: Path, samples: Sound, ahead: int, count: int, rate: int) -> Sound:

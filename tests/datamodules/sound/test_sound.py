@@ -1,3 +1,4 @@
+import warnings
 import wave
 from fractions import Fraction
 from itertools import pairwise
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torchaudio
+from av.stream import Disposition
 
 from datamodules.errors import InputError
 from datamodules.media import VideoWriter, read_timed_frames
@@ -78,7 +80,9 @@ def test_rates_without_a_common_factor_are_refused(tmp_path):
     ],
 )
 def test_every_format_keeps_its_samples_in_place(tmp_path, name, codec, sample_format, rate, channels, error):
-    path = write_sound(tmp_path / name, tones(2.5, rate, channels), rate, codec, sample_format)
+    # of six equal channels front, centre and surround add up in each of the two: 1 + 2 / sqrt(2)
+    level = 1 if channels <= 2 else 1 / (1 + 2**0.5)
+    path = write_sound(tmp_path / name, level * tones(2.5, rate, channels), rate, codec, sample_format)
     sound = read(path)
     assert sound.dtype == np.float32
     expected = tones(2.5, 16_000)[0]
@@ -94,6 +98,49 @@ def test_channels_are_averaged_and_stereo_is_kept(tmp_path):
     path = write_sound(tmp_path / "a.wav", np.concatenate([left, -left / 2]), 16_000)
     np.testing.assert_allclose(read(path)[0], left[0] / 4, atol=1e-4)
     np.testing.assert_allclose(read(path, stereo=True)[1], -left[0] / 2, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("place", "level"), [(0, 0.5), (1, 0.5), (2, 0.5**0.5), (3, 0.0), (4, 0.5**1.5), (5, 0.5**1.5)]
+)
+def test_five_channels_and_a_sixth_have_the_levels_of_bs_775(place, level, tmp_path):
+    sound = np.zeros((6, 8000))
+    sound[place] = tones(0.5, 16_000)[0]
+    path = write_sound(tmp_path / "a.wav", sound, 16_000)
+    np.testing.assert_allclose(read(path)[0], level * sound[place], atol=1e-3)
+
+
+def test_channels_that_cancel_each_other_out_are_told(tmp_path):
+    left = tones(0.5, 16_000)
+    path = write_sound(tmp_path / "a.wav", np.concatenate([left, -left]), 16_000)
+    with pytest.warns(UserWarning, match=r"a\.wav: the channels of its sound cancel each other out"):
+        assert np.abs(read(path)).max() < 1e-3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(path, stereo=True)
+        read(write_sound(tmp_path / "b.wav", np.concatenate([left, 0 * left]), 16_000))
+
+
+def two_tracks(path, default):
+    """A silent track and one with a tone; ``default`` is which players choose, None: no word of it."""
+    with av.open(str(path), "w") as container:
+        tracks = [container.add_stream("pcm_s16le", rate=16_000, layout="mono") for _ in range(2)]
+        for number, track in enumerate(tracks):
+            track.disposition = Disposition.default if number == default else Disposition(0)
+        for track, level in zip(tracks, (0.0, 0.5), strict=True):
+            samples = (level * 32767 * np.sin(np.arange(8000) / 5)).astype(np.int16)[None]
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = 16_000, 0, Fraction(1, 16_000)
+            container.mux(track.encode(frame))
+            container.mux(track.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(("default", "taken", "loudest"), [(0, "track 0", 0.0), (1, "track 1", 0.5)])
+def test_of_several_tracks_players_choose_the_default(default, taken, loudest, tmp_path):
+    path = two_tracks(tmp_path / "a.mka", default)
+    with pytest.warns(UserWarning, match=rf"has 2 audio tracks; {taken} is taken, the default one"):
+        assert np.abs(read(path)).max() == pytest.approx(loudest, abs=0.01)
 
 
 def test_pieces_are_short_however_long_the_file_is(tmp_path):
