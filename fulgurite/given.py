@@ -30,8 +30,13 @@ class Written(NamedTuple):
     config: Path | None = None
 
     def __str__(self) -> str:
-        value = "" if isinstance(self.value, dict) else f" = {self.value}"
+        value = "" if isinstance(self.value, dict) else f" = {as_yaml(self.value)}"
         return value + (f" (in {self.config})" if self.config else "")
+
+
+def as_yaml(value: object) -> str:
+    """Return a plain value as a configuration has it: ``null``, ``true``, ``false``."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Given:

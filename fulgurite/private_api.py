@@ -4,9 +4,11 @@ An upgrade may move them without a word; ``tests/fulgurite/test_private_api.py``
 """
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from jsonargparse import set_parsing_settings
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningCLI, _InstantiatorFn
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
@@ -25,7 +27,8 @@ class OpenLightningCLI(LightningCLI):
 
     def write(self, settings: Any, path: str) -> None:
         """Write ``settings`` of the verb as YAML; only its own parser knows how each value is written."""
-        self._parser(self.subcommand).save(settings, path, skip_unset=False, overwrite=True)
+        with _null_is_written():
+            self._parser(self.subcommand).save(settings, path, skip_unset=False, overwrite=True)
 
     def run_verb(self) -> None:
         """Call the trainer's method of the verb's name."""
@@ -34,6 +37,10 @@ class OpenLightningCLI(LightningCLI):
     def fixed_arguments(self) -> dict[str, Any]:
         """Return the arguments of that method that are no options."""
         return {}
+
+    def _dump_config(self) -> None:
+        with _null_is_written():
+            super()._dump_config()
 
     def _run_subcommand(self, subcommand: str) -> None:
         self.run_verb()
@@ -46,6 +53,16 @@ class OpenLightningCLI(LightningCLI):
 
     def _add_instantiators(self) -> None:
         """Do nothing: ``building.build`` hands them over."""
+
+
+@contextmanager
+def _null_is_written() -> Iterator[None]:
+    """Let jsonargparse write null: with a sentinel for what is not given, it writes some as the text None."""
+    set_parsing_settings(unset_sentinel=False)
+    try:
+        yield
+    finally:
+        set_parsing_settings(unset_sentinel=True)
 
 
 def constructor(cli: LightningCLI, key: str) -> Callable[..., Any]:

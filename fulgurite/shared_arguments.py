@@ -12,8 +12,8 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule, LightningModule
 
+from fulgurite.class_names import subclasses
 from fulgurite.given import Given
-from fulgurite.messages import subclasses
 from lightning_models.training.shared_with_data import as_pair
 
 

@@ -36,6 +36,7 @@ from fulgurite.experiment_files import named
 from fulgurite.given import Given
 from fulgurite.launch import RUN_VARIABLE, Place, place
 from fulgurite.messages import explain
+from fulgurite.null import CLASSES, nested_words, refuse_null
 from fulgurite.private_api import OpenLightningCLI, end_other_processes
 from fulgurite.quiet import keep_quiet
 from fulgurite.run_folder import RunFolder
@@ -80,7 +81,7 @@ class CommandLine(OpenLightningCLI):
         # jsonargparse takes all words behind --model.help for options of the model
         helping = any(word.partition("=")[0].endswith(".help") for word in words)
         own = [] if helping else [*shared_words(self.given), f"--trust={json.dumps(self.trusted)}"]
-        self.words = [*words, *own]
+        self.words = [words[0], *nested_words(self.given), *own]
         self.place: Place | None = None
         try:
             super().__init__(
@@ -130,6 +131,10 @@ class CommandLine(OpenLightningCLI):
             written = self.given.find(group)
             if written and isinstance(written.value, str) and not written.value.startswith("{"):
                 raise InputError(f"{group}{written}: expected a mapping; write its keys below it, indented")
+        for key in CLASSES:
+            written = self.given.find(key)
+            if written and isinstance(written.value, str) and Path(written.value).exists():  # jsonargparse reads it
+                raise InputError(f"{key}{written}: expected a class; the settings in a file are read by --config alone")
         try:
             self.config = parser.parse_args(self.words)
         except argparse.ArgumentError as problem:
@@ -140,6 +145,7 @@ class CommandLine(OpenLightningCLI):
             if not isinstance(value, Namespace):
                 raise InputError(f"{group} = {value}: expected a mapping; write its keys below it, indented")
         write_out_enums(self.config)
+        refuse_null(self.config[self.words[0]])
         refuse_functions(self.config[self.words[0]])
 
     def before_instantiate_classes(self) -> None:

@@ -86,6 +86,7 @@ def trust(packages: Iterable[str], configs: Mapping[Path, Mapping[str, Any]]) ->
     _added[:] = added
     set_parsing_settings(
         config_read_mode_fsspec_enabled=False,
+        unset_sentinel=True,  # null is a value that somebody wrote
         instantiate_subclass_spec_in_any=False,  # an argument of any type takes what is written, and builds nothing
         import_path_denylist=["*", *earlier],
         import_path_allowlist=[*ALLOWED, *_added],

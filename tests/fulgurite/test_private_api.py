@@ -19,7 +19,7 @@ OVERRIDDEN = [name for name in vars(private_api.OpenLightningCLI) if name.starts
 @pytest.mark.parametrize("name", [*OVERRIDDEN, "_get", "_parser"])
 def test_lightning_still_has_the_method(name):
     theirs = vars(LightningCLI)[name]
-    assert f"self.{name}(" in inspect.getsource(LightningCLI), "nobody calls it any more"
+    assert f".{name}(" in inspect.getsource(inspect.getmodule(LightningCLI)), "nobody calls it any more"
     if name in OVERRIDDEN:
         ours = vars(private_api.OpenLightningCLI)[name]
         assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters)
