@@ -20,6 +20,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from datamodules.atomic_file import atomic_file
+from datamodules.deep_pictures import BitRange
 from datamodules.errors import InputError
 from datamodules.listing import (
     COMPANIONS,
@@ -106,7 +107,7 @@ def probe(path: Path) -> VideoInfo:
     return VideoInfo(timing.fps, first.shape[0], first.shape[1], timing.frames)
 
 
-def read_frames(path: Path) -> Iterator[Frame]:
+def read_frames(path: Path, bit_range: BitRange | None = None) -> Iterator[Frame]:
     """Yield every frame of a video as uint8 RGB ``(H, W, 3)``, upright, all of one size.
 
     The rotation noted in a file is applied. A file of constant rate yields each of its frames once, and again where
@@ -115,10 +116,18 @@ def read_frames(path: Path) -> Iterator[Frame]:
     rate by time, each instant showing the last frame begun (to half an interval), so that a movement keeps its
     speed; their number stays the same.
 
+    Args:
+        path: of the video.
+        bit_range: values of black and white in a folder of images of more than 8 bits, see ``read_picture``.
+
     Raises:
         InputError: if the video is unreadable, truncated, or changes its size on the way.
     """
-    frames = map(_frame_of, _images_of(path)) if path.is_dir() else map(_upright, _decode(path, _read_timing(path)))
+    frames: Iterator[Frame]
+    if path.is_dir():
+        frames = (_frame_of(image, bit_range) for image in _images_of(path))
+    else:
+        frames = map(_upright, _decode(path, _read_timing(path)))
     size: tuple[int, ...] | None = None
     for number, frame in enumerate(frames):
         size = size or frame.shape
@@ -229,8 +238,8 @@ def _images_of(folder: Path) -> list[Path]:
     return images
 
 
-def _frame_of(image: Path) -> Frame:
-    return read_picture(image, 3, _BEHIND)
+def _frame_of(image: Path, bit_range: BitRange | None = None) -> Frame:
+    return read_picture(image, 3, _BEHIND, bit_range=bit_range)
 
 
 def open_container(path: Path) -> Any:

@@ -13,11 +13,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngImageFile
 
+from datamodules.deep_pictures import BitRange, to_eight_bits
 from datamodules.errors import InputError
 
 Frame = NDArray[np.uint8]
@@ -51,10 +53,17 @@ _DAMAGE = (
 )
 
 
-def read_picture(path: Path, channels: Channels, background: int = 255, max_pixels: int | None = None) -> Frame:
+def read_picture(
+    path: Path,
+    channels: Channels,
+    background: int = 255,
+    max_pixels: int | None = None,
+    bit_range: BitRange | None = None,
+) -> Frame:
     """Read a picture as uint8 ``(H, W, channels)``.
 
-    - 16-bit values are scaled to 8 bits over their whole range (12-bit TIFF over its own), never clipped.
+    - Values of more than 8 bits are scaled to 8 over ``bit_range``, without one over their whole range (12-bit TIFF
+      over its own), never clipped.
     - Palettes become colours; what is transparent lies on grey level ``background``. Of a transparent RGB colour of 16
       bits a channel the upper 8 decide, which are all that is read of such a picture.
     - CMYK becomes sRGB by the profile in the file, without one by the plain rule ``255 - ink``; the
@@ -69,13 +78,14 @@ def read_picture(path: Path, channels: Channels, background: int = 255, max_pixe
         background: 0 black to 255 white.
         max_pixels: width x height above which the file is refused before it is decoded, at most ``LARGEST``; None is
             half of that.
+        bit_range: values of black and white in pictures of more than 8 bits; others are read as they are.
 
     Raises:
         InputError: if the file is missing, damaged, truncated, too large, of another format, or of a depth
             without a definite range (32-bit integers, signed and floating-point values).
     """
     with opened(path, max_pixels) as image:
-        plain = _plain(image, path, background).convert("L" if channels == 1 else "RGB")
+        plain = _plain(image, path, background, bit_range).convert("L" if channels == 1 else "RGB")
         upright = turned_upright(image, plain)
         return np.array(upright).reshape(*upright.size[::-1], channels)
 
@@ -139,10 +149,12 @@ def _has_end(png: BinaryIO) -> bool:
     return found
 
 
-def _plain(image: Image.Image, path: Path, background: int) -> Image.Image:
+def _plain(image: Image.Image, path: Path, background: int, bit_range: BitRange | None) -> Image.Image:
     """Return a loaded picture as 8-bit grey or RGB, not yet turned."""
     if image.mode.startswith("I") or image.mode == "F":
-        return _eight_bits(image, path, background)
+        return _eight_bits(image, path, background, bit_range)
+    if bit_range is not None and (deep := _deep_colour(image, path)) is not None:
+        return Image.fromarray(to_eight_bits(deep, path, bit_range, 65_535))
     if image.has_transparency_data:
         ground = Image.new("RGBA", image.size, (background, background, background, 255))
         return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
@@ -154,7 +166,17 @@ def _plain(image: Image.Image, path: Path, background: int) -> Image.Image:
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
-def _eight_bits(image: Image.Image, path: Path, background: int) -> Image.Image:
+def _deep_colour(image: Image.Image, path: Path) -> NDArray[np.uint16] | None:
+    """Return RGB of 16 bits a channel, of which Pillow reads the upper 8; None where there are no more than those."""
+    if image.mode != "RGB" or image.has_transparency_data:
+        return None
+    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if pixels is None or pixels.dtype != np.uint16 or pixels.shape != (*image.size[::-1], 3):
+        return None
+    return np.ascontiguousarray(pixels[..., ::-1])
+
+
+def _eight_bits(image: Image.Image, path: Path, background: int, bit_range: BitRange | None) -> Image.Image:
     """Scale grey values of more than 8 bits to 0..255; the transparent one, where there is, becomes the background."""
     tags = getattr(image, "tag_v2", {})
     if not image.mode.startswith("I;16") and image.format != "PPM":  # PPM comes as 32 bits that hold 16
@@ -163,9 +185,9 @@ def _eight_bits(image: Image.Image, path: Path, background: int) -> Image.Image:
             "range is defined; save it with 8 or 16 bits"
         )
     largest = (1 << tags.get(_BITS_PER_SAMPLE, (16,))[0]) - 1
-    levels = np.rint(np.arange(largest + 1) * (255 / largest)).astype(np.uint8)
-    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
-        levels = levels[::-1]
+    values = np.asarray(image)
+    bright = largest - values if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else values
+    levels = to_eight_bits(bright, path, bit_range, largest)
     if "transparency" in image.info:
-        levels[image.info["transparency"]] = background
-    return Image.fromarray(levels[np.asarray(image)])
+        levels[values == image.info["transparency"]] = background
+    return Image.fromarray(levels)

@@ -12,6 +12,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.utils.data import DataLoader, Dataset
 
 from datamodules.cache_folder import default_cache
+from datamodules.deep_pictures import checked_bit_range
 from datamodules.epoch_sampler import EpochSampler, FixedOrder, position
 from datamodules.errors import BadFile, InputError
 from datamodules.learned import Learned, Split
@@ -37,12 +38,15 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
             (``skip``); either way it is found before training begins.
         cache_dir: where decoded data and the demo are kept; None means ``$FULGURITE_CACHE``, or
             ``~/.cache/fulgurite``. May be deleted at any time.
+        bit_range: values that become black and white in pictures of more than 8 bits, e.g. ``[29000, 30600]``; what
+            lies beyond is black or white too. None: all that the depth allows, with a warning where few levels remain.
 
     Attributes:
         demo: what the demo shows.
         item: what is divided, in the singular.
         splitting: keys that decide what is held out.
         decoded_ahead: stages whose data one process decodes into the cache before all of them open it.
+        reads_pictures: whether files of pictures are among the sources.
 
     Raises:
         InputError: if an argument is out of its range.
@@ -52,6 +56,7 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
     item: ClassVar[str]
     splitting: ClassVar[tuple[str, ...]]
     decoded_ahead: ClassVar[tuple[str, ...]] = ("fit", "validate", "test")
+    reads_pictures: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -60,8 +65,14 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
         num_workers: int = 0,
         on_bad_file: BadFile = "error",
         cache_dir: str | None = None,
+        bit_range: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
+        self._bit_range = checked_bit_range(bit_range)
+        if self._bit_range and not self.reads_pictures:
+            raise InputError(
+                "data.bit_range: changes nothing here, where pictures are those of video files; leave it out"
+            )
         for key, folder, otherwise in (
             ("source", source, f"leave data.source out for the demo, {self.demo}"),
             ("cache_dir", cache_dir, "leave data.cache_dir out for the usual one"),
@@ -168,10 +179,22 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps: all that was learned from, in a resumed run also before."""
         trained, validated = (self._digests(split) for split in ("train", "validation"))
-        return (self._learned or Learned()).after(trained, validated, self.form).state()
+        learned = (self._learned or Learned()).after(trained, validated, self.form).state()
+        return learned | {"bit_range": list(self._bit_range) if self._bit_range else None}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take what a checkpoint kept."""
+        """Take what a checkpoint kept.
+
+        Raises:
+            InputError: if it learned from pictures that were scaled to 8 bits otherwise.
+        """
+        kept = state_dict.get("bit_range")
+        if "bit_range" in state_dict and (tuple(kept) if kept else None) != self._bit_range:
+            here, there = (list(one) if one else "null" for one in (self._bit_range, kept))
+            raise InputError(
+                f"data.bit_range is {here}, but the checkpoint learned from pictures that were scaled with {there}: "
+                f"give --data.bit_range {there}"
+            )
         self._learned = Learned.from_state(state_dict, self.form)
 
     # --- what the rooms use ------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from datamodules.batches import UNKNOWN_LABEL
 from datamodules.clips.labels import Labels, masks_of_frames, read_masks
 from datamodules.clips.video_layouts import Clip
 from datamodules.decode_cache import open_all
+from datamodules.deep_pictures import BitRange
 from datamodules.errors import BadFile, InputError
 from datamodules.letterbox import Letterbox, Region
 from datamodules.mask_file import Marking
@@ -60,7 +61,12 @@ class CachedClip:
 
 
 def cache_clips(
-    clips: Sequence[Clip], letterbox: Letterbox, cache: Path, min_length: int, on_bad_file: BadFile
+    clips: Sequence[Clip],
+    letterbox: Letterbox,
+    cache: Path,
+    min_length: int,
+    on_bad_file: BadFile,
+    bit_range: BitRange | None = None,
 ) -> list[CachedClip]:
     """Open clips from the cache; those that are not there are decoded, several at a time.
 
@@ -70,12 +76,13 @@ def cache_clips(
         cache: its folder.
         min_length: frames below which a clip is of no use.
         on_bad_file: whether a clip that cannot be used ends the run or is left out with a warning.
+        bit_range: values of black and white in frames of more than 8 bits.
 
     Raises:
         InputError: naming the first unusable clip, unless those are skipped.
     """
     marking = decide_marking([clip.masks for clip in clips if clip.masks], cache, masks_of_frames)
-    return open_all(clips, _ClipRoom(letterbox, min_length, marking), cache, on_bad_file)
+    return open_all(clips, _ClipRoom(letterbox, min_length, marking, bit_range), cache, on_bad_file)
 
 
 @dataclass(frozen=True)
@@ -85,12 +92,13 @@ class _ClipRoom:
     letterbox: Letterbox
     min_length: int
     marking: Marking
+    bit_range: BitRange | None
     name = "video"
     kind = "clips"
     format = 4
 
-    def settings(self, item: Clip) -> tuple[Letterbox, Marking | None]:
-        return self.letterbox, self.marking if item.masks else None
+    def settings(self, item: Clip) -> tuple[Letterbox, Marking | None, BitRange | None]:
+        return self.letterbox, self.marking if item.masks else None, self.bit_range
 
     def sources(self, item: Clip) -> list[Path]:
         return [item.path, item.masks] if item.masks else [item.path]
@@ -98,7 +106,7 @@ class _ClipRoom:
     def decode(self, item: Clip, folder: Path) -> None:
         size: tuple[int, ...] = ()
         with GrowingPictures(folder / "frames.npy", self.letterbox.height, self.letterbox.width) as frames:
-            for frame in read_frames(item.path):
+            for frame in read_frames(item.path, self.bit_range):
                 size = frame.shape[:2]
                 frames.append(self.letterbox.picture(frame)[None])
         if not size:

@@ -148,7 +148,9 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
 
     def predict_dataloader(self) -> StreamedLoader[Window]:
         """Windows of ``predict_sources`` in order, decoded as they are read, in constant memory."""
-        windows = StreamedWindows(self.predict_sources, self._letterbox, *self._shape, self._eval_stride)
+        windows = StreamedWindows(
+            self.predict_sources, self._letterbox, *self._shape, self._eval_stride, self._bit_range
+        )
         return self._streamed(windows, collate, self._eval_batch_size, "video")
 
     def split_manifest(self) -> dict[str, Any]:
@@ -204,7 +206,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         return splits
 
     def _cached(self, clips: Sequence[Clip]) -> list[CachedClip]:
-        return cache_clips(clips, self._letterbox, self._cache, self._span, self._on_bad_file)
+        return cache_clips(clips, self._letterbox, self._cache, self._span, self._on_bad_file, self._bit_range)
 
     def _evaluation(self, clips: Sequence[Frames], stride: int, with_masks: bool) -> Loader:
         starts = [evaluation_starts(clip.length, *self._shape, stride) for clip in clips]

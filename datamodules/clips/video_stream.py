@@ -11,6 +11,7 @@ import numpy as np
 
 from datamodules.batches import UNKNOWN_LABEL
 from datamodules.clips.windows import Window, evaluation_starts, is_regular_start
+from datamodules.deep_pictures import BitRange
 from datamodules.errors import InputError
 from datamodules.letterbox import Letterbox
 from datamodules.media import find_videos, probe, read_frames
@@ -76,16 +77,24 @@ class StreamedWindows:
         num_frames: T.
         frame_step: distance of a window's frames.
         stride: as in ``windows.evaluation_starts``.
+        bit_range: values of black and white in frames of more than 8 bits.
     """
 
     def __init__(
-        self, sources: Sequence[PredictSource], letterbox: Letterbox, num_frames: int, frame_step: int, stride: int
+        self,
+        sources: Sequence[PredictSource],
+        letterbox: Letterbox,
+        num_frames: int,
+        frame_step: int,
+        stride: int,
+        bit_range: BitRange | None = None,
     ) -> None:
         self._sources = sources
         self._letterbox = letterbox
         self._num_frames = num_frames
         self._frame_step = frame_step
         self._stride = stride
+        self._bit_range = bit_range
 
     def __len__(self) -> int:
         total = 0
@@ -107,7 +116,7 @@ class StreamedWindows:
         step, reach = self._frame_step, (self._num_frames - 1) * self._frame_step + 1
         kept: deque[Frame] = deque(maxlen=reach + step)
         count = 0
-        for frame in read_frames(source.path):
+        for frame in read_frames(source.path, self._bit_range):
             kept.append(self._letterbox.picture(frame))
             count += 1
             start = count - reach - step  # later ones may belong to the last windows, whatever the stride

@@ -91,7 +91,7 @@ class ImageFolderDataModule(SourceDataModule[Picture]):
             check_range(f"data.{key}", value, low, high)
         self.image_size = height, width
         self.channels = channels
-        self._form = PictureForm(height, width, channels, fit, background, max_pixels)
+        self._form = PictureForm(height, width, channels, fit, background, max_pixels, self._bit_range)
         self._eval_batch_size = eval_batch_size
         self._fractions = validation_fraction, test_fraction
         self._flip, self._zoom = flip, zoom

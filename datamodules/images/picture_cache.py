@@ -19,6 +19,7 @@ from torchvision.transforms.v2 import functional
 
 from datamodules.arrays import GrowingArray
 from datamodules.decode_cache import IDENTITIES, fingerprint, made_once
+from datamodules.deep_pictures import BitRange
 from datamodules.errors import BadFile, InputError
 from datamodules.file_identity import content_hash
 from datamodules.images.picture_layouts import Picture
@@ -44,6 +45,7 @@ class PictureForm:
             the picture and changes the shape; ``crop`` cuts the middle out in the right shape.
         background: grey level behind what is transparent and beside what is letterboxed, 0 to 255.
         max_pixels: width x height above which a file is refused.
+        bit_range: values of black and white in pictures of more than 8 bits.
     """
 
     height: int
@@ -52,10 +54,11 @@ class PictureForm:
     fit: Literal["letterbox", "stretch", "crop"]
     background: int
     max_pixels: int
+    bit_range: BitRange | None = None
 
     def read(self, path: Path) -> Frame:
         """Return the picture of a file as uint8 ``(C, height, width)``; raises ``InputError``."""
-        picture = read_picture(path, self.channels, self.background, self.max_pixels)
+        picture = read_picture(path, self.channels, self.background, self.max_pixels, self.bit_range)
         return self.bring(torch.from_numpy(picture).permute(2, 0, 1)).numpy()
 
     def bring(self, picture: Tensor) -> Tensor:

@@ -86,7 +86,7 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         self.starts: dict[str, int] = {}
         """First column by group, in pixels; known after ``setup``."""
         self._groups = groups
-        self._reader = PictureReader(channels, tile_size, clahe)
+        self._reader = PictureReader(channels, tile_size, clahe, bit_range=self._bit_range)
         self._train_stride = train_stride
         self._validation_fraction, self._test_fraction, self._split_seed = (
             validation_fraction,

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.deep_pictures import BitRange
 from datamodules.errors import BadFile, InputError, refuse_or_warn
 from datamodules.mask_file import PLAIN, Marking, mask_pixels
 from datamodules.parallel import in_parallel
@@ -29,12 +30,14 @@ class PictureReader:
         clahe: limit of contrast-limited adaptive histogram equalisation (OpenCV), in units of a flat histogram;
             0 leaves the pictures as they are. Colour pictures are equalised in lightness.
         marking: which values of masks mark the defect.
+        bit_range: values of black and white in pictures of more than 8 bits.
     """
 
     channels: Literal[1, 3]
     tile: int
     clahe: float = 0.0
     marking: Marking = PLAIN
+    bit_range: BitRange | None = None
 
     def picture(self, part: Part) -> Frame:
         """Return uint8 ``(C, H, W)``.
@@ -53,7 +56,7 @@ class PictureReader:
         Raises:
             InputError: if the file is unreadable or smaller than a tile.
         """
-        image = read_picture(part.path, self.channels)
+        image = read_picture(part.path, self.channels, bit_range=self.bit_range)
         height, width = image.shape[:2]
         if min(height, width) < self.tile:
             raise InputError(

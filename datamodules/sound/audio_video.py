@@ -48,6 +48,7 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
         InputError: if an argument is out of its range.
     """
 
+    reads_pictures = False
     demo = "generated music and what is seen of it"
     item = "clip"
     splitting = ("data.validation_fraction", "data.test_fraction")

@@ -47,7 +47,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path, frames, images, monkeypa
     (picture, *_) = read_frames(sources[0].path)
     peaks = []
     for count in (100, 2000):
-        monkeypatch.setattr(video_stream, "read_frames", lambda _, n=count: (picture.copy() for _ in range(n)))
+        monkeypatch.setattr(video_stream, "read_frames", lambda *_, n=count: (picture.copy() for _ in range(n)))
         windows = StreamedWindows(sources, BOX, 8, 1, 4)
         tracemalloc.start()
         assert sum(1 for _ in windows) == len(evaluation_starts(count, 8, 1, 4))
