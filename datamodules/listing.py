@@ -84,9 +84,12 @@ def walk(root: Path, suffixes: Sequence[str]) -> list[Path]:
     Links are followed, but not to a folder that they lie in.
 
     Raises:
-        InputError: if a folder cannot be read.
+        InputError: if a folder cannot be read, or what is called like a file of data is a pipe, socket or device.
     """
-    found = (path for path in _files_below(root) if path.suffix.lower() in suffixes)
+    found = [path for path in _files_below(root) if path.suffix.lower() in suffixes]
+    for path in found:
+        if path.exists() and not path.is_file():  # reading it might never end
+            raise InputError(f"{path}: is a pipe, a socket or a device, and no file; move it out of the data")
     return sorted(found, key=lambda path: natural_key(str(path.relative_to(root))))
 
 

@@ -81,6 +81,11 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
                 raise InputError(
                     f"data.{key}: is {folder!r}, as of a shell variable that is not set; name a folder, or {otherwise}"
                 )
+        if source is not None and "://" in source:
+            raise InputError(
+                f"data.source: {source} is an address, and data are read from files and folders only: download or "
+                "record it first, and name the file"
+            )
         check_range("data.batch_size", batch_size, 1, 65_536)
         check_range("data.num_workers", num_workers, 0, 1024)
         self.source = source

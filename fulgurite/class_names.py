@@ -48,7 +48,7 @@ def unknown_class(key: str, name: str, why: str, tried: str = "") -> str:
     bases = [BASES[key]] if key in BASES else [*kinds(tried)]
     found = (c for base in bases for c in subclasses(base)) if bases else _defined_in_trusted()
     names = {c.__name__: c.__name__ for c in found}
-    near = get_close_matches(stem, {**beside, **names}, n=1)
+    near = get_close_matches(stem, {key: one for key, one in {**beside, **names}.items() if one != name}, n=1)
     if near:
         return f"{key} = {name}: {why}. Did you mean '{ {**beside, **names}[near[0]] }'?"
     return f"{key} = {name}: {why}. {choices(key)}"

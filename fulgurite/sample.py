@@ -46,7 +46,10 @@ class Sampler(LightningModule):
     def __init__(self, model: LightningModule) -> None:
         super().__init__()
         if not isinstance(model, Decodes):
-            raise InputError(f"model: {type(model).__name__} draws no samples; sample from a model that has a decoder")
+            raise InputError(
+                f"model: {type(model).__name__} draws no samples; MotorVAEGAN and CNNParamTanh do, as does every model "
+                "with decode and latent_dim"
+            )
         self.model, self.latent_dim = model, model.latent_dim
 
     def setup(self, stage: str) -> None:

@@ -192,7 +192,13 @@ class CommandLine(OpenLightningCLI):
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, TypeError, ValueError) as problem:
-            raise InputError(f"trainer: {' '.join(str(problem).split())}") from problem
+            said = " ".join(str(problem).split())
+            remedy = (
+                ". Set --trainer.accelerator auto to take what there is"
+                if "accelerator" in said or "backend" in said
+                else ""
+            )
+            raise InputError(f"trainer: {said.removesuffix('.')}{remedy}") from problem
         trainer.callbacks.append(GracefulStop(SIGNALS))  # type: ignore[attr-defined]  # the last of all
         return trainer
 

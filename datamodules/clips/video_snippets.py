@@ -167,7 +167,11 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         if stage == "test":
             test = self._cached(source.test)
             if not test:
-                raise InputError(f"data.source: no test clip in {self._root} (read as {source.layout})")
+                raise InputError(
+                    f"data.source: no test clip in {self._root} (read as {source.layout}); put videos, or folders of "
+                    "frames, into its folder of test clips, see docs/video.md; to score videos without labels use "
+                    "lightning predict"
+                )
             return self._known({"test": test}, source.test)
         train, validation = hold_out(self._cached(source.train), self._validation_fraction)
         held_out = {clip.name for clip in validation}
