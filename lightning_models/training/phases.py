@@ -52,6 +52,7 @@ from lightning_models.training.gradient_scaling import SharedScale
 from lightning_models.training.learning_rate import WarmUpCosine
 from lightning_models.training.preflight import (
     check_clipping,
+    check_precision,
     check_system,
     check_trainer,
     clip_of_phases,
@@ -212,7 +213,9 @@ class PhasedModule(SavedTraining):
                     if weight.grad is not None:
                         weight.grad.div_(batches)
         if norm := self.gradient_clips.get(phase):
-            self.clip_gradients(optimizer, norm, "norm")
+            # Lightning would refuse a fused optimizer, also where nothing is scaled
+            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+            torch.nn.utils.clip_grad_norm_(weights, norm)
 
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
@@ -257,6 +260,7 @@ class PhasedModule(SavedTraining):
 
     def configure_callbacks(self) -> list[Callback]:
         """Check trainer and data before anything is decoded; hand over what accompanies the training."""
+        check_precision(self.trainer)
         limits: list[Callback] = []
         if self.trainer.state.fn == TrainerFn.FITTING:
             check_trainer(self.trainer)  # before Lightning does in words of its own

@@ -13,6 +13,8 @@ from datamodules.errors import InputError
 from datamodules.private_api import ddp_options
 from datamodules.ranges import at_least_zero
 
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
 RESERVED = ("saved_models", "layer")
 """While it saves, Lightning's ModelCheckpoint loads a state into ``layer`` of a module that has both."""
 
@@ -45,6 +47,19 @@ def check_trainer(trainer: Trainer) -> None:
                 "each phase has its own: use ddp_find_unused_parameters_true"
             )
     _check_validations(trainer)
+
+
+def check_precision(trainer: Trainer) -> None:
+    """Refuse a precision in which weights and data would have different types.
+
+    Raises:
+        InputError: naming those that work.
+    """
+    if trainer.precision not in PRECISIONS:
+        raise InputError(
+            f"--trainer.precision is {trainer.precision}, in which weights have another type than the data: use one of "
+            f"{', '.join(PRECISIONS)}"
+        )
 
 
 def _check_validations(trainer: Trainer) -> None:
