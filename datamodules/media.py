@@ -4,6 +4,7 @@ A *video* is a file that PyAV decodes or a folder of images in natural order of 
 uint8 RGB frames ``(H, W, 3)``, one at a time, so that memory does not grow with the length.
 """
 
+import re
 import warnings
 from array import array
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,7 @@ FOLDER_FPS = 25.0
 
 _BEHIND = 0  # grey level behind transparent pixels of a frame, that of the bars beside a letterboxed one
 _IRREGULAR_SHARE = 0.02  # of the running time; a lone dropped frame does not make a rate variable
+_LATE = 0.25  # seconds between the last frame and the end in a header that are no damage
 _TOLERANCE = 0.02  # of the frames; containers other than MP4 also count frames dropped on recording
 
 
@@ -288,7 +290,8 @@ def _read_timing(path: Path) -> _Timing:
     times, packets, repeats = array("d"), 0, 0
     with _open_video(path) as (container, stream):
         promised, nominal = stream.frames, stream.average_rate or stream.guessed_rate
-        is_mp4 = "mp4" in container.format.name
+        container_name, tag = container.format.name, stream.metadata.get("DURATION", "")
+        is_mp4 = "mp4" in container_name
         for packet in container.demux(stream):
             packets += packet.size > 0
             repeats += packet.size == 0 and packet.dts is not None
@@ -298,6 +301,13 @@ def _read_timing(path: Path) -> _Timing:
     # An index of others than MP4 also lists frames that were dropped on recording: the picture before is shown on.
     lasting = 0 if is_mp4 else _frames_until_the_last(moments, nominal)
     there = max(packets, lasting)
+    declared = _declared_seconds(container_name, tag)
+    if declared and len(moments) and declared - (float(moments[-1]) + 1 / float(nominal or FOLDER_FPS)) > _LATE:
+        warnings.warn(  # no error: a recording of a screen may show its last frame for as long
+            f"{path}: its header says {declared:.2f} seconds and its last frame is at {moments[-1]:.2f}; if it was cut "
+            "short, get it anew",
+            stacklevel=2,
+        )
     if promised - there > (0 if is_mp4 else max(1, _TOLERANCE * promised)):  # AVI with MP3 counts one more
         raise InputError(f"{path}: truncated, its index lists {promised} frames and {there} are there")
     start = float(moments[0]) if len(moments) else 0.0
@@ -313,6 +323,15 @@ def _read_timing(path: Path) -> _Timing:
     if odd.sum() > _IRREGULAR_SHARE * length:
         return _Timing(len(steps) / length, len(moments), start, variable=True)
     return _Timing(float(nominal or 1 / regular), len(moments), start, variable=False)
+
+
+def _declared_seconds(container: str, tag: str) -> float | None:
+    """Return when the last frame of a Matroska or WebM file ends, as its header has it; None where it does not say."""
+    found = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", tag)
+    if "matroska" not in container or found is None:
+        return None
+    hours, minutes, seconds = map(float, found.groups())
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def _frames_until_the_last(moments: NDArray[np.float64], rate: Fraction | None) -> int:

@@ -108,3 +108,24 @@ def test_a_title_may_have_any_encoding(tmp_path):
     with av.open(str(path), metadata_errors="surrogateescape") as container:
         assert container.metadata["title"] == "caf\udce9"
     assert levels_of(path) == pytest.approx([40] * 5, abs=4)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mkv", "mpeg4"), (".webm", "libvpx")])
+def test_a_file_that_ends_before_its_header_says_is_told(suffix, codec, tmp_path):
+    whole, cut = tmp_path / f"whole{suffix}", tmp_path / f"cut{suffix}"
+    noise = np.random.default_rng(0)
+    with av.open(str(whole), "w") as container:
+        stream = add_stream(container, codec)
+        for number in range(30):
+            frame = av.VideoFrame.from_ndarray(noise.integers(0, 256, (*SIZE, 3), np.uint8), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert sum(1 for _ in read_frames(whole)) == 30
+    content = whole.read_bytes()
+    for tenth in range(3, 9):
+        cut.write_bytes(content[: len(content) * tenth // 10])
+        with pytest.warns(UserWarning, match=rf"cut\{suffix}: its header says 3\.00 seconds and its last frame is at"):
+            assert 0 < sum(1 for _ in read_frames(cut)) < 30
