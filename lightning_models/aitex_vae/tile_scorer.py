@@ -141,7 +141,8 @@ class TileScorer(nn.Module):
         return torch.cat([Tiling(piece.shape[1], piece.shape[2], self.tile_size).cut(piece) for piece in pieces])
 
     def _warn_of_unknown(self, group: str) -> None:
-        if self.scale.row(group) == 0:
+        # of a single group the statistics are those of all together: a folder of another name changes nothing
+        if self.scale.row(group) == 0 and len(self.scale.groups) > 2:
             warnings.warn(
                 f"group {group!r} was not among the normal pictures of the calibration: it is judged by the statistics "
                 "of all groups together, less reliably",

@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -236,6 +237,17 @@ def test_normal_tiles_lie_at_zero_in_every_channel():
     scaled = torch.stack([system.scorer.scale(row, "a") for row in tops])
     torch.testing.assert_close(scaled.mean(0), torch.zeros(scaled.shape[1]), atol=1e-3, rtol=0)
     assert scaled.std(0)[:-1].sub(1).abs().max() < 1e-2  # the last, kl, varies too little here for its scale
+
+
+def test_a_single_group_may_be_called_otherwise():
+    system = calibrated(["a"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        renamed = score(system, part(9, group="renamed"))
+    torch.testing.assert_close(renamed.heat, score(system, part(9, group="a")).heat, equal_nan=True)
+    assert renamed.alternatives["baseline_mahalanobis"].equal(
+        score(system, part(9, group="a")).alternatives["baseline_mahalanobis"]
+    )
 
 
 def test_an_unknown_group_is_judged_by_all_together_and_said_so():
