@@ -9,6 +9,20 @@ from lightning_models.vta_gan.optical_flow import inside, warp
 from lightning_models.vta_gan.reconstructor import Reconstruction
 
 
+def offered_evidence(flow: bool, displacement: bool, discriminator: bool) -> list[str]:
+    """Return the kinds of evidence that the parts offer which are switched on.
+
+    Args:
+        flow: whether optical flow is estimated.
+        displacement: whether it says where a pixel has gone, as that of differences of frames does not.
+        discriminator: whether there is one.
+    """
+    kinds = ["reconstruction", "high_band", "temporal"]
+    kinds += ["flow"] if flow else []
+    kinds += ["flow_error", "flow_right", "flow_left", "flow_down", "flow_up"] if displacement else []
+    return [*kinds, *(["feature", "discriminator"] if discriminator else [])]
+
+
 def reconstruction_evidence(clip: Reconstruction) -> dict[str, Tensor]:
     """Errors of the generator, each ``(B, T, H, W)``: over both bands, in the high band, and of change over time."""
     change_error = (clip.reconstructed - clip.frames).diff(dim=1).abs().mean(2)

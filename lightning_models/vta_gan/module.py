@@ -7,7 +7,6 @@ OCR-GAN (arXiv 2203.00259).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -23,14 +22,13 @@ from lightning_models.effective import effective
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.calibration import CalibratedModule
 from lightning_models.training.health import probability_health
-from lightning_models.training.schedules import Weight
-from lightning_models.training.weights import LossWeights
 from lightning_models.vta_gan import video_losses
 from lightning_models.vta_gan.discriminator import Discriminator, DiscriminatorNorm, DiscriminatorOutput
 from lightning_models.vta_gan.evidence import (
     direction_evidence,
     discriminator_evidence,
     flow_evidence,
+    offered_evidence,
     reconstruction_evidence,
     speed,
 )
@@ -47,35 +45,11 @@ from lightning_models.vta_gan.optical_flow import (
 from lightning_models.vta_gan.patch_scorer import PatchScorer
 from lightning_models.vta_gan.reconstructor import Reconstruction, Reconstructor, from_pixels, to_unit_range
 from lightning_models.vta_gan.temporal_attention import PositionalEncoding, TemporalFeatureFusion
+from lightning_models.vta_gan.weights import VTAGANWeights
 
 THRESHOLD_QUANTILE = 0.99  # of the scores of held-out normal frames
 
 ADAM = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
-
-
-@dataclass(frozen=True, kw_only=True)
-class VTAGANWeights(LossWeights):
-    """Weights of the generator's losses, each a mean. Those of a part that is switched off are not used.
-
-    Args:
-        adversarial: fooling the discriminator.
-        reconstruction: distance of reconstructed to real frames.
-        feature: distance of the discriminator's features.
-        consistency: error in the change from frame to frame.
-        smoothness: error in the second difference over time.
-        flow_consistency: the reconstructed clip's error along the flow.
-        photometric: the flow net's own error in explaining the next frame.
-        flow_smoothness: the flow's unevenness away from edges.
-    """
-
-    adversarial: Weight = 1.0
-    reconstruction: Weight = 50.0
-    feature: Weight = 1.0
-    consistency: Weight = 1.0
-    smoothness: Weight = 0.1
-    flow_consistency: Weight = 0.1
-    photometric: Weight = 1.0
-    flow_smoothness: Weight = 0.1
 
 
 class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModule):
@@ -182,11 +156,7 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
             self.discriminator = Discriminator(ndf, norm=norm)
         # The rule without any learning that the model has to beat: speed of classical optical flow.
         self.baseline_flow = OpticalFlow("farneback")
-        offered = ["reconstruction", "high_band", "temporal"]
-        offered += [] if flow is None else ["flow"]
-        if "flow_consistency" in self.weights:
-            offered += ["flow_error", "flow_right", "flow_left", "flow_down", "flow_up"]
-        offered += ["feature", "discriminator"] if self.discriminator is not None else []
+        offered = offered_evidence(flow is not None, "flow_consistency" in self.weights, judged)
         if unknown := sorted(set(evidence or offered) - set(offered)):
             raise InputError(f"model.evidence: {unknown} is not among what the parts switched on offer: {offered}")
         self.scorer = PatchScorer(["baseline", *offered], offered if evidence is None else evidence, patch, top_k)
