@@ -260,7 +260,8 @@ class PhasedModule(SavedTraining):
 
     def configure_callbacks(self) -> list[Callback]:
         """Check trainer and data before anything is decoded; hand over what accompanies the training."""
-        check_precision(self.trainer)
+        if self.trainer.lightning_module is self:  # samples are drawn by a wrapper, which casts what it is given
+            check_precision(self.trainer)
         limits: list[Callback] = []
         if self.trainer.state.fn == TrainerFn.FITTING:
             check_trainer(self.trainer)  # before Lightning does in words of its own
