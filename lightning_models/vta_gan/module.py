@@ -92,7 +92,7 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
     published_optimizers: ClassVar = dict.fromkeys(phases, ADAM)
     default_weights: ClassVar = VTAGANWeights()
     loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {
-        "discriminator": ("real", "reconstruction", "pseudo"),
+        "discriminator": ("real", "reconstructed", "pseudo"),
         "generator": tuple(default_weights.by_name()),
     }
 
@@ -192,7 +192,7 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         logits = _judge(self.discriminator, *kinds).logits.chunk(len(kinds))
         terms = {
             "real": losses.real_objective(self.objective, logits[0]),
-            "reconstruction": losses.fake_objective(self.objective, logits[1]),
+            "reconstructed": losses.fake_objective(self.objective, logits[1]),
         }
         fakes, counted = {"reconstruction": logits[1]}, {}
         if batch.pseudo_mask is not None and self.pseudo_fakes:

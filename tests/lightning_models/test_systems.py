@@ -77,3 +77,17 @@ def test_a_checkpoint_keeps_the_weights_of_the_losses_with_their_schedules(kind,
     assert loaded.weights.schedules == {name: WarmUp(0.7, 3)}
     assert loaded.weights == system.weights
     assert loaded.weights[others[0]] == 0.25
+
+
+@pytest.mark.parametrize("system", [VTAGAN, AitexVAE, AudioToVideo, CNNParamTanh, MotorVAEGAN])
+def test_a_weight_counts_in_one_phase_alone(system):
+    """Weights are found by the name of a term: a second phase with a term of that name would be weighted by it, too."""
+    for name in system.default_weights.by_name():
+        phases = [phase for phase, terms in system.loss_terms.items() if name in terms]
+        assert len(phases) == 1, f"{name} is a term of {phases}"
+
+
+def test_the_terms_of_vta_gans_discriminator_all_count_one():
+    model = VTAGAN(num_frames=4, ngf=2, ndf=4, flow_width=0.05, token_width=16)
+    terms = {name: torch.tensor(number + 1.0) for number, name in enumerate(VTAGAN.loss_terms["discriminator"])}
+    assert float(model.weights.total("discriminator", terms)) == 6.0

@@ -110,7 +110,7 @@ def losses_of(system, clips):
 def test_every_loss_has_its_name_and_its_weight():
     system = model()
     discriminator, generator = losses_of(system, batch())
-    assert set(discriminator) == {"real", "reconstruction", "pseudo"}
+    assert set(discriminator) == {"real", "reconstructed", "pseudo"}
     assert set(generator) == set(system.weights)
     assert all(torch.isfinite(term) and term > 0 for term in (*discriminator.values(), *generator.values()))
 
