@@ -7,7 +7,7 @@ that cannot work without something says so, and one that merely shows more with 
 A model's steps return one of the typed answers of :mod:`datamodules.batches`, and by that alone the callbacks of its
 room work. The rest, by who asks:
 
-- before anything is decoded: :class:`SharesArguments`, :class:`ChecksData`;
+- before anything is decoded: :class:`SharesArguments`;
 - every logger and file name: :class:`CountsBatches`;
 - where a run may be broken off: :class:`AccumulatesGradients`;
 - pictures and clips at a validation: :class:`HasVisuals`, :class:`HasVisualScales`, :class:`Encodes`,
@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
+
+from datamodules.deep_pictures import BitRange
 
 # --- what a model offers ------------------------------------------------------------------------------------------
 
@@ -61,15 +63,6 @@ class SharesArguments(Protocol):
     """
 
     shared_with_data: Mapping[str, str]
-
-
-@runtime_checkable
-class ChecksData(Protocol):
-    """A model that knows which data modules it cannot work with; asked before anything is decoded."""
-
-    def check_data(self, data: object) -> None:
-        """Raise InputError, with the keys and values of both, for batches that the model cannot take."""
-        ...
 
 
 @runtime_checkable
@@ -232,6 +225,14 @@ class PredictSource(Protocol):
     @property
     def fps(self) -> float:
         """Frames per second, above 0."""
+
+
+class VideoSource(PredictSource, Protocol):
+    """A video whose frames are scored."""
+
+    @property
+    def bit_range(self) -> BitRange | None:
+        """Values of black and white in frames of more than 8 bits; None: all that their depth allows."""
 
 
 class SoundSource(PredictSource, Protocol):

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,14 +25,13 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[s
     Raises:
         InputError: if it is none of these, or lacks a column.
     """
-    rows = csv.reader(_text(path).splitlines())
-    first = next(rows, [])
-    line = ",".join(first)
-    separator = max(_SEPARATORS, key=line.count)
-    rows = csv.reader(_text(path).splitlines(), delimiter=separator)
+    lines = io.StringIO(_text(path), newline="")
+    first = lines.readline()
+    lines.seek(0)
+    rows = csv.reader(lines, delimiter=max(_SEPARATORS, key=first.count))
     header = [name.strip().lower() for name in next(rows, [])]
     if not set(columns) <= set(header):
-        raise InputError(f"{path}: the first line must be {','.join(columns)}, is {first}")
+        raise InputError(f"{path}: the first line must be {','.join(columns)}, is {first.rstrip()!r}")
     places = [header.index(name) for name in columns]
     for row in rows:
         if any(value.strip() for value in row):

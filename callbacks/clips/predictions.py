@@ -22,7 +22,7 @@ from callbacks.thresholds import threshold_of
 from datamodules.atomic_file import atomic_file
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.media import VideoWriter, read_frames
-from datamodules.protocols import PredictSource
+from datamodules.protocols import VideoSource
 
 
 class PredictionWriter(StreamedWriter["_Prediction"]):
@@ -64,7 +64,7 @@ class PredictionWriter(StreamedWriter["_Prediction"]):
         for row, video in enumerate(outputs.video):
             place = _Place((batch.frames.shape[-2], batch.frames.shape[-1]), tuple(regions[row]))
 
-            def open_files(source: PredictSource, folder: Path, place: _Place = place) -> _Prediction:
+            def open_files(source: VideoSource, folder: Path, place: _Place = place) -> _Prediction:
                 return _Prediction(source, folder, place, threshold_of(pl_module), self.overlay)
 
             self.files_of(video, open_files).add(frames[row], scores[row], heats[row])
@@ -81,7 +81,7 @@ class _Prediction:
     """The files of one video, open until all of its frames are written."""
 
     def __init__(
-        self, source: PredictSource, folder: Path, place: _Place, threshold: float | None, overlay: bool
+        self, source: VideoSource, folder: Path, place: _Place, threshold: float | None, overlay: bool
     ) -> None:
         self.source = source
         self._place, self._threshold = place, threshold
@@ -94,7 +94,7 @@ class _Prediction:
         self._table = csv.writer(text, lineterminator="\n")
         anomalous = [] if threshold is None else ["anomalous"]
         self._table.writerow(["name", "frame", "time", "score", *anomalous])
-        self._frames = read_frames(source.path) if overlay else None
+        self._frames = read_frames(source.path, source.bit_range) if overlay else None
         self._draw = Overlay(threshold)
         self._overlay: VideoWriter | None = None
 

@@ -148,9 +148,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
 
     def predict_dataloader(self) -> StreamedLoader[Window]:
         """Windows of ``predict_sources`` in order, decoded as they are read, in constant memory."""
-        windows = StreamedWindows(
-            self.predict_sources, self._letterbox, *self._shape, self._eval_stride, self._bit_range
-        )
+        windows = StreamedWindows(self.predict_sources, self._letterbox, *self._shape, self._eval_stride)
         return self._streamed(windows, collate, self._eval_batch_size, "video")
 
     def split_manifest(self) -> dict[str, Any]:
@@ -187,7 +185,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
     def open_prediction(self) -> None:
         """Find ``predict_sources``: those below the source, or the demo's test clips."""
         root = self._root if self.source else self._root / "test"
-        self.predict_sources = find_predict_sources(root, self._span, self._on_bad_file)
+        self.predict_sources = find_predict_sources(root, self._span, self._on_bad_file, self._bit_range)
 
     def digest(self, split: str, item: CachedClip) -> str:
         """Return what tells a clip's file, or its frames, from others."""

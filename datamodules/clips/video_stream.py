@@ -30,6 +30,7 @@ class PredictSource:
         height: of the frames, in pixels.
         width: of the frames, in pixels.
         frames: their number, None if it is known only at the end.
+        bit_range: values of black and white in frames of more than 8 bits.
     """
 
     name: str
@@ -38,9 +39,12 @@ class PredictSource:
     height: int
     width: int
     frames: int | None
+    bit_range: BitRange | None = None
 
 
-def find_predict_sources(root: Path, min_length: int, on_bad_file: Literal["error", "skip"]) -> list[PredictSource]:
+def find_predict_sources(
+    root: Path, min_length: int, on_bad_file: Literal["error", "skip"], bit_range: BitRange | None = None
+) -> list[PredictSource]:
     """Describe every video that ``root`` stands for, see ``media.find_videos``.
 
     Raises:
@@ -50,7 +54,7 @@ def find_predict_sources(root: Path, min_length: int, on_bad_file: Literal["erro
     found: dict[str, PredictSource] = {}
     for path in find_videos(root):
         try:
-            source = _describe(path, min_length)
+            source = _describe(path, min_length, bit_range)
         except InputError as error:
             if on_bad_file == "error":
                 raise
@@ -77,24 +81,16 @@ class StreamedWindows:
         num_frames: T.
         frame_step: distance of a window's frames.
         stride: as in ``windows.evaluation_starts``.
-        bit_range: values of black and white in frames of more than 8 bits.
     """
 
     def __init__(
-        self,
-        sources: Sequence[PredictSource],
-        letterbox: Letterbox,
-        num_frames: int,
-        frame_step: int,
-        stride: int,
-        bit_range: BitRange | None = None,
+        self, sources: Sequence[PredictSource], letterbox: Letterbox, num_frames: int, frame_step: int, stride: int
     ) -> None:
         self._sources = sources
         self._letterbox = letterbox
         self._num_frames = num_frames
         self._frame_step = frame_step
         self._stride = stride
-        self._bit_range = bit_range
 
     def __len__(self) -> int:
         total = 0
@@ -116,7 +112,7 @@ class StreamedWindows:
         step, reach = self._frame_step, (self._num_frames - 1) * self._frame_step + 1
         kept: deque[Frame] = deque(maxlen=reach + step)
         count = 0
-        for frame in read_frames(source.path, self._bit_range):
+        for frame in read_frames(source.path, source.bit_range):
             kept.append(self._letterbox.picture(frame))
             count += 1
             start = count - reach - step  # later ones may belong to the last windows, whatever the stride
@@ -138,11 +134,11 @@ class StreamedWindows:
         )
 
 
-def _describe(path: Path, min_length: int) -> PredictSource:
-    info = probe(path)
+def _describe(path: Path, min_length: int, bit_range: BitRange | None) -> PredictSource:
+    info = probe(path, bit_range)
     if info.frames is not None:
         _refuse_short(path, info.frames, min_length)
-    return PredictSource(source_name(path), path, info.fps, info.height, info.width, info.frames)
+    return PredictSource(source_name(path), path, info.fps, info.height, info.width, info.frames, bit_range)
 
 
 def _refuse_short(path: Path, frames: int, min_length: int) -> None:

@@ -79,7 +79,7 @@ def check_known(arguments: Mapping[str, Any], kind: type, path: object = None) -
 
 def _config_of(checkpoint: object) -> str:
     """Return the option that names the configuration which a checkpoint was trained with."""
-    config = Path(str(checkpoint)).parents[1] / "config.yaml" if checkpoint else None
+    config = Path(str(checkpoint)).absolute().parent.parent / "config.yaml" if checkpoint else None
     if config is None or not config.is_file():
         return "--config with the config.yaml of its run folder"
     return f"--config {os.path.relpath(config)}"

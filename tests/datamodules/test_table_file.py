@@ -21,6 +21,14 @@ def test_columns_may_stand_in_any_order_beside_others(tmp_path):
     ]
 
 
+def test_a_name_may_hold_a_line_break(tmp_path):
+    (tmp_path / "a.csv").write_text('video,start\n"a\nb\u2028c",3\nd,4\n', encoding="utf-8", newline="")
+    assert [row for _, row in read_table(tmp_path / "a.csv", ("video", "start"))] == [
+        {"video": "a\nb\u2028c", "start": "3"},
+        {"video": "d", "start": "4"},
+    ]
+
+
 @pytest.mark.parametrize("content", [b"", b"clip,from,to\n", b"\xff\xfev\x00"])
 def test_what_is_no_such_table_is_refused(content, tmp_path):
     (tmp_path / "a.csv").write_bytes(content)

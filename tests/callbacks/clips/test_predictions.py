@@ -25,6 +25,7 @@ class Source:
     path: Path
     fps: float
     frames: int
+    bit_range: tuple[int, int] | None = None
 
 
 def score_of(video, frame):

@@ -1,6 +1,8 @@
 import tracemalloc
+import warnings
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -87,3 +89,16 @@ def test_a_folder_of_images_given_by_dots_has_its_own_name(tmp_path, frames, ima
     (images(tmp_path / "clip", frames(6)) / "below").mkdir()
     monkeypatch.chdir(tmp_path / "clip/below")
     assert [source.name for source in find_predict_sources(Path(".."), 4, "error")] == ["clip"]
+
+
+def test_deep_frames_are_described_and_read_in_their_range(tmp_path):
+    (tmp_path / "a").mkdir()
+    for number in range(6):
+        values = np.linspace(29_000, 30_600, 24 * 32).round().astype(np.uint16).reshape(24, 32)
+        cv2.imwrite(str(tmp_path / "a" / f"{number}.png"), values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (source,) = find_predict_sources(tmp_path / "a", 4, "error", (29_000, 30_600))
+        (window, *_) = StreamedWindows([source], BOX, 4, 1, 1)
+    assert source.bit_range == (29_000, 30_600)
+    assert len(np.unique(window.frames)) > 200

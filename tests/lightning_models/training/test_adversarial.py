@@ -738,11 +738,13 @@ def test_checkpoints_of_the_command_hold_plain_types_and_name_what_does_not_fit(
     message = r"width is 3 in the checkpoint and 5 here\. .*--config with the config\.yaml of its run folder"
     with pytest.raises(InputError, match=message):
         trainer(tmp_path, max_epochs=2).fit(other, ckpt_path=tmp_path / "epoch=0.ckpt", weights_only=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message):
+        trainer(tmp_path, max_epochs=2).fit(other, ckpt_path="epoch=0.ckpt", weights_only=True)
     moved = tmp_path / "run/checkpoints/last.ckpt"
     moved.parent.mkdir(parents=True)
     (tmp_path / "epoch=0.ckpt").rename(moved)
     (tmp_path / "run/config.yaml").touch()
-    monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"width is 3 .*: --config run/config\.yaml$"):
         trainer(tmp_path, max_epochs=2).fit(other, ckpt_path=moved, weights_only=True)
 
