@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from callbacks.heat import heat_colours, heat_scale
-from callbacks.picture_file import Picture
+from callbacks.picture_file import Picture, stacked
 from callbacks.text import draw_text, text_size
 from datamodules.protocols import HasVisualScales
 
@@ -49,6 +49,5 @@ def colour_bar(width: int, marks: Marks, name: str = "") -> Picture:
 
 def with_bars(picture: Picture, scales: Mapping[str, Marks]) -> Picture:
     """Return the picture with a bar for every name below it."""
-    width = max(picture.shape[1], NARROWEST) if scales else picture.shape[1]
-    wide = np.pad(picture, ((0, 0), (0, width - picture.shape[1]), (0, 0)), constant_values=_PAPER)
-    return np.vstack([wide, *(colour_bar(width, marks, name) for name, marks in scales.items())])
+    width = max(picture.shape[1], NARROWEST)
+    return stacked([picture, *(colour_bar(width, marks, name) for name, marks in scales.items())], _PAPER)

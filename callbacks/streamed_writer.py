@@ -1,7 +1,7 @@
 """The base of writers that turn every recording of a prediction into a folder of its own."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -83,10 +83,10 @@ class StreamedWriter(Callback, Generic[FilesT]):
                 raise RuntimeError(f"{self.part}s of {name!r} come twice, or belong to no source")
             source = self._waiting.pop(name)
             folder = source_folder(self._parent, name, self._about_of(source), ABOUT)
-            self._folder = ExitStack()
-            self._draft = self._folder.enter_context(atomic_folder(folder))
-            with self._left_behind():
+            with ExitStack() as opened:
+                self._draft = opened.enter_context(atomic_folder(folder))
                 self._current = open_files(source, self._draft)
+                self._folder = opened.pop_all()
         return self._current
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -111,19 +111,9 @@ class StreamedWriter(Callback, Generic[FilesT]):
     def _finish(self) -> None:
         if self._current is not None:
             current, self._current = self._current, None
-            with self._left_behind():
+            with self._folder:
                 current.finish(self._about["complete"])
                 write_record(self._draft / ABOUT, self._about_of(current.source))
-            self._folder.close()
 
     def _about_of(self, source: Any) -> dict[str, Any]:
         return self._about | {"source": str(source.path.absolute())}
-
-    @contextmanager
-    def _left_behind(self) -> Iterator[None]:
-        """Leave what was written in the unfinished folder after an error."""
-        try:
-            yield
-        except BaseException as error:
-            self._folder.__exit__(type(error), error, error.__traceback__)
-            raise

@@ -1,7 +1,5 @@
 """Pictures of more than eight bits: which values become black and white, and what is lost."""
 
-import warnings
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +7,7 @@ from numpy.typing import NDArray
 
 from datamodules.errors import InputError
 from datamodules.ranges import check_range
+from datamodules.warn_once import warn_once
 
 BitRange = tuple[int, int]
 """Values of black and of white; what lies beyond is black or white too."""
@@ -53,20 +52,10 @@ def to_eight_bits(
     there = np.flatnonzero(np.bincount(values.reshape(-1), minlength=1))
     left = np.count_nonzero(np.bincount(levels[there], minlength=1))
     if left < _FEW <= len(there):
-        _warn_of_loss(path.parent, path.name, len(there), int(left), int(there[0]), int(there[-1]))
-    return scaled
-
-
-@lru_cache(maxsize=4096)
-def _seen(folder: Path) -> list[str]:
-    return []
-
-
-def _warn_of_loss(folder: Path, name: str, there: int, left: int, low: int, high: int) -> None:
-    if not _seen(folder):
-        _seen(folder).append(name)
-        warnings.warn(
-            f"{folder / name}: of its {there} grey levels, from {low} to {high}, {left} remain in 8 bits. Set "
+        low, high = int(there[0]), int(there[-1])
+        warn_once(
+            f"{path}: of its {len(there)} grey levels, from {low} to {high}, {left} remain in 8 bits. Set "
             f"data.bit_range to the range of your training pictures, of this one [{low}, {high}]",
-            stacklevel=3,
+            about=(__name__, path.parent),
         )
+    return scaled

@@ -5,7 +5,6 @@ uint8 RGB frames ``(H, W, 3)``, one at a time, so that memory does not grow with
 """
 
 import re
-import warnings
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -33,6 +32,7 @@ from datamodules.listing import (
     tell_left_out,
 )
 from datamodules.picture_file import Frame, read_picture
+from datamodules.warn_once import warn_once
 
 FOLDER_FPS = 25.0
 """Rate assumed for a folder of images, which has no clock of its own."""
@@ -92,15 +92,19 @@ def find_videos(path: Path) -> list[Path]:
     return found
 
 
-def probe(path: Path) -> VideoInfo:
+def probe(path: Path, bit_range: BitRange | None = None) -> VideoInfo:
     """Describe a video without decoding more than its first frame.
+
+    Args:
+        path: of the video.
+        bit_range: as in ``read_frames``.
 
     Raises:
         InputError: if it cannot be read, or its index promises more than the file holds.
     """
     if path.is_dir():
         images = _images_of(path)
-        height, width = _frame_of(images[0]).shape[:2]
+        height, width = _frame_of(images[0], bit_range).shape[:2]
         return VideoInfo(FOLDER_FPS, height, width, len(images))
     timing = _read_timing(path)
     first = next(read_frames(path), None)
@@ -265,9 +269,7 @@ def shown_stream(path: Path, streams: Sequence[Any]) -> Any | None:
     chosen = next((stream for stream in moving if stream.disposition & Disposition.default), *moving[:1] or [None])
     if len(moving) > 1:
         why = "the default one" if chosen.disposition & Disposition.default else "the first"
-        warnings.warn(
-            f"{path}: has {len(moving)} {chosen.type} tracks; track {chosen.index} is taken, {why}", stacklevel=2
-        )
+        warn_once(f"{path}: has {len(moving)} {chosen.type} tracks; track {chosen.index} is taken, {why}")
     return chosen
 
 
@@ -303,10 +305,9 @@ def _read_timing(path: Path) -> _Timing:
     there = max(packets, lasting)
     declared = _declared_seconds(container_name, tag)
     if declared and len(moments) and declared - (float(moments[-1]) + 1 / float(nominal or FOLDER_FPS)) > _LATE:
-        warnings.warn(  # no error: a recording of a screen may show its last frame for as long
+        warn_once(  # no error: a recording of a screen may show its last frame for as long
             f"{path}: its header says {declared:.2f} seconds and its last frame is at {moments[-1]:.2f}; if it was cut "
-            "short, get it anew",
-            stacklevel=2,
+            "short, get it anew"
         )
     if promised - there > (0 if is_mp4 else max(1, _TOLERANCE * promised)):  # AVI with MP3 counts one more
         raise InputError(f"{path}: truncated, its index lists {promised} frames and {there} are there")

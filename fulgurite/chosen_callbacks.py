@@ -42,9 +42,7 @@ def check_added(given: Given) -> None:
         InputError: With what would be lost, and the word that adds instead.
     """
     shipped = [one for one in given.written if one.key == KEY and one.config is not None]
-    for word, following in zip(given.words, [*given.words[1:], ""], strict=False):
-        option, equals, value = word.partition("=")
-        value = value if equals else following
+    for option, value, _ in given.options():
         if option == f"--{KEY}" and shipped and value != "null" and not value.startswith("["):
             names = ", ".join(str(one.value).rpartition(".")[2] for one in shipped)
             raise InputError(

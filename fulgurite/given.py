@@ -1,6 +1,7 @@
 """What the user wrote: the words of the command line and the configurations that they name."""
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -76,12 +77,18 @@ class Given:
         """Return `` = value (in file)`` for a dotted key, empty where it was not written."""
         return str(self.find(key, owner) or "")
 
+    def options(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Yield every word with its value, empty where it has none, and the words that it is made of."""
+        words = deque(self.words)
+        while words:
+            used = [words.popleft()]
+            option, equals, value = used[0].partition("=")
+            if option.startswith("-") and not equals and words and not words[0].startswith("--"):
+                used.append(value := words.popleft())
+            yield option, value, used
+
     def _read(self) -> Iterator[Written]:
-        for index, word in enumerate(self.words):
-            option, equals, value = word.partition("=")
-            following = self.words[index + 1 : index + 2]
-            if not equals:
-                value = following[0] if following and not following[0].startswith("--") else ""
+        for option, value, _ in self.options():
             if option in ("-c", "--config"):
                 if not value:
                     raise InputError("--config: a value is missing; write --config PATH")

@@ -19,16 +19,10 @@ def nested_words(given: Given) -> Iterator[str]:
     ``--model.network.encoder null`` becomes ``--model.network={"init_args": {"encoder": null}}``: below two classes
     jsonargparse makes a text of it.
     """
-    words = iter(given.words)
-    for word in words:
-        option, equals, value = word.partition("=")
+    for option, value, words in given.options():
         parts = [part for part in option[2:].split(".") if part not in ("init_args", "dict_kwargs")]
-        if not option.startswith("--") or len(parts) < 3 or parts[0] not in CLASSES:
-            yield word
-            continue
-        following = value if equals else next(words, None)
-        if following != "null":
-            yield from [word] if equals or following is None else [word, following]
+        if value != "null" or not option.startswith("--") or len(parts) < 3 or parts[0] not in CLASSES:
+            yield from words
             continue
         mapping: Any = None
         for depth in range(len(parts) - 1, 1, -1):

@@ -12,6 +12,7 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule, LightningModule
 
+from datamodules.protocols import SharesArguments
 from fulgurite.class_names import subclasses
 from fulgurite.given import Given
 from lightning_models.training.shared_with_data import as_pair
@@ -23,7 +24,7 @@ def shared_words(given: Given) -> Iterator[str]:
     if model is None or data is None:
         return
     own_defaults, their_defaults = _defaults(model), _defaults(data)
-    shared: dict[str, str] = getattr(model, "shared_with_data", {})
+    shared = model.shared_with_data if isinstance(model, SharesArguments) else {}  # the class itself has it
     for own, theirs in shared.items():
         if theirs not in their_defaults:
             continue

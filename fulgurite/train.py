@@ -31,7 +31,7 @@ from datamodules.atomic_file import atomic_file
 from datamodules.errors import InputError
 from fulgurite.building import build, refuse_functions, write_out_enums
 from fulgurite.chosen_callbacks import check_added, check_fit_for, place_checkpoints
-from fulgurite.errors import readable_errors
+from fulgurite.errors import one_line, readable_errors
 from fulgurite.experiment_files import named
 from fulgurite.given import Given
 from fulgurite.launch import RUN_VARIABLE, Place, place
@@ -192,13 +192,13 @@ class CommandLine(OpenLightningCLI):
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, TypeError, ValueError) as problem:
-            said = " ".join(str(problem).split())
+            said = one_line(problem)
             remedy = (
                 ". Set --trainer.accelerator auto to take what there is"
                 if "accelerator" in said or "backend" in said
                 else ""
             )
-            raise InputError(f"trainer: {said.removesuffix('.')}{remedy}") from problem
+            raise InputError(f"trainer: {said}{remedy}") from problem
         trainer.callbacks.append(GracefulStop(SIGNALS))  # type: ignore[attr-defined]  # the last of all
         return trainer
 

@@ -21,10 +21,10 @@ def read_yaml(path: Path) -> Any:
             itself.
     """
     try:
-        text = _text(path)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = yaml.SafeLoader(_text(path))
+        node = loader.get_single_node()
         _check(node, path)
-        return yaml.safe_load(text)
+        return None if node is None else loader.construct_document(node)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as problem:  # ValueError: a date such as 2026-13-41
         if isinstance(problem, InputError):
             raise

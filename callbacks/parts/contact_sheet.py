@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from callbacks.colour_bar import NARROWEST, colour_bar, heat_marks
+from callbacks.parts.table import first_scored
 from callbacks.picture_file import Picture, stacked
 from callbacks.text import draw_text
 
@@ -50,7 +51,7 @@ def with_legend(sheet: Picture, threshold: float) -> Picture:
 
 def _line(caption: str, image: Picture, drawn: Picture, heat: NDArray[np.float32]) -> Picture:
     row, column = np.unravel_index(np.nanargmax(heat), heat.shape)
-    start = int(np.argmax(~np.isnan(heat).all(axis=0)))  # to its left lies no part, but what it lies on
+    start = first_scored(heat)  # to its left lies no part, but what it lies on
     rows, columns = _around(int(row), heat.shape[0]), _around(int(column) - start, heat.shape[1] - start, start)
     close = [_square(one[rows, columns]) for one in (image, drawn)]
     whole = [_fitted(one, _WIDE, _HIGH) for one in (image, drawn)]

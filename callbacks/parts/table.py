@@ -121,13 +121,18 @@ def _pixels(scores: PartScores) -> PixelCounts | None:
     return count_pixels(heat[:, start:].ravel(), mask[:, start:].ravel(), region.ravel(), size)
 
 
+def first_scored(heat: NDArray[np.float32]) -> int:
+    """Return the first column of heat ``(H, W)`` that is not NaN throughout; 0 where there is none."""
+    return int(np.argmax(~np.isnan(heat).all(axis=0)))
+
+
 def part_start(name: str, heat: NDArray[np.float32]) -> int:
     """Return the first column that was scored; to the left of it heat ``(H, W)`` is NaN.
 
     Raises:
         ValueError: if any other pixel is not finite; names the picture and the pixel.
     """
-    start = int(np.argmax(~np.isnan(heat).all(axis=0)))  # 0 where every pixel is NaN
+    start = first_scored(heat)
     for row, column in np.argwhere(~np.isfinite(heat[:, start:]))[:1]:
         place, value = f"row {row}, column {start + column}", heat[row, start + column]
         raise ValueError(f"picture {name!r}, pixel at {place}: heat is {value}; the weights or the input have diverged")

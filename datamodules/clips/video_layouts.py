@@ -174,18 +174,18 @@ def _labels_in_one_file(folder: Path, test: Sequence[Clip]) -> dict[str, Spans |
             return dict(_by_number(spans, test, path))
     arrays = _visible(folder, "*.npy")
     called_labels = [path for path in arrays if re.search(r"label|gt|ground.?truth", path.stem.lower())]
-    for path in called_labels or [path for path in arrays if is_list_of_numbers(path)]:
-        tell_left_out(folder, [other for other in arrays if other != path], "labels")
-        flags = read_array(path).reshape(-1)
+    if array := next(iter(called_labels or filter(is_list_of_numbers, arrays)), None):
+        tell_left_out(folder, [other for other in arrays if other != array], "labels")
+        flags = read_array(array).reshape(-1)
         counts = [len(list_images(clip.path)) if clip.path.is_dir() else 0 for clip in test]
         if 0 in counts or sum(counts) != len(flags):
             raise InputError(
-                f"{path}: holds {len(flags)} labels, the {len(test)} test clips have {sum(counts)} frames; "
+                f"{array}: holds {len(flags)} labels, the {len(test)} test clips have {sum(counts)} frames; "
                 "one file for all clips needs folders of frames and one label for each of their frames"
             )
         ends = [sum(counts[: number + 1]) for number in range(len(counts))]
         return {
-            clip.name: FrameFlags(path, flags[end - count : end])
+            clip.name: FrameFlags(array, flags[end - count : end])
             for clip, count, end in zip(test, counts, ends, strict=True)
         }
     tell_left_out(folder, arrays, "labels")

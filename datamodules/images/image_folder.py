@@ -151,13 +151,11 @@ class ImageFolderDataModule(SourceDataModule[Picture]):
         needed: tuple[Split, ...] = ("test",) if stage == "test" else ("train", "validation")
         for split in needed:
             if not splits[split]:
-                shares = ("validation_fraction", "test_fraction")
-                wanted = "smaller" if split == "train" else "larger"
-                chosen = shares if split == "train" else (f"{split}_fraction",)
-                larger = f"a {wanted} {' and '.join(f'data.{share}' for share in chosen)}"
+                others = "a smaller data.validation_fraction and data.test_fraction"
+                share = others if split == "train" else f"a larger data.{split}_fraction"
                 raise InputError(
                     f"data.source: none of the {len(readable)} pictures in {self._root} is for {split}; a picture's "
-                    f"name decides: give more pictures, {larger}, or folders train, "
+                    f"name decides: give more pictures, {share}, or folders train, "
                     "validation and test"
                 )
         return dict(splits.items())

@@ -20,6 +20,7 @@ from torchaudio.transforms import Resample
 
 from datamodules.errors import InputError
 from datamodules.media import VideoWriter, open_container, shown_stream
+from datamodules.warn_once import warn_once
 
 Sound = NDArray[np.float32]
 
@@ -100,10 +101,9 @@ def read_sound(path: Path, rate: int, *, stereo: bool = False, origin: float | N
     if resampler is None or not count:
         raise InputError(f"{path}: its sound track is empty")
     if mixed < _CANCELLED * heard:
-        warnings.warn(
+        warn_once(
             f"{path}: the channels of its sound cancel each other out (antiphase), so that next to nothing is left of "
-            "them; keep one of them, e.g. by ffmpeg -i FILE -af 'pan=mono|c0=c0' NEW",
-            stacklevel=2,
+            "them; keep one of them, e.g. by ffmpeg -i FILE -af 'pan=mono|c0=c0' NEW"
         )
     yield resampler.push(np.concatenate([*waiting, np.zeros((2 if stereo else 1, 0), np.float32)], axis=1))
     yield resampler.rest()
