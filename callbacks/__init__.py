@@ -3,36 +3,36 @@
 from callbacks.adversarial_health import AdversarialHealth
 from callbacks.checkpoint_io import AtomicCheckpointIO
 from callbacks.checkpoints import Checkpoints, resolve_checkpoint
-from callbacks.clips.media import MediaLogger
-from callbacks.clips.metrics import AnomalyMetrics
-from callbacks.clips.predictions import PredictionWriter
-from callbacks.images.media import ImageSheets
-from callbacks.images.metrics import GenerationMetrics
-from callbacks.images.predictions import ReconstructionWriter
+from callbacks.clips.media import ClipMedia
+from callbacks.clips.metrics import ClipMetrics
+from callbacks.clips.predictions import ClipPredictions
+from callbacks.images.media import ImageMedia
+from callbacks.images.metrics import ImageMetrics
+from callbacks.images.predictions import ImagePredictions
 from callbacks.parts.media import PartMedia
-from callbacks.parts.metrics import DefectMetrics
-from callbacks.parts.predictions import DefectWriter
-from callbacks.sound.media import SideBySide
-from callbacks.sound.metrics import AudioVideoMetrics
-from callbacks.sound.predictions import VideoTrackWriter
+from callbacks.parts.metrics import PartMetrics
+from callbacks.parts.predictions import PartPredictions
+from callbacks.sound.media import SoundMedia
+from callbacks.sound.metrics import SoundMetrics
+from callbacks.sound.predictions import SoundPredictions
 from callbacks.wandb_run import WandbRun
 
 __all__ = [
     "AdversarialHealth",
-    "AnomalyMetrics",
     "AtomicCheckpointIO",
-    "AudioVideoMetrics",
     "Checkpoints",
-    "DefectMetrics",
-    "DefectWriter",
-    "GenerationMetrics",
-    "ImageSheets",
-    "MediaLogger",
+    "ClipMedia",
+    "ClipMetrics",
+    "ClipPredictions",
+    "ImageMedia",
+    "ImageMetrics",
+    "ImagePredictions",
     "PartMedia",
-    "PredictionWriter",
-    "ReconstructionWriter",
-    "SideBySide",
-    "VideoTrackWriter",
+    "PartMetrics",
+    "PartPredictions",
+    "SoundMedia",
+    "SoundMetrics",
+    "SoundPredictions",
     "WandbRun",
     "resolve_checkpoint",
 ]

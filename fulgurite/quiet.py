@@ -6,7 +6,7 @@ import warnings
 UNHELPFUL_WARNINGS = (
     # A window is a slice of a memory map: worker processes cost more than they bring at the default size.
     r"The '\w+_dataloader' does not have many workers",
-    # AnomalyMetrics computes its numbers from the scores of all processes, so that they are equal on all of them.
+    # ClipMetrics computes its numbers from the scores of all processes, so that they are equal on all of them.
     r"It is recommended to use `self.log\('(val|test)/.*', ..., sync_dist=True\)`",
     # The best and last checkpoints live in the run folder, together with config.yaml, on purpose.
     r"Checkpoint directory .* exists and is not empty",

@@ -29,6 +29,17 @@ RENAMED: dict[str, str] = {
     "CyclicalBeta": "lightning_models.training.schedules.Cyclical",
     "Cyclical.beta": "Cyclical.weight",
     "WarmUpCosine": "lightning_models.training.learning_rate.WarmUpCosine",
+    "AnomalyMetrics": "callbacks.ClipMetrics",
+    "MediaLogger": "callbacks.ClipMedia",
+    "PredictionWriter": "callbacks.ClipPredictions",
+    "GenerationMetrics": "callbacks.ImageMetrics",
+    "ImageSheets": "callbacks.ImageMedia",
+    "ReconstructionWriter": "callbacks.ImagePredictions",
+    "DefectMetrics": "callbacks.PartMetrics",
+    "DefectWriter": "callbacks.PartPredictions",
+    "AudioVideoMetrics": "callbacks.SoundMetrics",
+    "SideBySide": "callbacks.SoundMedia",
+    "VideoTrackWriter": "callbacks.SoundPredictions",
 }
 """Old name -> new name, of these kinds:
 

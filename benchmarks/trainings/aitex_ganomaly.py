@@ -1,7 +1,7 @@
 r"""What anomalib's Ganomaly finds on the same tiles: ``python -m benchmarks.trainings.aitex_ganomaly``.
 
 Trains anomalib's GanomalyModel, by the losses and in the order of its own training step, on the training tiles of
-``AitexDataModule``, brought to 64 x 64 pixels, and judges its score on the test strips by the same ``DefectMetrics``.
+``AitexDataModule``, brought to 64 x 64 pixels, and judges its score on the test strips by the same ``PartMetrics``.
 anomalib is no dependency of this project: install it into an environment of its own beside it.
 
     python -m benchmarks.trainings.aitex_ganomaly --source PATH/TO/aitex
@@ -21,7 +21,7 @@ from lightning.pytorch import LightningModule, Trainer, seed_everything
 from torch import Tensor
 
 from benchmarks import common
-from callbacks import DefectMetrics
+from callbacks import PartMetrics
 from datamodules import AitexDataModule
 from datamodules.batches import PartBatch, PartScores, TileBatch
 from lightning_models.aitex_vae.tile_scorer import cut_tile, tile_labels
@@ -102,7 +102,7 @@ def main() -> None:
     trainer = Trainer(
         max_epochs=options.epochs,
         limit_val_batches=0,
-        callbacks=[DefectMetrics(plots=False)],
+        callbacks=[PartMetrics(plots=False)],
         default_root_dir=options.out,
         accelerator="cpu",
         logger=False,

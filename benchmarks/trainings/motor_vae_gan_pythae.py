@@ -2,7 +2,7 @@ r"""What pythae's VAEGAN makes of the same pictures: ``python -m benchmarks.trai
 
 Trains pythae's VAEGAN, by its own trainer, objective and equilibrium gate, with the networks of motorVAEGAN in place of
 its own, on the training pictures of ``ImageFolderDataModule``, and judges it on the test pictures by the same
-``GenerationMetrics``. pythae is no dependency of this project: install it into an environment of its own beside it.
+``ImageMetrics``. pythae is no dependency of this project: install it into an environment of its own beside it.
 
     python -m benchmarks.trainings.motor_vae_gan_pythae --source PATH/TO/cars --fit stretch --minutes 30
 """
@@ -26,7 +26,7 @@ from torch.distributions import Independent, Normal
 from torch.utils.data import DataLoader
 
 from benchmarks import common
-from callbacks import GenerationMetrics
+from callbacks import ImageMetrics
 from datamodules import ImageFolderDataModule
 from datamodules.batches import ImageBatch, Reconstructions
 from lightning_models.motor_vae_gan.network import STAGES, VAE, Discriminator
@@ -89,7 +89,7 @@ class AugmentedPictures(BaseDataset):  # type: ignore[misc]
 
 
 class Judged(LightningModule):
-    """A trained VAEGAN in the form that ``GenerationMetrics`` judges."""
+    """A trained VAEGAN in the form that ``ImageMetrics`` judges."""
 
     def __init__(self, model: VAEGAN, latent_dim: int) -> None:
         super().__init__()
@@ -154,7 +154,7 @@ def main() -> None:
         model.train()
         trainer.train_step(epochs)
     common.print_header(f"pythae's VAEGAN, {len(pictures)} pictures, {epochs} epochs of batches of 16")
-    judge = Trainer(callbacks=[GenerationMetrics()], default_root_dir=options.out, accelerator="cpu", logger=False)
+    judge = Trainer(callbacks=[ImageMetrics()], default_root_dir=options.out, accelerator="cpu", logger=False)
     judge.test(Judged(model.eval(), config.latent_dim), datamodule=data)
 
 

@@ -18,7 +18,7 @@ from datamodules.batches import FrameScores, VideoBatch
 from datamodules.media import VideoWriter
 
 
-class MediaLogger(MediaCallback):
+class ClipMedia(MediaCallback):
     """Writes ``media/batch-<batches>.png`` and ``.mp4`` after a validation, and sends both to Weights & Biases.
 
     They show always the same windows: the first of the judged validation windows, half of them (rounded up)

@@ -16,7 +16,7 @@ from datamodules.batches import FrameScores
 from datamodules.protocols import DeclaresAlternatives
 
 
-class AnomalyMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
+class ClipMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
     """Judges the ``FrameScores`` that a module's validation and test steps return.
 
     See :func:`~callbacks.clips.evaluation.evaluate` for the metrics. Each is computed once per run over everything from

@@ -25,7 +25,7 @@ from datamodules.media import VideoWriter, read_frames
 from datamodules.protocols import VideoSource
 
 
-class PredictionWriter(StreamedWriter["_Prediction"]):
+class ClipPredictions(StreamedWriter["_Prediction"]):
     """Writes ``predictions/<video>/`` with ``scores.csv``, ``timeline.png`` and ``overlay.mp4`` at predict.
 
     The table has name, frame, time in seconds, raw score, and 0/1 for anomalous where the module has a

@@ -85,12 +85,12 @@ class InceptionFeatures(FeatureExtractor):
         path = _inception_file(weights)
         if not path.is_file():
             raise InputError(
-                f"GenerationMetrics: the weights of Inception are not at {path}. Put {INCEPTION_FILE} of the package "
+                f"ImageMetrics: the weights of Inception are not at {path}. Put {INCEPTION_FILE} of the package "
                 "torch-fidelity there, name it by inception_weights, or leave 'inception' out of features"
             )
         if not HAS_TORCH_FIDELITY:
             raise InputError(
-                "GenerationMetrics: the package torch-fidelity, which defines Inception, is not installed. "
+                "ImageMetrics: the package torch-fidelity, which defines Inception, is not installed. "
                 f"{INSTALL}, or leave 'inception' out of features"
             )
         read_checkpoint(path, mmap=True)  # refuses a file that holds code, which the next line would run
@@ -109,7 +109,7 @@ def find_extractors(weights: str | None = None) -> list[str]:
     """
     if weights:
         return ["random_conv", "inception"]
-    path, found = _inception_file(None), "GenerationMetrics: FID and KID by random_conv"
+    path, found = _inception_file(None), "ImageMetrics: FID and KID by random_conv"
     if not path.is_file():
         rank_zero_info(f"{found}. Inception is left out: its weights are not at {path}.")
         return ["random_conv"]

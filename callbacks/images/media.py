@@ -25,7 +25,7 @@ BETWEEN = 9  # pictures of an interpolation, both ends included
 SAMPLED_CLIPS = 4  # samples
 
 
-class ImageSheets(MediaCallback):
+class ImageMedia(MediaCallback):
     """Writes ``media/batch-<batches>-<sheet>.png`` after a validation, and sends it to Weights & Biases.
 
     Sheets: ``reconstructions`` (above each one its input, and what the module's ``visuals`` adds, such as a map of
@@ -104,7 +104,7 @@ class ImageSheets(MediaCallback):
         if not trainer.is_global_zero or not seen.rows:
             return
         if not (isinstance(pl_module, Encodes) and isinstance(pl_module, Decodes)):
-            raise TypeError(f"{type(pl_module).__name__} lacks encode, decode or latent_dim; leave ImageSheets out")
+            raise TypeError(f"{type(pl_module).__name__} lacks encode, decode or latent_dim; leave ImageMedia out")
         with torch.no_grad():
             sheets = {
                 "reconstructions": self._reconstructions(pl_module, seen),
@@ -160,7 +160,7 @@ def _check_names(wanted: Sequence[str], known: Sequence[str]) -> None:
         if name not in known:
             near = (get_close_matches(name, known, n=1) or [*known])[:1]
             raise InputError(
-                f"ImageSheets: between names {name!r}, which no picture of the validation is called. "
+                f"ImageMedia: between names {name!r}, which no picture of the validation is called. "
                 f"Give two of them, for example {near[0]!r}."
             )
 

@@ -25,7 +25,7 @@ ACTIVE = 0.01
 """A latent dimension is active where its posterior's mean varies more than this (Burda et al. 2016)."""
 
 
-class GenerationMetrics(EvaluationCallback[PictureTable, Pictures | None]):
+class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
     """Judges the ``Reconstructions`` that a module's validation and test steps return, and samples it decodes.
 
     Logged as ``val/<name>`` or ``test/<name>``, each computed once over the pictures of all processes:
@@ -63,10 +63,10 @@ class GenerationMetrics(EvaluationCallback[PictureTable, Pictures | None]):
         seed: int = 0,
     ) -> None:
         if features is not None and not features:
-            raise InputError("GenerationMetrics: features is empty; give random_conv, inception or both.")
+            raise InputError("ImageMetrics: features is empty; give random_conv, inception or both.")
         if inception_weights and features is not None and "inception" not in features:
             raise InputError(
-                f"GenerationMetrics: inception_weights is {inception_weights}, but changes nothing without inception "
+                f"ImageMetrics: inception_weights is {inception_weights}, but changes nothing without inception "
                 "among the features: add it, or leave the weights out."
             )
         super().__init__()
@@ -172,7 +172,7 @@ class GenerationMetrics(EvaluationCallback[PictureTable, Pictures | None]):
     ) -> tuple[dict[str, Tensor], Spread]:
         """Decode as many samples as there are pictures, shared among the processes; return features and spread."""
         if not isinstance(pl_module, Decodes):
-            raise TypeError(f"{type(pl_module).__name__} has no decode(z) or latent_dim; GenerationMetrics needs them")
+            raise TypeError(f"{type(pl_module).__name__} has no decode(z) or latent_dim; ImageMetrics needs them")
         random = torch.Generator().manual_seed(derive_seed(self.seed, "samples", stage))
         z = torch.randn(len(pictures), pl_module.latent_dim, generator=random)
         own = range(trainer.global_rank, len(z), trainer.world_size)

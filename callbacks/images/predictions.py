@@ -16,7 +16,7 @@ from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
 
 
-class ReconstructionWriter(FolderWriter):
+class ImagePredictions(FolderWriter):
     """Writes ``predictions/<source>/`` at predict: the pictures reconstructed, their latent vectors and scores.
 
     ``inputs/<name>.png`` and ``reconstructions/<name>.png`` hold every picture as the model has seen and
@@ -30,7 +30,7 @@ class ReconstructionWriter(FolderWriter):
 
     def __init__(self, sheet: int = 64) -> None:
         if sheet < 1:
-            raise InputError(f"ReconstructionWriter: sheet is {sheet}; give at least 1 picture.")
+            raise InputError(f"ImagePredictions: sheet is {sheet}; give at least 1 picture.")
         super().__init__()
         self.sheet = sheet
         self._names: list[str] = []

@@ -18,7 +18,7 @@ from datamodules.batches import PartScores
 from datamodules.protocols import DeclaresAlternatives
 
 
-class DefectMetrics(EvaluationCallback[PartTable, list[PartRow]]):
+class PartMetrics(EvaluationCallback[PartTable, list[PartRow]]):
     """Judges the ``PartScores`` that a module's validation and test steps return.
 
     Areas under the ROC curve are exact and on raw scores. A tile is defective where the mask marks a pixel of

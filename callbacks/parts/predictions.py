@@ -21,7 +21,7 @@ from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
 
 
-class DefectWriter(FolderWriter):
+class PartPredictions(FolderWriter):
     """Writes ``predictions/<source>/`` at predict: where and how strongly each part is defective.
 
     - ``heat/<picture>.png``: the picture with its heat, boxes, and a bar that says what the colours mean;
@@ -41,7 +41,7 @@ class DefectWriter(FolderWriter):
 
     def __init__(self, worst: int = 12) -> None:
         if worst < 1:
-            raise InputError(f"DefectWriter: worst is {worst}; give at least 1.")
+            raise InputError(f"PartPredictions: worst is {worst}; give at least 1.")
         super().__init__()
         self.worst = worst
         self._threshold = self._pixel_threshold = math.nan

@@ -34,7 +34,7 @@ class _Shown:
         return f"{self.batch.name[0]}, from {float(self.batch.start[0]):.2f} s"
 
 
-class SideBySide(MediaCallback):
+class SoundMedia(MediaCallback):
     """Writes ``media/batch-<batches>.mp4`` and ``.png`` after a validation, and sends both to Weights & Biases.
 
     The video shows pieces one after another with their sound: the real frames, the generated ones, and those generated
@@ -99,7 +99,7 @@ class SideBySide(MediaCallback):
 def _rates(trainer: Trainer) -> HasRates:
     data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
     if not isinstance(data, HasRates):
-        raise TypeError(f"{type(data).__name__} has no sample_rate and fps, which SideBySide needs")
+        raise TypeError(f"{type(data).__name__} has no sample_rate and fps, which SoundMedia needs")
     return data
 
 

@@ -11,7 +11,7 @@ from datamodules.batches import AudioVideoBatch, GeneratedClips
 from datamodules.protocols import HasRates
 
 
-class AudioVideoMetrics(EvaluationCallback[PieceTable, PieceTable]):
+class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
     """Judges the ``GeneratedClips`` that a module's validation and test steps return.
 
     Each is computed once per run over the pieces of all processes and logged as ``val/<name>`` or
@@ -49,7 +49,7 @@ class AudioVideoMetrics(EvaluationCallback[PieceTable, PieceTable]):
         assert isinstance(batch, AudioVideoBatch)
         data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
         if not isinstance(data, HasRates):
-            raise TypeError(f"{type(data).__name__} has no sample_rate and fps, which AudioVideoMetrics needs")
+            raise TypeError(f"{type(data).__name__} has no sample_rate and fps, which SoundMetrics needs")
         table.add(outputs, batch, data.sample_rate, data.fps)
 
     def gather(self, table: PieceTable) -> PieceTable:

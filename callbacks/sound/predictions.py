@@ -16,7 +16,7 @@ from datamodules.protocols import SoundSource
 from datamodules.sound.sound import Sound, SoundVideoWriter, read_sound, track_rate
 
 
-class VideoTrackWriter(StreamedWriter["_Track"]):
+class SoundPredictions(StreamedWriter["_Track"]):
     """Writes ``predictions/<sound>/video.mp4`` at predict: the pictures, and the sound as it is in its source.
 
     Where pieces overlap, their pictures fade into each other in equal steps. The video lasts as long as the

@@ -13,7 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from callbacks import AtomicCheckpointIO, Checkpoints, resolve_checkpoint
-from callbacks.clips.metrics import AnomalyMetrics
+from callbacks.clips.metrics import ClipMetrics
 from callbacks.picture_file import write_png
 from datamodules import ImageFolderDataModule
 from datamodules.errors import InputError
@@ -155,7 +155,7 @@ def test_a_value_of_an_earlier_validation_is_not_judged_twice(tmp_path):
 
 
 def test_a_monitor_declared_undefined_leaves_the_best(tmp_path):
-    metrics = AnomalyMetrics()
+    metrics = ClipMetrics()
     values = [0.5, None, 0.4]
 
     class Undefining(Scripted):

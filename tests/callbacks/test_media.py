@@ -6,7 +6,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 
-from callbacks import ImageSheets, MediaLogger, PartMedia, SideBySide
+from callbacks import ClipMedia, ImageMedia, PartMedia, SoundMedia
 from callbacks.media import MediaCallback
 from datamodules.errors import InputError
 
@@ -61,7 +61,7 @@ def test_a_resumed_run_shows_what_an_uninterrupted_one_does(tmp_path):
         assert first + rest == whole
 
 
-@pytest.mark.parametrize("kind", [ImageSheets, MediaLogger, PartMedia, SideBySide])
+@pytest.mark.parametrize("kind", [ImageMedia, ClipMedia, PartMedia, SoundMedia])
 def test_every_callback_of_media_remembers_how_often_it_was_asked(kind):
     before, after = kind(every_n_validations=2), kind(every_n_validations=2)
     training = trainer(TrainerFn.FITTING)
@@ -105,5 +105,5 @@ def test_the_oldest_files_of_a_kind_go_and_no_others(tmp_path):
 
 @pytest.mark.parametrize(("given", "named"), [({"every_n_validations": 0}, "every_n"), ({"keep": 0}, "keep")])
 def test_numbers_below_one_are_refused(given, named):
-    with pytest.raises(InputError, match=f"MediaLogger: {named}.* is 0; give at least 1"):
-        MediaLogger(**given)
+    with pytest.raises(InputError, match=f"ClipMedia: {named}.* is 0; give at least 1"):
+        ClipMedia(**given)

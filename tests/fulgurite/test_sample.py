@@ -22,7 +22,7 @@ def train(experiment):
         config["trust"].append("painters")
         config["model"] = {"class_path": kind, "init_args": given}
         # callbacks of an experiment wait for data; they must not disturb
-        config["trainer"]["callbacks"] = [{"class_path": "ReconstructionWriter"}, {"class_path": "GenerationMetrics"}]
+        config["trainer"]["callbacks"] = [{"class_path": "ImagePredictions"}, {"class_path": "ImageMetrics"}]
         Path(experiment).write_text(yaml.safe_dump(config))
         main(["fit", "--config", experiment])
         return Path("runs/tiny/latest").resolve()

@@ -5,7 +5,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from callbacks import MediaLogger
+from callbacks import ClipMedia
 from callbacks.heat import heat_colours
 from callbacks.panels import panel, to_pictures, video_frames
 from datamodules.batches import FrameScores, VideoBatch
@@ -92,7 +92,7 @@ def fit(folder, model, callback, epochs=1, **kwargs):
 
 def test_shows_the_same_windows_every_time_anomalous_ones_first(tmp_path):
     model = Shows()
-    fit(tmp_path, model, MediaLogger(windows=4), epochs=2)
+    fit(tmp_path, model, ClipMedia(windows=4), epochs=2)
     assert (
         model.shown == [[("b", 0), ("a", 2), ("b", 2), ("a", 0)]] * 2
     )  # two anomalous, of b and a, and two normal ones
@@ -106,34 +106,34 @@ def test_shows_the_same_windows_every_time_anomalous_ones_first(tmp_path):
 
 
 def test_keeps_a_bounded_number_of_files(tmp_path):
-    fit(tmp_path, Shows(), MediaLogger(windows=1, keep=2), epochs=4)
+    fit(tmp_path, Shows(), ClipMedia(windows=1, keep=2), epochs=4)
     names = sorted(path.name for path in (tmp_path / "media").glob("*.png"))
     assert names == ["batch-0000015.png", "batch-0000020.png"]
 
 
 def test_validate_names_its_files_by_the_batches_of_the_weights(tmp_path):
-    fit(tmp_path, Shows(), MediaLogger(windows=1, keep=1))
+    fit(tmp_path, Shows(), ClipMedia(windows=1, keep=1))
     model = Shows()
     model.batches_seen = 3
-    run(tmp_path, MediaLogger(windows=1, keep=1)).validate(model, validation(), verbose=False)
+    run(tmp_path, ClipMedia(windows=1, keep=1)).validate(model, validation(), verbose=False)
     assert sorted(path.name for path in (tmp_path / "media").iterdir()) == ["batch-0000003.mp4", "batch-0000003.png"]
 
 
 def test_a_dry_run_leaves_no_files(tmp_path):
-    fit(tmp_path, Shows(), MediaLogger(windows=1), fast_dev_run=2)
+    fit(tmp_path, Shows(), ClipMedia(windows=1), fast_dev_run=2)
     assert not list(tmp_path.iterdir())
 
 
 def test_every_second_validation(tmp_path):
     model = Shows()
-    fit(tmp_path, model, MediaLogger(windows=1, every_n_validations=2), epochs=3)
+    fit(tmp_path, model, ClipMedia(windows=1, every_n_validations=2), epochs=3)
     assert len(model.shown) == 2
 
 
 def test_of_a_model_without_visuals_input_and_heat_are_shown(tmp_path):
     model = Blind()
     model.threshold = torch.tensor(1.0)
-    fit(tmp_path, model, MediaLogger(windows=1))
+    fit(tmp_path, model, ClipMedia(windows=1))
     picture = cv2.cvtColor(cv2.imread(str(tmp_path / "media/batch-0000005.png")), cv2.COLOR_BGR2RGB)
     assert picture.shape == (2 * (18 + 96 + 2) + 34, T * (144 + 2), 3)
     heats = [picture[18 + 98 + 60, 146 * step + 70] for step in range(T)]
@@ -145,7 +145,7 @@ def test_of_a_model_without_visuals_input_and_heat_are_shown(tmp_path):
 
 def test_refuses_senseless_numbers():
     with pytest.raises(InputError, match="windows is 0"):
-        MediaLogger(windows=0)
+        ClipMedia(windows=0)
 
 
 def test_pictures_have_the_values_of_the_clips():

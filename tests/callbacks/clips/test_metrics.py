@@ -11,7 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from sklearn import metrics
 from torch.utils.data import DataLoader
 
-from callbacks import AnomalyMetrics, Checkpoints
+from callbacks import Checkpoints, ClipMetrics
 from callbacks.results import read_results
 
 RESULTS = "results/dataloader/results.json"
@@ -70,7 +70,7 @@ def frames_of(windows):
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
 def test_test_writes_what_scikit_learn_says(tmp_path, make_scores, windows, batch_size, capsys):
-    run = trainer(tmp_path, AnomalyMetrics(plots=False))
+    run = trainer(tmp_path, ClipMetrics(plots=False))
     logged = run.test(Replay(threshold=0.5), loader(make_scores, windows, batch_size))[0]
     results = json.loads((tmp_path / RESULTS).read_text())
     keys, score, label, video = frames_of(windows)
@@ -120,7 +120,7 @@ def test_test_writes_what_scikit_learn_says(tmp_path, make_scores, windows, batc
 
 
 def test_pixel_auroc_is_that_of_all_pixels_without_the_letterbox(tmp_path, make_scores, windows):
-    run = trainer(tmp_path, AnomalyMetrics(plots=False))
+    run = trainer(tmp_path, ClipMetrics(plots=False))
     alone = [window for window in windows if window[0] in (0, 5)]  # frames 0-3 and 5-8 of clip0, no overlap
     run.test(Replay(), loader(make_scores, alone, 1))
     pixels, truth = [], []
@@ -138,7 +138,7 @@ def test_unknown_labels_are_written_but_not_judged(tmp_path, make_scores, window
     hidden = [(*window[:4], [-1] * 4) if window[1] == "clip1" else window for window in windows]
     results = {}
     for name, rows in {"known": known, "hidden": hidden}.items():
-        trainer(tmp_path / name, AnomalyMetrics(plots=False)).test(Replay(), loader(make_scores, rows, 4))
+        trainer(tmp_path / name, ClipMetrics(plots=False)).test(Replay(), loader(make_scores, rows, 4))
         results[name] = json.loads((tmp_path / name / RESULTS).read_text())
     for metric in ("frame_auroc_micro", "frame_auroc_minmax", "frame_ap", "pixel_auroc", "frame_eer"):
         assert results["known"]["metrics"][metric] == results["hidden"]["metrics"][metric]
@@ -151,7 +151,7 @@ def test_one_class_is_undefined_and_never_a_number(tmp_path, make_scores, window
     with pytest.warns(
         UserWarning, match="has no value .frames: 0 anomalous and 6 normal: both are needed.: frame_auroc_micro, "
     ):
-        logged = trainer(tmp_path, AnomalyMetrics(plots=False)).test(Replay(), loader(make_scores, normal, 4))
+        logged = trainer(tmp_path, ClipMetrics(plots=False)).test(Replay(), loader(make_scores, normal, 4))
     assert logged == [{}]
     results = json.loads((tmp_path / RESULTS).read_text())
     assert results["metrics"] == {}
@@ -159,13 +159,13 @@ def test_one_class_is_undefined_and_never_a_number(tmp_path, make_scores, window
 
 
 def test_no_masks_leave_the_pixels_undefined(tmp_path, make_scores, windows):
-    trainer(tmp_path, AnomalyMetrics(plots=False)).test(Replay(0.5), loader(make_scores, windows, 4, masks=False))
+    trainer(tmp_path, ClipMetrics(plots=False)).test(Replay(0.5), loader(make_scores, windows, 4, masks=False))
     results = json.loads((tmp_path / RESULTS).read_text())
     assert list(results["undefined"]) == ["pixel_auroc"]
 
 
 def test_without_a_threshold_there_is_no_f1(tmp_path, make_scores, windows):
-    logged = trainer(tmp_path, AnomalyMetrics(plots=False)).test(Replay(), loader(make_scores, windows, 4))[0]
+    logged = trainer(tmp_path, ClipMetrics(plots=False)).test(Replay(), loader(make_scores, windows, 4))[0]
     results = json.loads((tmp_path / RESULTS).read_text())
     assert results["undefined"] == {"f1": "the model has no calibrated threshold"}
     assert "threshold" not in results
@@ -173,7 +173,7 @@ def test_without_a_threshold_there_is_no_f1(tmp_path, make_scores, windows):
 
 
 def test_validation_feeds_the_checkpoint_and_ignores_calibration(tmp_path, make_scores, windows, recwarn):
-    judge = AnomalyMetrics()
+    judge = ClipMetrics()
     run = trainer(
         tmp_path,
         judge,
@@ -202,13 +202,13 @@ def test_a_score_that_is_no_number_stops_the_test_with_its_frame(tmp_path, make_
     index, video, frames, scores, labels = windows[3]
     windows[3] = (index, video, frames, [float("nan"), *scores[1:]], labels)
     with pytest.raises(ValueError, match="video 'clip0', frame 3: 'score' is nan"):
-        trainer(tmp_path, AnomalyMetrics()).test(Replay(), loader(make_scores, windows, 4))
+        trainer(tmp_path, ClipMetrics()).test(Replay(), loader(make_scores, windows, 4))
     assert not (tmp_path / "results").exists()
 
 
 def test_a_test_without_scores_is_an_error(tmp_path):
     with pytest.raises(RuntimeError, match=r"Replay\.test_step returned no FrameScores"):
-        trainer(tmp_path, AnomalyMetrics()).test(Replay(), DataLoader(torch.zeros(1, 1)))
+        trainer(tmp_path, ClipMetrics()).test(Replay(), DataLoader(torch.zeros(1, 1)))
 
 
 def run_rank(rank, world, port, folder, make_scores, windows):
@@ -219,7 +219,7 @@ def run_rank(rank, world, port, folder, make_scores, windows):
     )
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    run = trainer(folder, AnomalyMetrics(plots=False), devices=world, strategy="ddp")
+    run = trainer(folder, ClipMetrics(plots=False), devices=world, strategy="ddp")
     logged = run.test(Replay(), loader(make_scores, windows, 2))[0]
     (folder / f"rank{rank}.json").write_text(json.dumps(logged))
 
@@ -236,7 +236,7 @@ def free_port():
 def test_two_processes_write_what_one_writes(tmp_path, make_scores, windows):
     """17 windows on two processes: the sampler repeats one, which must not count twice."""
     assert len(windows) % 2 == 1
-    trainer(tmp_path / "one", AnomalyMetrics(plots=False)).test(Replay(), loader(make_scores, windows, 4))
+    trainer(tmp_path / "one", ClipMetrics(plots=False)).test(Replay(), loader(make_scores, windows, 4))
     (tmp_path / "two").mkdir()
     arguments = (2, free_port(), tmp_path / "two", make_scores, windows)
     multiprocessing.start_processes(run_rank, arguments, nprocs=2, start_method="fork")

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader, IterableDataset
 
-from callbacks import PredictionWriter
+from callbacks import ClipPredictions
 from callbacks.clips.overlay import Overlay
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.media import VideoWriter, read_frames
@@ -96,7 +96,7 @@ def predict(folder, sources, batches=None, threshold=1.0, overlay=True, **kwargs
         enable_model_summary=False,
         enable_checkpointing=False,
         default_root_dir=folder,
-        callbacks=[PredictionWriter(overlay=overlay)],
+        callbacks=[ClipPredictions(overlay=overlay)],
         **kwargs,
     )
     data = Videos(sources, list(batches if batches is not None else windows_of(sources)))
@@ -157,7 +157,7 @@ def test_refuses_videos_that_do_not_fit_their_scores(tmp_path, sources):
     with pytest.raises(RuntimeError, match="windows of 'a' come twice"):
         predict(tmp_path, sources, [*windows_of(sources), *windows_of(sources)])
     with pytest.raises(TypeError, match="NoneType has no predict_sources"):
-        Trainer(accelerator="cpu", logger=False, callbacks=[PredictionWriter()]).predict(
+        Trainer(accelerator="cpu", logger=False, callbacks=[ClipPredictions()]).predict(
             Scorer(), DataLoader(list(windows_of(sources)), batch_size=None)
         )
 
@@ -175,7 +175,7 @@ def test_an_error_on_the_way_leaves_no_half_written_file(tmp_path, sources):
         def __iter__(self):
             return stops()
 
-    run = Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path, callbacks=[PredictionWriter()])
+    run = Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path, callbacks=[ClipPredictions()])
     with pytest.raises(OSError, match="camera"):
         run.predict(Scorer(), Streaming(sources, None), return_predictions=False)
     assert list((tmp_path / "predictions").iterdir()) == []

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from callbacks import ImageSheets
+from callbacks import ImageMedia
 from callbacks.images.sheets import colour, grid, linear, spherical, to_picture, write_clips
 from datamodules.batches import ImageBatch, Reconstructions
 from datamodules.errors import InputError
@@ -119,7 +119,7 @@ def cell(picture, line, column):
 
 def test_every_picture_is_in_its_place(tmp_path):
     model = Model()
-    fit(tmp_path, model, ImageSheets(pictures=10, samples=12))
+    fit(tmp_path, model, ImageMedia(pictures=10, samples=12))
     names = {path.name for path in (tmp_path / "media").iterdir()}
     assert names == {
         f"batch-0000005-{name}.png" for name in ("reconstructions", "samples", "traversals", "interpolation")
@@ -140,7 +140,7 @@ def test_every_picture_is_in_its_place(tmp_path):
 
 def test_latent_vectors_are_those_promised(tmp_path):
     model = Model()
-    fit(tmp_path, model, ImageSheets(pictures=10, samples=12, between=("2.png", "9.png")), max_epochs=2)
+    fit(tmp_path, model, ImageMedia(pictures=10, samples=12, between=("2.png", "9.png")), max_epochs=2)
     validation, sheets = 3, 1 + 8 + 2
     one, two = (
         model.decoded[start + validation : start + validation + sheets] for start in (2, 2 + validation + sheets)
@@ -165,16 +165,16 @@ def model_encode(number):
 
 
 def test_cadence_last_epoch_and_bounded_number_of_files(tmp_path):
-    fit(tmp_path, Model(), ImageSheets(every_n_validations=2, keep=2), max_epochs=6)
+    fit(tmp_path, Model(), ImageMedia(every_n_validations=2, keep=2), max_epochs=6)
     found = sorted(path.name for path in (tmp_path / "media").glob("*-samples.png"))
     assert found == ["batch-0000025-samples.png", "batch-0000030-samples.png"]  # 5 and 15 are gone
 
 
 def test_validate_names_its_files_by_the_batches_of_the_weights(tmp_path):
-    fit(tmp_path, Films(), ImageSheets(keep=1))
+    fit(tmp_path, Films(), ImageMedia(keep=1))
     judged = Films()
     judged.batches_seen = 3
-    fit(tmp_path, judged, ImageSheets(keep=1), verb="validate")
+    fit(tmp_path, judged, ImageMedia(keep=1), verb="validate")
     assert sorted(path.name for path in (tmp_path / "media").iterdir()) == [
         f"batch-0000003-{name}"
         for name in (
@@ -189,14 +189,14 @@ def test_validate_names_its_files_by_the_batches_of_the_weights(tmp_path):
 
 
 def test_a_dry_run_leaves_no_files(tmp_path):
-    fit(tmp_path, Films(), ImageSheets(), fast_dev_run=2)
+    fit(tmp_path, Films(), ImageMedia(), fast_dev_run=2)
     assert not list(tmp_path.iterdir())
 
 
 def test_everything_is_sent_to_weights_and_biases(tmp_path, monkeypatch):
     sent = []
     monkeypatch.setattr("callbacks.media.show", lambda trainer, *given: sent.append(given))
-    fit(tmp_path, Films(), ImageSheets())
+    fit(tmp_path, Films(), ImageMedia())
     media = tmp_path / "media"
     assert sent == [
         *(
@@ -209,7 +209,7 @@ def test_everything_is_sent_to_weights_and_biases(tmp_path, monkeypatch):
 
 
 def test_videos_of_a_module_that_makes_them(tmp_path):
-    fit(tmp_path, Films(3), ImageSheets())
+    fit(tmp_path, Films(3), ImageMedia())
     with av.open(str(tmp_path / "media/batch-0000005-video.mp4")) as film:
         assert sum(1 for _ in film.decode(video=0)) == 5
     with Image.open(tmp_path / "media/batch-0000005-video.gif") as film:
@@ -219,7 +219,7 @@ def test_videos_of_a_module_that_makes_them(tmp_path):
 def test_names_of_the_interpolation_are_checked_before_the_first_epoch(tmp_path):
     model = Model()
     with pytest.raises(InputError, match=r"'7.jpg', which no picture .* for example '7\.png'"):
-        fit(tmp_path, model, ImageSheets(between=("7.jpg", "1.png")), num_sanity_val_steps=0)
+        fit(tmp_path, model, ImageMedia(between=("7.jpg", "1.png")), num_sanity_val_steps=0)
     assert not model.decoded
 
 
@@ -227,7 +227,7 @@ def test_a_module_without_visuals_shows_what_all_have(tmp_path):
     class Plain(Model):
         visuals = None
 
-    fit(tmp_path, Plain(), ImageSheets())
+    fit(tmp_path, Plain(), ImageMedia())
     sheets = {file.stem.rpartition("-")[2] for file in (tmp_path / "media").glob("batch-*.png")}
     assert sheets == {"reconstructions", "samples", "traversals", "interpolation"}
 
@@ -241,9 +241,9 @@ def test_without_what_is_shown_it_is_named(tmp_path):
             return Reconstructions(batch.name, batch.index, images, images, torch.zeros(len(images), D), None)
 
     with pytest.raises(TypeError, match="Blind lacks encode, decode or latent_dim"):
-        fit(tmp_path, Blind(), ImageSheets())
+        fit(tmp_path, Blind(), ImageMedia())
     with pytest.raises(InputError, match="samples is 0"):
-        ImageSheets(samples=0)
+        ImageMedia(samples=0)
 
 
 def run_rank(rank, world, port, folder):
@@ -254,7 +254,7 @@ def run_rank(rank, world, port, folder):
     fit(
         folder,
         Model(),
-        ImageSheets(pictures=10, between=("4.png", "9.png")),
+        ImageMedia(pictures=10, between=("4.png", "9.png")),
         Data(per_process=True),
         strategy="ddp",
         devices=world,
@@ -263,7 +263,7 @@ def run_rank(rank, world, port, folder):
 
 
 def test_two_processes_show_the_pictures_of_both(tmp_path):
-    fit(tmp_path / "one", Model(), ImageSheets(pictures=10, between=("4.png", "9.png")))
+    fit(tmp_path / "one", Model(), ImageMedia(pictures=10, between=("4.png", "9.png")))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

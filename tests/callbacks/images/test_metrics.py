@@ -12,7 +12,7 @@ from sklearn.metrics.pairwise import polynomial_kernel
 from torch.utils.data import DataLoader
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from callbacks import Checkpoints, GenerationMetrics
+from callbacks import Checkpoints, ImageMetrics
 from callbacks.images.feature_extractor import INCEPTION_FILE, InceptionFeatures, RandomConvFeatures
 from callbacks.images.sample_quality import Spread, frechet_distance, kernel_distance
 from callbacks.results import read_results
@@ -127,7 +127,7 @@ def sklearn_kernel(real, fake):
 def test_test_writes_what_the_references_say(tmp_path, batch_size, capsys):
     model, made = Replay(), rows()
     with pytest.warns(UserWarning, match="64 features and the test split only 23 pictures"):
-        logged = trainer(tmp_path, GenerationMetrics()).test(model, loader(made, batch_size))[0]
+        logged = trainer(tmp_path, ImageMetrics()).test(model, loader(made, batch_size))[0]
     results, whole = json.loads((tmp_path / RESULTS).read_text()), join(made)
     samples = Replay().eval().decode(torch.cat(model.decoded))
     assert len(samples) == 23
@@ -175,7 +175,7 @@ def test_test_writes_what_the_references_say(tmp_path, batch_size, capsys):
 
 def test_validation_decodes_the_same_samples_and_the_test_others(tmp_path, recwarn):
     model, made = Replay(), rows()
-    judge = GenerationMetrics()
+    judge = ImageMetrics()
     run = trainer(
         tmp_path,
         judge,
@@ -192,18 +192,18 @@ def test_validation_decodes_the_same_samples_and_the_test_others(tmp_path, recwa
     assert json.loads((tmp_path / "checkpoints/index.json").read_text())["best"]["monitor"] == "val/fid_random_conv"
     assert sum("only 23 pictures" in str(warning.message) for warning in recwarn) == 1
     assert not (tmp_path / "results").exists()
-    trainer(tmp_path, GenerationMetrics()).test(model, loader(made, 100))
+    trainer(tmp_path, ImageMetrics()).test(model, loader(made, 100))
     assert not torch.equal(model.decoded[2], first)
 
 
 def test_one_repeated_sample_has_no_diversity(tmp_path):
     with pytest.warns(UserWarning, match="only"):
-        trainer(tmp_path, GenerationMetrics()).test(Replay(contrast=0.0), loader(rows()))
+        trainer(tmp_path, ImageMetrics()).test(Replay(contrast=0.0), loader(rows()))
     assert read_results(tmp_path)["metrics"]["sample_diversity"] == pytest.approx(0, abs=1e-6)
 
 
 def test_a_single_picture_has_no_distances(tmp_path):
-    callback = GenerationMetrics()
+    callback = ImageMetrics()
     with pytest.warns(UserWarning, match=r"test has no value \(the split has a single picture\): .*fid_random_conv"):
         trainer(tmp_path, callback).test(Replay(), loader(rows(1)))
     results = json.loads((tmp_path / RESULTS).read_text())
@@ -217,7 +217,7 @@ def test_exact_reconstructions_have_no_psnr(tmp_path):
     for row in exact:
         row.reconstructed = row.images
     with pytest.warns(UserWarning, match="only"):
-        trainer(tmp_path, GenerationMetrics()).test(Replay(), loader(exact))
+        trainer(tmp_path, ImageMetrics()).test(Replay(), loader(exact))
     assert json.loads((tmp_path / RESULTS).read_text())["undefined"] == {"psnr": "every reconstruction is exact"}
 
 
@@ -225,7 +225,7 @@ def test_a_reconstruction_that_is_no_number_is_named(tmp_path):
     made = rows(4)
     made[2].reconstructed = torch.full_like(made[2].images, float("nan"))
     with pytest.raises(ValueError, match=r"2\.png: 'squared_error' is not finite"):
-        trainer(tmp_path, GenerationMetrics()).test(Replay(), loader(made))
+        trainer(tmp_path, ImageMetrics()).test(Replay(), loader(made))
 
 
 def test_what_cannot_be_judged_is_named(tmp_path):
@@ -236,12 +236,12 @@ def test_what_cannot_be_judged_is_named(tmp_path):
             return None
 
     with pytest.raises(RuntimeError, match=r"Mute\.test_step returned no Reconstructions"):
-        trainer(tmp_path, GenerationMetrics()).test(Mute(), loader(rows(2)))
+        trainer(tmp_path, ImageMetrics()).test(Mute(), loader(rows(2)))
     twice = [*rows(5), rows(5)[3]]
     with pytest.raises(RuntimeError, match="picture 3 of the split came more than once"):
-        trainer(tmp_path, GenerationMetrics()).test(Replay(), loader(twice))
+        trainer(tmp_path, ImageMetrics()).test(Replay(), loader(twice))
     with pytest.raises(InputError, match="features is empty"):
-        GenerationMetrics(features=[])
+        ImageMetrics(features=[])
 
 
 def run_rank(rank, world, port, folder):
@@ -249,13 +249,13 @@ def run_rank(rank, world, port, folder):
         MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE=str(world), LOCAL_RANK=str(rank)
     )
     torch.set_num_threads(1)
-    run = trainer(folder, GenerationMetrics(), strategy="ddp", devices=world)
+    run = trainer(folder, ImageMetrics(), strategy="ddp", devices=world)
     run.test(Replay(), loader(rows(), 2))
 
 
 def test_two_processes_give_the_numbers_of_one(tmp_path, unused_port):
     with pytest.warns(UserWarning, match="only"):
-        trainer(tmp_path / "one", GenerationMetrics()).test(Replay(), loader(rows(), 2))
+        trainer(tmp_path / "one", ImageMetrics()).test(Replay(), loader(rows(), 2))
     multiprocessing.start_processes(run_rank, (2, unused_port, tmp_path / "two"), nprocs=2, start_method="fork")
     one, two = (json.loads((tmp_path / name / RESULTS).read_text()) for name in ("one", "two"))
     assert len(one["metrics"]) > 10
@@ -328,7 +328,7 @@ RAMP = [0.43398127, -0.16335796, -1.13078999]
 def test_inception_is_never_downloaded(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
     with pytest.raises(InputError, match=f"not at {tmp_path}/checkpoints/{INCEPTION_FILE}"):
-        trainer(tmp_path, GenerationMetrics(features=["inception"])).test(Replay(), loader(rows(2)))
+        trainer(tmp_path, ImageMetrics(features=["inception"])).test(Replay(), loader(rows(2)))
     with pytest.raises(InputError, match=r"not at /no/such\.pth"):
         InceptionFeatures("/no/such.pth")
 
@@ -346,7 +346,7 @@ def test_inception_is_used_where_it_is_there(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(f"{module}.HAS_TORCH_FIDELITY", True)
 
     def names(**given):
-        callback = GenerationMetrics(**given)
+        callback = ImageMetrics(**given)
         callback.setup(None, None, "fit")
         return [extractor.name for extractor in callback._extractors]
 

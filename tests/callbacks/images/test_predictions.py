@@ -10,7 +10,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from callbacks import ReconstructionWriter
+from callbacks import ImagePredictions
 from callbacks.results import read_rows
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
@@ -51,7 +51,7 @@ def predict(folder, source, whole, callback=None, model=None, **kwargs):
         logger=False,
         enable_progress_bar=False,
         default_root_dir=folder,
-        callbacks=[callback or ReconstructionWriter()],
+        callbacks=[callback or ImagePredictions()],
         **kwargs,
     )
     run.predict(model or Echo(), datamodule=Data(source, whole), return_predictions=False)
@@ -60,7 +60,7 @@ def predict(folder, source, whole, callback=None, model=None, **kwargs):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_picture_its_latent_vector_and_its_score(tmp_path, channels):
     whole = outputs(channels)
-    predict(tmp_path, "/data/my cars", whole, ReconstructionWriter(sheet=3))
+    predict(tmp_path, "/data/my cars", whole, ImagePredictions(sheet=3))
     folder = tmp_path / "predictions/my cars"
     assert {path.name for path in folder.iterdir()} == {
         "inputs",
@@ -99,7 +99,7 @@ def test_the_folder_of_the_generated_data_is_called_generated(tmp_path):
 
 def test_refuses_what_it_cannot_do(tmp_path):
     with pytest.raises(InputError, match="sheet is 0"):
-        ReconstructionWriter(sheet=0)
+        ImagePredictions(sheet=0)
 
 
 def test_a_source_named_by_dots_stays_below_predictions(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from lightning.pytorch import LightningModule, Trainer
 from sklearn import metrics
 from torch.utils.data import DataLoader
 
-from callbacks import Checkpoints, DefectMetrics
+from callbacks import Checkpoints, PartMetrics
 from callbacks.results import read_results
 from datamodules.batches import PartScores
 
@@ -99,7 +99,7 @@ def trainer(folder, *callbacks, **kwargs):
 
 
 def run_test(folder, parts, threshold=float("nan"), plots=False):
-    logged = trainer(folder, DefectMetrics(plots=plots)).test(Replay(threshold), loader(parts))[0]
+    logged = trainer(folder, PartMetrics(plots=plots)).test(Replay(threshold), loader(parts))[0]
     return json.loads((folder / RESULTS).read_text()), logged
 
 
@@ -285,7 +285,7 @@ def test_draws_curves_and_scores(tmp_path):
 
 
 def test_validation_feeds_the_checkpoint_and_ignores_calibration(tmp_path, recwarn):
-    judge = DefectMetrics()
+    judge = PartMetrics()
     run = trainer(
         tmp_path,
         judge,
@@ -331,7 +331,7 @@ def test_what_cannot_be_judged_stops_the_test_by_name(tmp_path, change, message)
 
 def test_a_test_without_scores_is_an_error(tmp_path):
     with pytest.raises(RuntimeError, match=r"Replay\.test_step returned no PartScores"):
-        trainer(tmp_path, DefectMetrics()).test(Replay(), DataLoader(torch.zeros(1, 1)))
+        trainer(tmp_path, PartMetrics()).test(Replay(), DataLoader(torch.zeros(1, 1)))
 
 
 def run_rank(rank, world, port, folder, parts):
@@ -340,7 +340,7 @@ def run_rank(rank, world, port, folder, parts):
     )
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    run = trainer(folder, DefectMetrics(plots=False), devices=world, strategy="ddp")
+    run = trainer(folder, PartMetrics(plots=False), devices=world, strategy="ddp")
     logged = run.test(Replay(3.0), loader(parts))[0]
     (folder / f"rank{rank}.json").write_text(json.dumps(logged))
 

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from scipy import ndimage
 from torch.utils.data import DataLoader
 
-from callbacks import DefectWriter
+from callbacks import PartPredictions
 from callbacks.parts.boxes import find_boxes
 from callbacks.parts.contact_sheet import ContactSheet, with_legend
 from callbacks.parts.heat_picture import draw_heat, with_bar
@@ -63,7 +63,7 @@ def predict(folder, batches, source="/elsewhere/strips", model=None, **kwargs):
         enable_model_summary=False,
         enable_checkpointing=False,
         default_root_dir=folder,
-        callbacks=[DefectWriter(**kwargs)],
+        callbacks=[PartPredictions(**kwargs)],
     )
     run.predict(model or Inspector(), Parts(source, batches), return_predictions=False)
     return folder / "predictions"
@@ -229,7 +229,7 @@ def test_refuses_what_cannot_be_judged(tmp_path, batches):
     with pytest.raises(InputError, match="Inspector has no thresholds: it was never validated"):
         predict(tmp_path, batches, model=Inspector(float("nan")))
     with pytest.raises(InputError, match="worst is 0"):
-        DefectWriter(worst=0)
+        PartPredictions(worst=0)
     assert not (tmp_path / "predictions").exists()
 
 

@@ -5,7 +5,7 @@ import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from callbacks import SideBySide
+from callbacks import SoundMedia
 from datamodules.batches import AudioVideoBatch, GeneratedClips
 from datamodules.errors import InputError
 from datamodules.media import read_timed_frames
@@ -65,7 +65,7 @@ class Painter(LightningModule):
 def fit(folder, module, epochs=1, rate=RATE, verb="fit", **options):
     trainer = Trainer(
         accelerator="cpu",
-        callbacks=[SideBySide(**options)],
+        callbacks=[SoundMedia(**options)],
         default_root_dir=folder,
         logger=False,
         enable_checkpointing=False,
@@ -138,5 +138,5 @@ def test_validate_names_its_files_by_the_batches_of_the_weights(tmp_path):
 
 
 def test_arguments_out_of_range_are_named():
-    with pytest.raises(InputError, match="SideBySide: clips is 0"):
-        SideBySide(clips=0)
+    with pytest.raises(InputError, match="SoundMedia: clips is 0"):
+        SoundMedia(clips=0)

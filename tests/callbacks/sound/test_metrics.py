@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from callbacks import AudioVideoMetrics
+from callbacks import SoundMetrics
 from callbacks.results import read_results
 from callbacks.sound.measures import av_align, motion_frames, onset_frames, ssim
 from callbacks.sound.table import METRICS, PieceTable
@@ -209,7 +209,7 @@ def trainer(folder, callback):
 
 
 def test_a_test_leaves_its_files_and_a_validation_logs(tmp_path, capsys):
-    callback = AudioVideoMetrics()
+    callback = SoundMetrics()
     run = trainer(tmp_path, callback)
     run.validate(Painter(), Data(), verbose=False)
     assert float(run.callback_metrics["val/l1"]) == pytest.approx(0.1, abs=1e-6)
@@ -233,4 +233,4 @@ def test_a_module_that_draws_nothing_is_named(tmp_path):
             return None
 
     with pytest.raises(RuntimeError, match=r"Silent\.test_step returned no GeneratedClips"):
-        trainer(tmp_path, AudioVideoMetrics()).test(Silent(), Data())
+        trainer(tmp_path, SoundMetrics()).test(Silent(), Data())

@@ -5,7 +5,7 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
-from callbacks import VideoTrackWriter
+from callbacks import SoundPredictions
 from callbacks.sound.predictions import CrossFade
 from datamodules import AudioVideoDataModule
 from datamodules.batches import GeneratedClips
@@ -40,7 +40,7 @@ def predict(folder, source, module=None, **options):
     data = AudioVideoDataModule(str(source), image_size=32, duration=1.5, **{"stride": 1.0, **options})
     trainer = Trainer(
         accelerator="cpu",
-        callbacks=[VideoTrackWriter()],
+        callbacks=[SoundPredictions()],
         default_root_dir=folder,
         logger=False,
         enable_checkpointing=False,
