@@ -128,7 +128,7 @@ class PhasedModule(SavedTraining):
         self.gradient_clips = clip_of_phases(gradient_clip, self.phases)
         self.accumulate = accumulate
         self.average = WeightAverage(ema_decay) if ema_decay else None
-        self.weights = TermWeights(chosen)
+        self.weights = TermWeights(chosen, self.default_weights)
         self._batch_limit: int | None = None
         self._window_batches = 0  # batches whose gradients wait for the end of the window
         self._weights_checked = False

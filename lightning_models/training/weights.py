@@ -65,12 +65,14 @@ class TermWeights(dict[str, float]):
 
     Args:
         chosen: their numbers and schedules.
+        default: the system's own.
 
     Attributes:
         schedules: of those weights that have one.
     """
 
-    def __init__(self, chosen: Mapping[str, Weight]) -> None:
+    def __init__(self, chosen: Mapping[str, Weight], default: LossWeights) -> None:
+        self._default = default.by_name()
         self.schedules = {term: weight for term, weight in chosen.items() if isinstance(weight, WeightSchedule)}
         super().__init__({term: weight for term, weight in chosen.items() if not isinstance(weight, WeightSchedule)})
         self.follow(0.0)
@@ -84,11 +86,24 @@ class TermWeights(dict[str, float]):
         """Tell whether a term counts, now or later: whether its weight is a schedule or a number that is not 0."""
         return term in self.schedules or self[term] != 0
 
-    def drop(self, *terms: str) -> None:
-        """Forget terms whose part of the system is switched off."""
+    def drop(self, *terms: str, needs: str) -> None:
+        """Forget terms whose part of the system is switched off.
+
+        Args:
+            terms: their names.
+            needs: argument and value that switches the part on, e.g. ``flow_backend flownet_sd``.
+
+        Raises:
+            InputError: one of them was given a weight, which would change nothing.
+        """
         for term in terms:
+            weight = self.schedules.pop(term, self[term])
+            if weight not in (0, self._default[term]):
+                raise InputError(
+                    f"model.weights.{term} is {weight}, but changes nothing without model.{needs}: set that, or "
+                    f"model.weights.{term} to 0"
+                )
             del self[term]
-            self.schedules.pop(term, None)
 
     def total(self, phase: str, terms: Mapping[str, Tensor]) -> Tensor:
         """Add up a phase's terms, leaving out weights of 0: the product would cost a backward and let a NaN through.

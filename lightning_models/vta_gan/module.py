@@ -136,11 +136,11 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         if flow_backend == "none":
             flow = None
         if not judged:
-            self.weights.drop("adversarial", "feature")
+            self.weights.drop("adversarial", "feature", needs=judge)
         if flow is None or not flow.is_displacement:
-            self.weights.drop("flow_consistency")
+            self.weights.drop("flow_consistency", needs="flow_backend flownet_sd or farneback")
         if flow_backend != "flownet_sd":
-            self.weights.drop("photometric", "flow_smoothness")
+            self.weights.drop("photometric", "flow_smoothness", needs="flow_backend flownet_sd")
         self.reconstructor = Reconstructor(
             Generator(ngf, channel_selection=channel_selection, noise_std=noise_std),
             frequency_split=frequency_split,

@@ -8,7 +8,7 @@ from lightning_models.training.weights import LossWeights
 
 @dataclass(frozen=True, kw_only=True)
 class VTAGANWeights(LossWeights):
-    """Weights of the generator's losses, each a mean. Those of a part that is switched off are not used.
+    """Weights of the generator's losses, each a mean. One of a part that is switched off is refused.
 
     Args:
         adversarial: fooling the discriminator.

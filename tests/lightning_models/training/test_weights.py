@@ -96,5 +96,12 @@ def test_a_term_counts_where_its_weight_is_a_schedule_or_above_0():
     assert system.weights["error"] == 0
     assert system.weights.count("error")
     assert not system.weights.count("size")
-    system.weights.drop("error", "size")
+
+
+def test_a_term_of_a_part_that_is_off_is_forgotten_and_refused_where_it_was_weighed():
+    system = Line(weights={"size": 0.0})
+    system.weights.drop("error", "size", needs="line true")
     assert system.weights == system.weights.schedules == {}
+    for weight in (0.7, WarmUp(1.0, 2)):
+        with pytest.raises(InputError, match=r"weights\.size is .*, but changes nothing without model\.line true"):
+            Line(weights={"size": weight}).weights.drop("size", needs="line true")

@@ -351,3 +351,20 @@ def test_flow_is_learned_from_motion():
         optimizer.step()
     assert terms["photometric"].item() < 0.7 * start
     assert clip.flows[0][:, :, 0].mean().item() < -0.5
+
+
+@pytest.mark.parametrize(
+    ("off", "term"),
+    [
+        ({"adversarial": "off"}, "adversarial"),
+        ({"adversarial": "off"}, "feature"),
+        ({"flow_backend": "none"}, "flow_consistency"),
+        ({"flow_backend": "frame_difference"}, "flow_consistency"),
+        ({"flow_backend": "farneback"}, "photometric"),
+        ({"flow_backend": "none"}, "flow_smoothness"),
+    ],
+)
+def test_a_weight_of_a_part_that_is_off_is_refused(off, term):
+    with pytest.raises(InputError, match=rf"model\.weights\.{term} is 3, but changes nothing without model\."):
+        VTAGAN(ngf=8, token_width=16, weights={term: 3}, **off)
+    assert term not in VTAGAN(ngf=8, token_width=16, weights={term: 0}, **off).weights
