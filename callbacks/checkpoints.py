@@ -155,6 +155,9 @@ class Checkpoints(Checkpoint):
         """
         if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking or self._off:
             return
+        if trainer.is_global_zero and self.best.value is not None and not (self._best_is_due or self.best_model_path):
+            rank_zero_warn(f"{self._folder}/best.ckpt is gone: from here on the best is judged anew.")
+            self.best = Record(self.monitor)
         value = _measured(trainer, self.monitor)
         tie_breaker = _measured(trainer, self.tie_breaker) if self.tie_breaker else None
         if value is None:

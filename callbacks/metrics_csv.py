@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from lightning_utilities.core.rank_zero import rank_zero_only
 
-from datamodules.atomic_file import write_text
+from datamodules.atomic_file import readable_errors, write_text
 
 
 class MetricsCsv(Logger):
@@ -53,12 +53,12 @@ class MetricsCsv(Logger):
         row: dict[str, Any] = {"step": step, **metrics}
         kept = [] if self._opened else self._rows_before(step)
         new = [column for column in row if column not in self._columns]
-        if new or not self._opened:
+        if new or not self._opened or not self.path.exists():
             kept = kept if not self._opened else self._rows_before(None)
             self._columns += new
             self._rewrite([*kept, row])
         else:
-            with self.path.open("a", newline="") as file:
+            with readable_errors(self.path), self.path.open("a", newline="") as file:
                 csv.DictWriter(file, self._columns).writerow(row)
         self._opened = True
 
@@ -66,7 +66,7 @@ class MetricsCsv(Logger):
         if not self.path.exists():
             return []
         with self.path.open(newline="") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(line for line in file if line.endswith("\n"))  # a full disk cuts the last one
             rows = list(reader)
             self._columns = list(reader.fieldnames or [])
         return rows if step is None else [row for row in rows if int(row["step"]) < step]

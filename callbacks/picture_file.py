@@ -1,32 +1,12 @@
-"""Pictures as files, whole or not at all, and not more of them than wanted."""
+"""Pictures in a column, and files of them, not more than wanted."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.atomic_file import atomic_file
-
 Picture = NDArray[np.uint8]
-
-
-def write_png(path: Path, picture: Picture) -> None:
-    """Replace a PNG file in one step.
-
-    Args:
-        path: the file; its folder is made where missing.
-        picture: uint8, grey ``(H, W)`` or RGB ``(H, W, 3)``.
-
-    Raises:
-        InputError: if the disk is full or cannot be written.
-    """
-    ordered = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    done, coded = cv2.imencode(".png", ordered)
-    assert done, f"a picture of shape {picture.shape} cannot be a PNG"
-    with atomic_file(path) as file:
-        file.write(coded.tobytes())
 
 
 def keep_newest(folder: Path, pattern: str, keep: int) -> None:

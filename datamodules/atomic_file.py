@@ -54,7 +54,7 @@ def atomic_file(path: Path, check: Callable[[Path], None] = lambda _: None) -> I
         DiskError: if the disk is full or cannot be written.
     """
     in_draft = not _open.isdisjoint(path.parents)  # which is empty at first, and made durable as a whole
-    with _temporary(path) as temporary, _readable_errors(path):
+    with _temporary(path) as temporary, readable_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not in_draft:
             remove_stale(path.parent)
@@ -88,7 +88,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     with _draft(path) as draft:
         try:
             yield draft
-            with _readable_errors(path):
+            with readable_errors(path):
                 _put_in_place(draft, path)
         except BaseException:
             if draft.exists() and any(draft.iterdir()):
@@ -112,7 +112,7 @@ def folder_once(path: Path, is_whole: Callable[[Path], bool] = Path.is_dir) -> I
     Raises:
         DiskError: if the disk is full or cannot be written, also where that shows inside the block.
     """
-    with _readable_errors(path), _draft(path) as draft:
+    with readable_errors(path), _draft(path) as draft:
         yield draft
         if is_whole(path):
             return
@@ -135,9 +135,24 @@ def remove_stale(folder: Path) -> None:
 
 
 @contextlib.contextmanager
+def readable_errors(path: Path) -> Iterator[None]:
+    """Turn errors of a disk that is full or cannot be written into a :class:`DiskError` about ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _USERS_DISK:
+            raise
+        raise DiskError(
+            f"{path} cannot be written: {error.strerror}. What was there before is intact. "
+            "Free some space, or name another folder.",
+            error.strerror,
+        ) from error
+
+
+@contextlib.contextmanager
 def _draft(path: Path) -> Iterator[Path]:
     with _temporary(path) as draft:
-        with _readable_errors(path):
+        with readable_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             remove_stale(path.parent)
             draft.mkdir()
@@ -183,20 +198,6 @@ def _remove(path: Path) -> None:
 
 def _machine() -> str:
     return hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
-
-
-@contextlib.contextmanager
-def _readable_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _USERS_DISK:
-            raise
-        raise DiskError(
-            f"{path} cannot be written: {error.strerror}. What was there before is intact. "
-            "Free some space, or name another folder.",
-            error.strerror,
-        ) from error
 
 
 def _alive(process: int) -> bool:

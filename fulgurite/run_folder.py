@@ -3,9 +3,12 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
 
+from fulgurite.run_lock import RunLock
 from fulgurite.runs import CONFIG, point_latest
 
 
@@ -17,17 +20,33 @@ class RunFolder(Callback):
     Args:
         run: The run folder.
         save_config: Writes the resolved configuration to a path.
+        lock: What this process holds of the folder while it trains.
     """
 
-    def __init__(self, run: Path, save_config: Callable[[str], None]) -> None:
+    def __init__(self, run: Path, save_config: Callable[[str], None], lock: RunLock | None = None) -> None:
         self.run = run
-        self._save_config = save_config
+        self._save_config, self._lock = save_config, lock
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write ``config.yaml``; data and model have been set up, so that the run is worth a folder."""
         if trainer.is_global_zero:
-            self._save_config(str(self.run / CONFIG))
-            point_latest(self.run)
+            self._begin()
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Say so where somebody has deleted the folder, and begin it again: what is learned is still there."""
+        if trainer.is_global_zero and not (self.run / CONFIG).exists():
+            rank_zero_warn(
+                f"{self.run} was deleted while it was being trained. The training goes on; what was in the folder "
+                "until now is lost."
+            )
+            self._begin()
+            if self._lock:
+                self._lock.release()
+                self._lock.acquire()
+
+    def _begin(self) -> None:
+        self._save_config(str(self.run / CONFIG))
+        point_latest(self.run)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Name the folder."""

@@ -3,11 +3,14 @@
 import os
 import re
 import shutil
+import sys
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 from datamodules.errors import InputError
+from fulgurite.run_lock import RunLock
 
 LATEST = "latest"
 CONFIG = "config.yaml"
@@ -46,6 +49,8 @@ def timestamp() -> str:
 def create_run(folder: Path, name: str | None) -> Path:
     """Create and return a new run folder in ``folder``, the folder of an experiment.
 
+    A run of that name that ended before its first checkpoint is no loss: it is put aside.
+
     Args:
         folder: Folder of the experiment; made where it is missing.
         name: Name of the run; None takes the time, with a number behind it where that is taken.
@@ -55,24 +60,38 @@ def create_run(folder: Path, name: str | None) -> Path:
     """
     stem = name or timestamp()
     for attempt in range(1, 1000):
-        run = folder / (stem if attempt == 1 else f"{stem}-{attempt}")
+        run = folder / (stem if attempt == 1 or name else f"{stem}-{attempt}")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             run.mkdir()
         except FileExistsError:
-            if folder.is_dir() and name is None:
-                continue  # two runs started within one second
-            if folder.is_dir():
-                raise InputError(
-                    f"run.name: {run} exists already. Give another --run.name, or go on with it by "
-                    f"--run.name {name} --ckpt_path last"
-                ) from None
-            raise InputError(f"run.root: {folder} cannot be a folder, a file is in the way") from None
+            if not folder.is_dir():
+                raise InputError(f"run.root: {folder} cannot be a folder, a file is in the way") from None
+            if name:  # without one, two runs were started within one second
+                _put_aside(run)
         except OSError as problem:
             raise InputError(f"run.root: cannot create {run} ({problem.strerror}). Choose another --run.root") from None
         else:
             return run
     raise InputError(f"run.root: {folder} holds a thousand runs of this second; give --run.name")
+
+
+def _put_aside(run: Path) -> None:
+    """Rename a run that ended before its first checkpoint, and say so; refuse where there is anything to lose."""
+    held = [path.name for path in run.iterdir() if path.name != RunLock.file] if run.is_dir() else [run.name]
+    if held and (CONFIG not in held or any((run / CHECKPOINTS).glob("*.ckpt"))):
+        remedy = f"--run.name {run.name} --ckpt_path last" if CONFIG in held else "its checkpoint"
+        raise InputError(f"run.name: {run} exists already. Give another --run.name, or go on with it by {remedy}")
+    lock = RunLock(run)
+    lock.acquire()  # whoever has it has only just begun
+    if held:
+        number = next(n for n in count(1) if not run.with_name(f"{run.name}.unfinished-{n}").exists())
+        aside = run.with_name(f"{run.name}.unfinished-{number}")
+        print(f"{run} ended before its first checkpoint; what it left is now {aside.name}", file=sys.stderr, flush=True)
+        run.rename(aside)
+    else:
+        shutil.rmtree(run)
+    lock.release()
 
 
 def point_latest(run: Path) -> None:
@@ -110,5 +129,5 @@ def find_run(folder: Path, name: str | None) -> Path:
 
 def forget_unused(run: Path, failed: bool) -> None:
     """Remove a run folder that never came to hold a run: no configuration in it, and empty or ``failed``."""
-    if run.is_dir() and not (run / CONFIG).exists() and (failed or not any(run.iterdir())):
+    if run.is_dir() and not (run / CONFIG).exists() and (failed or {p.name for p in run.iterdir()} <= {RunLock.file}):
         shutil.rmtree(run, ignore_errors=True)

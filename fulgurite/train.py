@@ -38,8 +38,10 @@ from fulgurite.launch import RUN_VARIABLE, Place, place
 from fulgurite.messages import explain
 from fulgurite.null import CLASSES, nested_words, refuse_null
 from fulgurite.private_api import OpenLightningCLI, end_other_processes
+from fulgurite.processes import rank
 from fulgurite.quiet import keep_quiet
 from fulgurite.run_folder import RunFolder
+from fulgurite.run_lock import RunLock
 from fulgurite.runs import RunSettings, forget_unused
 from fulgurite.shared_arguments import shared_words
 from fulgurite.signals import SIGNALS
@@ -83,6 +85,7 @@ class CommandLine(OpenLightningCLI):
         own = [] if helping else [*shared_words(self.given), f"--trust={json.dumps(self.trusted)}"]
         self.words = [words[0], *nested_words(self.given), *own]
         self.place: Place | None = None
+        self.lock: RunLock | None = None
         try:
             super().__init__(
                 LightningModule,
@@ -98,6 +101,8 @@ class CommandLine(OpenLightningCLI):
                 auto_configure_optimizers=False,
             )
         finally:
+            if self.lock:
+                self.lock.release()
             if self.place and self.place.is_new:
                 forget_unused(self.place.run, failed=sys.exception() is not None)
                 os.environ.pop(RUN_VARIABLE)
@@ -158,6 +163,9 @@ class CommandLine(OpenLightningCLI):
         self.place = place(verb, run, settings.ckpt_path, list(self.given.configs), resolve_checkpoint)
         if self.place.is_new:
             os.environ[RUN_VARIABLE] = str(self.place.run)
+        if verb == "fit" and rank() == 0:
+            self.lock = RunLock(self.place.run)
+            self.lock.acquire()
         self.saved.run.experiment, self.saved.run.name = self.place.run.parent.name, None
         self.saved.ckpt_path = None
         settings.trainer.default_root_dir = str(self.place.run)
@@ -176,7 +184,7 @@ class CommandLine(OpenLightningCLI):
         settings = self.built("trainer")
         dry = bool(settings["fast_dev_run"])
         own: list[Callback] = [FiniteWeights()]
-        own += [] if dry else [WrittenSettingsWin(), RunFolder(self.place.run, self._save_config)]
+        own += [] if dry else [WrittenSettingsWin(), RunFolder(self.place.run, self._save_config, self.lock)]
         chosen = settings["callbacks"] or []
         chosen = chosen if isinstance(chosen, list) else [chosen]
         for kind, key in ((Checkpoints, "checkpoints"), (WandbRun, "wandb")):

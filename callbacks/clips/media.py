@@ -11,11 +11,11 @@ from torch import Tensor
 from callbacks.colour_bar import with_bars
 from callbacks.media import MediaCallback
 from callbacks.panels import panel, to_pictures, video_frames
-from callbacks.picture_file import write_png
 from callbacks.thresholds import threshold_of
 from callbacks.visuals import visuals_of
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.media import VideoWriter
+from datamodules.png_file import write_png
 
 
 class ClipMedia(MediaCallback):

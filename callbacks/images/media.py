@@ -13,10 +13,11 @@ from callbacks.colour_bar import scales_of, with_bars
 from callbacks.images.sheets import colour, grid, linear, spherical, write_clips
 from callbacks.media import MediaCallback
 from callbacks.panels import panel, to_pictures
-from callbacks.picture_file import Picture, write_png
+from callbacks.picture_file import Picture
 from datamodules.batches import ImageBatch, Reconstructions
 from datamodules.errors import InputError
 from datamodules.gathering import gather_objects
+from datamodules.png_file import write_png
 from datamodules.protocols import Decodes, Encodes, GeneratesVideo, HasSplitManifest, HasVisuals
 from datamodules.seeding import derive_seed
 

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from callbacks.folder_writer import FolderWriter
 from callbacks.images.sheets import colour, grid, to_picture
-from callbacks.picture_file import write_png
 from callbacks.results import write_rows
 from datamodules.atomic_file import atomic_file
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
+from datamodules.png_file import write_png
 
 
 class ImagePredictions(FolderWriter):

@@ -10,10 +10,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from callbacks.images.sheets import colour, grid, to_picture, write_clips
-from callbacks.picture_file import write_png
 from datamodules.atomic_file import atomic_file
 from datamodules.batches import Samples
 from datamodules.errors import InputError
+from datamodules.png_file import write_png
 
 _OWN = re.compile(r"\d{4,}\.(png|mp4|gif)|sheet\.png|latents\.npy")
 

@@ -10,10 +10,11 @@ from torch import Tensor
 from callbacks.colour_bar import Marks, with_bars
 from callbacks.media import MediaCallback
 from callbacks.panels import panel, to_pictures
-from callbacks.picture_file import Picture, stacked, write_png
+from callbacks.picture_file import Picture, stacked
 from callbacks.thresholds import pixel_threshold_of
 from callbacks.visuals import visuals_of
 from datamodules.batches import PartBatch, PartScores
+from datamodules.png_file import write_png
 
 _LARGEST = 1024  # pixels of a side
 

@@ -14,11 +14,12 @@ from callbacks.parts.boxes import Box, find_boxes
 from callbacks.parts.contact_sheet import ContactSheet, with_legend
 from callbacks.parts.heat_picture import draw_heat, with_bar
 from callbacks.parts.table import part_start
-from callbacks.picture_file import Picture, write_png
+from callbacks.picture_file import Picture
 from callbacks.results import write_record, write_rows
 from callbacks.thresholds import pixel_threshold_of, threshold_of
 from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
+from datamodules.png_file import write_png
 
 
 class PartPredictions(FolderWriter):

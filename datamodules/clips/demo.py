@@ -17,6 +17,7 @@ from numpy.random import Generator
 from datamodules.decode_cache import made_once
 from datamodules.media import VideoWriter
 from datamodules.picture_file import Frame
+from datamodules.png_file import write_png
 
 DEMO_VERSION = 1
 """Raised whenever the recipe draws something else."""
@@ -90,7 +91,7 @@ def write_demo(folder: Path) -> None:
             masks = _write_clip(folder / "test" / f"{name}.mp4", events, np.random.default_rng((1, number)))
             (folder / "test" / "masks" / name).mkdir()
             for frame, mask in enumerate(masks):
-                cv2.imwrite(str(folder / "test" / "masks" / name / f"{frame:03d}.png"), 255 * mask)
+                write_png(folder / "test" / "masks" / name / f"{frame:03d}.png", 255 * mask)
             for start, end in _spans(np.array([mask.any() for mask in masks])):
                 table.writerow((name, start, end))
 

@@ -15,6 +15,7 @@ from numpy.random import Generator
 
 from datamodules.decode_cache import made_once
 from datamodules.picture_file import Frame
+from datamodules.png_file import write_png
 
 VERSION = 1
 """Raised whenever the recipe draws something else."""
@@ -101,8 +102,7 @@ def write_shapes(folder: Path) -> None:
         for number in range(COUNT):
             name = f"car_{number + 1:04d}.png"
             factors = Factors.draw(np.random.default_rng((2, number)))
-            data = cv2.imencode(".png", draw_car(factors)[..., ::-1])[1]
-            (folder / name).write_bytes(data.tobytes())  # imwrite does not say why it fails
+            write_png(folder / name, draw_car(factors))
             table.writerow([name, *(round(value, 4) for value in asdict(factors).values())])
 
 

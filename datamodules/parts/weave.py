@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from datamodules.decode_cache import made_once
 from datamodules.picture_file import Frame
+from datamodules.png_file import write_png
 
 WEAVE_VERSION = 1
 """Raised whenever the recipe draws something else."""
@@ -77,12 +78,12 @@ def write_weave(folder: Path) -> None:
         (folder / "NoDefect_images" / f"fabric-{code}").mkdir()
         for strip in range(NORMAL_STRIPS):
             picture, _ = _draw(fabric, "", np.random.default_rng((0, int(code), strip)))
-            _write(folder / "NoDefect_images" / f"fabric-{code}" / f"{strip + 1:04d}_000_{code}.png", picture)
+            write_png(folder / "NoDefect_images" / f"fabric-{code}" / f"{strip + 1:04d}_000_{code}.png", picture)
         for defect in DEFECTS:
             number += 1
             picture, mask = _draw(fabric, defect, np.random.default_rng((1, int(code), int(defect))))
-            _write(folder / "Defect_images" / f"{number:04d}_{defect}_{code}.png", picture)
-            _write(folder / "Mask_images" / f"{number:04d}_{defect}_{code}_mask.png", 255 * mask)
+            write_png(folder / "Defect_images" / f"{number:04d}_{defect}_{code}.png", picture)
+            write_png(folder / "Mask_images" / f"{number:04d}_{defect}_{code}_mask.png", 255 * mask)
 
 
 def _draw(fabric: _Fabric, defect: str, random: Generator) -> tuple[Frame, Frame]:
@@ -181,8 +182,3 @@ def _wander(length: int, random: Generator) -> _Field:
     """Return a slow wandering of threads along their way, about a pixel."""
     walk = cv2.GaussianBlur(random.normal(0, 1, (1, length)).astype(np.float32), (0, 0), 24)[0]
     return np.asarray(walk / walk.std(), np.float32)
-
-
-def _write(path: Path, picture: Frame) -> None:
-    if not cv2.imwrite(str(path), picture):
-        raise OSError(None, "no PNG could be written", str(path))

@@ -14,9 +14,9 @@ from torch.utils.data import DataLoader
 
 from callbacks import AtomicCheckpointIO, Checkpoints, resolve_checkpoint
 from callbacks.clips.metrics import ClipMetrics
-from callbacks.picture_file import write_png
 from datamodules import ImageFolderDataModule
 from datamodules.errors import InputError
+from datamodules.png_file import write_png
 
 
 class Scripted(LightningModule):

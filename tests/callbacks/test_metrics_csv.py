@@ -3,6 +3,7 @@
 import csv
 import errno
 import os
+import resource
 
 import pytest
 
@@ -47,3 +48,23 @@ def test_a_table_that_cannot_be_written_anew_stays(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"metrics\.csv cannot be written: No space left"):
         MetricsCsv(tmp_path).log_metrics({"another": 1.0}, 2)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
+
+
+def test_a_row_that_a_full_disk_has_cut_is_no_row(tmp_path):
+    MetricsCsv(tmp_path).log_metrics({"loss": 1.0}, 11)
+    with (tmp_path / "metrics.csv").open("a") as file:
+        file.write("1")  # of a 12
+    MetricsCsv(tmp_path).log_metrics({"loss": 2.0}, 12)
+    assert (tmp_path / "metrics.csv").read_text().split() == ["step,loss", "11,1.0", "12,2.0"]
+
+
+def test_a_disk_that_is_full_while_a_row_is_added_is_told(tmp_path):
+    table = MetricsCsv(tmp_path)
+    table.log_metrics({"loss": 1.0}, 1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (table.path.stat().st_size, before[1]))
+    try:
+        with pytest.raises(InputError, match=r"metrics\.csv cannot be written: File too large"):
+            table.log_metrics({"loss": 2.0}, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -3,7 +3,8 @@ import os
 import cv2
 import numpy as np
 
-from callbacks.picture_file import keep_newest, write_png
+from callbacks.picture_file import keep_newest
+from datamodules.png_file import write_png
 
 
 def test_colours_and_grey_are_written_as_they_are(tmp_path):

@@ -87,7 +87,7 @@ def test_a_foreign_checkpoint_gets_a_folder_of_its_own(tmp_path):
 
 
 def test_an_existing_name_is_refused():
-    place(name="n")
+    finished(Path("runs/exp/n"))
     with pytest.raises(InputError, match="--ckpt_path last"):
         place(name="n")
 

@@ -1,5 +1,6 @@
 """A package of a user's own: a model and data small enough to run the real command in well under a second."""
 
+import shutil
 import signal
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,7 @@ class TinyModel(LightningModule):
         weights: dict[str, float] | None = None,
         optimizer: OptimizerCallable = torch.optim.SGD,
         fails: bool = False,
+        deletes_run_at: int | None = None,
     ) -> None:
         super().__init__()
         if width < 1:
@@ -33,10 +35,12 @@ class TinyModel(LightningModule):
         if fails:
             raise RuntimeError("a defect of ours")
         self.save_hyperparameters({"lr": lr})
-        self.optimizer = optimizer
+        self.optimizer, self.deletes_run_at = optimizer, deletes_run_at
         self.line, self.lr, self.seen = torch.nn.Linear(1, width), lr, []
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        if self.global_step + 1 == self.deletes_run_at:
+            shutil.rmtree(self.trainer.default_root_dir)
         loss = self.line(batch[0]).square().mean()
         self.log("train/loss", loss, prog_bar=True)
         return loss

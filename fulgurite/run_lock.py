@@ -1,0 +1,60 @@
+"""One training at a time in a run folder: two would write into one metrics.csv and over each other's checkpoints."""
+
+import fcntl
+import os
+import socket
+from datetime import datetime
+from pathlib import Path
+from typing import IO, ClassVar
+
+from datamodules.errors import InputError
+
+
+class RunLock:
+    """The right to train in a run folder; the system takes it back when the process ends, however it ends.
+
+    The kind of lock is one that loader processes do not inherit: they may outlive a killed training for seconds.
+
+    Args:
+        run: the run folder.
+
+    Attributes:
+        file: its name in the folder.
+    """
+
+    file: ClassVar[str] = ".lock"
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._held: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Take the lock; the file says who has it.
+
+        Raises:
+            InputError: if another process trains in the folder, with its name; if the folder cannot be written.
+        """
+        try:
+            file = (self._run / self.file).open("a+")
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                with file:
+                    file.seek(0)
+                    owner = file.read().strip() or "another process"
+                raise InputError(
+                    f"run.name: {self._run} is being trained by {owner}. Wait until it ends, or end it; for another "
+                    "run give another --run.name"
+                ) from None
+        except OSError as problem:
+            raise InputError(f"run.root: cannot write into {self._run} ({problem.strerror})") from None
+        self._held = file
+        file.truncate(0)
+        print(f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M:%S}", file=file)
+        file.flush()
+
+    def release(self) -> None:
+        """Give the lock back, if it was taken."""
+        if self._held:
+            self._held.close()
+            self._held = None

@@ -1,0 +1,117 @@
+"""One training at a time in a run folder, held by the real command and by processes that are killed."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from datamodules.errors import InputError
+from fulgurite import runs
+from fulgurite.cli import main
+from fulgurite.run_lock import RunLock
+
+HOLD = """
+import sys, multiprocessing, time
+from pathlib import Path
+from fulgurite.run_lock import RunLock
+lock = RunLock(Path(sys.argv[1]))
+lock.acquire()
+worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+worker.start()
+print(worker.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@contextmanager
+def held(run):
+    """Another process, with a loader process of its own, that trains in ``run``."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(run)], stdout=subprocess.PIPE)
+    assert process.stdout
+    worker = int(process.stdout.readline())
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        os.kill(worker, signal.SIGKILL)
+
+
+@pytest.fixture
+def holder(tmp_path):
+    (tmp_path / "run").mkdir()
+    with held(tmp_path / "run") as process:
+        yield process
+
+
+def test_a_second_training_is_refused_with_the_name_of_the_first(holder, tmp_path):
+    with pytest.raises(InputError, match=rf"{tmp_path}/run is being trained by process {holder.pid} on \S+, since "):
+        RunLock(tmp_path / "run").acquire()
+    with pytest.raises(InputError, match="is being trained by process"):
+        runs.create_run(tmp_path, "run")  # it has only just begun, and holds no checkpoint yet
+
+
+def test_a_killed_training_holds_nothing_even_where_its_loaders_live_on(holder, tmp_path):
+    holder.kill()
+    holder.wait()
+    lock = RunLock(tmp_path / "run")
+    lock.acquire()
+    lock.release()
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    with pytest.raises(InputError, match=r"run\.root: cannot write into .* \(No such file or directory\)"):
+        RunLock(tmp_path / "none").acquire()
+
+
+def test_the_command_holds_the_lock_while_it_trains(fit, capsys):
+    run = fit("--run.name", "a", "--trainer.max_epochs", "1")
+    told = (run / ".lock").read_text()
+    assert told.startswith(f"process {os.getpid()} on ")
+    before = (run / "metrics.csv").read_bytes()
+    with held(run) as holder:
+        with pytest.raises(SystemExit) as end:
+            main(["fit", "--config", "tiny.yaml", "--run.name", "a", "--ckpt_path", "last"])
+        assert end.value.code == 2
+        assert f"is being trained by process {holder.pid}" in capsys.readouterr().err
+        assert (run / "metrics.csv").read_bytes() == before
+    fit("--run.name", "a", "--ckpt_path", "last", "--trainer.max_epochs", "2")
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_begins_anew(fit, capsys):
+    with pytest.raises(SystemExit):
+        fit("--run.name", "a", "--data.source", "worker", "--data.num_workers", "1")
+    capsys.readouterr()
+    assert (Path("runs/tiny/a") / "config.yaml").is_file()
+    fit("--run.name", "a")
+    assert "ended before its first checkpoint; what it left is now a.unfinished-1" in capsys.readouterr().err
+    assert sorted(path.name for path in Path("runs/tiny").iterdir()) == ["a", "a.unfinished-1", "latest"]
+    with pytest.raises(SystemExit):
+        fit("--run.name", "a")
+    assert "go on with it by --run.name a --ckpt_path last" in capsys.readouterr().err
+
+
+def test_an_empty_folder_is_taken_and_a_foreign_one_is_not(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/.lock").touch()
+    assert list(runs.create_run(tmp_path, "empty").iterdir()) == []
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/novel.txt").touch()
+    with pytest.raises(InputError, match="exists already"):
+        runs.create_run(tmp_path, "mine")
+    assert [path.name for path in tmp_path.iterdir() if "mine" in path.name] == ["mine"]
+
+
+def test_a_run_whose_folder_is_deleted_goes_on_in_a_new_one(fit, recwarn):
+    run = fit("--model.deletes_run_at", "3", "--trainer.max_epochs", "4")
+    assert any("was deleted while it was being trained" in str(warning.message) for warning in recwarn)
+    assert {"config.yaml", "metrics.csv", "checkpoints", ".lock"} <= {path.name for path in run.iterdir()}
+    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    assert [row["step"] for row in rows if row["train/loss"]] == ["2", "3", "4", "5", "6", "7"]
+    assert {path.name for path in (run / "checkpoints").iterdir()} >= {"best.ckpt", "last.ckpt"}
+    fit("--ckpt_path", "last", "--trainer.max_epochs", "5")
