@@ -79,6 +79,8 @@ def read_checkpoint(path: Path, map_location: Any = "cpu", mmap: bool = False) -
             f"{path} is refused: it is damaged, or holds more than tensors and plain values, so that "
             "reading it could run foreign code. Use another one."
         ) from error
+    except PermissionError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); allow reading it") from error
     except _DAMAGE as error:
         raise InputError(f"{path} is not a whole checkpoint ({error}). Use another one.") from error
 

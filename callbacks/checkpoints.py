@@ -21,6 +21,7 @@ from datamodules.errors import InputError
 from datamodules.protocols import AccumulatesGradients, DeclaresUndefined, HasHeadline
 
 FOLDER = "checkpoints"
+NONE_THERE = "no checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,8 @@ class Checkpoints(Checkpoint):
         headlines = {f"val/{one.headline}": one.headline_mode for one in callbacks if isinstance(one, HasHeadline)}
         if not self.monitor and not headlines:
             raise InputError(
-                "checkpoints.monitor: not given, and no callback judges the validations. Name a metric that they log, "
-                "e.g. --checkpoints.monitor val/loss --checkpoints.mode min"
+                "checkpoints.monitor: not given, and no callback judges the validations. Add the experiment's own to "
+                "trainer.callbacks, such as ClipMetrics, or name a metric that your model logs in validations"
             )
         self.monitor = self.monitor or next(iter(headlines))
         self.mode = self.mode or headlines.get(self.monitor, "max")
@@ -158,8 +159,9 @@ class Checkpoints(Checkpoint):
         if trainer.is_global_zero and self.best.value is not None and not (self._best_is_due or self.best_model_path):
             rank_zero_warn(f"{self._folder}/best.ckpt is gone: from here on the best is judged anew.")
             self.best = Record(self.monitor)
-        value = _measured(trainer, self.monitor)
-        tie_breaker = _measured(trainer, self.tie_breaker) if self.tie_breaker else None
+        value = _measured(trainer, "checkpoints.monitor", self.monitor)
+        breaker = self.tie_breaker
+        tie_breaker = _measured(trainer, "checkpoints.tie_breaker", breaker) if breaker else None
         if value is None:
             rank_zero_warn(f"{self.monitor} has no value in epoch {trainer.current_epoch}; best.ckpt is left as it is.")
         elif trainer.strategy.broadcast(self.is_better(value, tie_breaker)):
@@ -239,18 +241,19 @@ def resolve_checkpoint(run_dir: Path, which: str | Path) -> Path:
     path = run_dir / FOLDER / f"{which}.ckpt" if named else Path(which)
     if path.is_file():
         return path
-    there = ", ".join(sorted(str(file) for file in path.parent.glob("*.ckpt"))) or "no checkpoint"
-    raise InputError(f"--ckpt_path {which}: {path} does not exist; {path.parent} holds {there}. Run `fit` first.")
+    there = ", ".join(sorted(str(file) for file in path.parent.glob("*.ckpt"))) or NONE_THERE
+    remedy = "train first" if there == NONE_THERE else "name one of them"
+    raise InputError(f"--ckpt_path {which}: {path} does not exist; {path.parent} holds {there}: {remedy}")
 
 
-def _measured(trainer: Trainer, name: str) -> float | None:
+def _measured(trainer: Trainer, key: str, name: str) -> float | None:
     """Return what the last validation logged under ``name``, None where it is undefined or NaN."""
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set without a type
     if any(isinstance(one, DeclaresUndefined) and name in one.undefined for one in callbacks):
         return None
     if name not in trainer.callback_metrics:
-        logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
-        raise InputError(f"Checkpoints monitors {name!r}, which the validation did not log. It logged: {logged}.")
+        logged = ", ".join(sorted(one for one in trainer.callback_metrics if one.startswith("val/"))) or "nothing"
+        raise InputError(f"{key} is {name}, which the validation has not logged. It logged: {logged}")
     value = float(trainer.callback_metrics[name])
     return None if math.isnan(value) else value
 

@@ -44,7 +44,10 @@ class FolderWriter(Callback):
             InputError: if several processes share the work.
         """
         if trainer.world_size > 1:
-            raise InputError(f"{type(self).__name__} needs trainer.devices: 1, found {trainer.world_size} processes.")
+            raise InputError(
+                f"{type(self).__name__} works in one process, not in {trainer.world_size}; give --trainer.devices 1 "
+                "--trainer.num_nodes 1"
+            )
         self._about = about = about_run(trainer, pl_module)
         name = source_label(trainer.datamodule)  # type: ignore[attr-defined]  # set without a type
         folder = source_folder(Path(trainer.default_root_dir) / PREDICTIONS, name, about, ABOUT)

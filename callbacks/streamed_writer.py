@@ -62,7 +62,10 @@ class StreamedWriter(Callback, Generic[FilesT]):
         if not isinstance(data, HasPredictSources):
             raise TypeError(f"{type(data).__name__} has no predict_sources; {kind} cannot find the {self.recording}s")
         if trainer.world_size > 1:
-            raise InputError(f"{kind} needs trainer.devices: 1, found {trainer.world_size} processes.")
+            raise InputError(
+                f"{kind} works in one process, not in {trainer.world_size}; give --trainer.devices 1 "
+                "--trainer.num_nodes 1"
+            )
         self._waiting = {source.name: source for source in data.predict_sources}
         self._parent = Path(trainer.default_root_dir) / PREDICTIONS
         self._about = about_run(trainer, pl_module)

@@ -13,7 +13,7 @@ import wandb
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
 from callbacks.batches_seen import batches_seen
 from datamodules.atomic_file import write_text
@@ -80,6 +80,10 @@ class WandbRun(Callback):
         if not identity.is_file():
             write_text(identity, json.dumps({"project": self.project, "id": secrets.token_hex(4)}) + "\n")
         known = json.loads(identity.read_text())
+        if known["project"] != self.project:
+            rank_zero_warn(
+                f"this run goes on in its project {known['project']}: wandb.project = {self.project} is for new runs"
+            )
         run = wandb.init(
             project=known["project"],
             id=known["id"],

@@ -55,7 +55,8 @@ def to_eight_bits(
         low, high = int(there[0]), int(there[-1])
         warn_once(
             f"{path}: of its {len(there)} grey levels, from {low} to {high}, {left} remain in 8 bits. Set "
-            f"data.bit_range to the range of your training pictures, of this one [{low}, {high}]",
+            f"data.bit_range to the range of your training pictures, of this one [{low}, {high}], and train with it: a "
+            "checkpoint keeps the range that it was trained with",
             about=(__name__, path.parent),
         )
     return scaled

@@ -10,7 +10,6 @@ from datamodules.atomic_file import DiskError, write_text
 from datamodules.errors import InputError
 from datamodules.listing import list_images
 
-_EDGE = 1 << 16  # bytes at either end of a file that tell videos apart
 _SETTLED = 2.0  # seconds after which a file that changes again shows it by its times
 
 HashAll = Callable[[Callable[[Path], str], Sequence[Path]], Iterable[str]]
@@ -60,22 +59,14 @@ def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
-def _edges(path: Path) -> bytes:
-    """Return the first and the last 64 KiB of a file."""
-    with path.open("rb") as file:
-        head = file.read(_EDGE)
-        file.seek(max(0, path.stat().st_size - _EDGE))
-        return head + file.read(_EDGE)
-
-
-def refuse_shared_videos(splits: Mapping[str, Sequence[Path]]) -> None:
+def refuse_shared_videos(splits: Mapping[str, Sequence[Path]], memory: Path) -> None:
     """Make sure that no video, whatever its name, is in two splits.
 
-    Two videos are the same if they are the same file or folder, or if size and first and last 64 KiB of the
-    file agree (of a folder of images: their number and the first and the last image).
+    Two videos are the same if all bytes of the file, or of the folder's images, are.
 
     Args:
         splits: files, and folders of images, of each split by its name.
+        memory: as in :func:`content_hash`.
 
     Raises:
         InputError: naming both places.
@@ -83,20 +74,9 @@ def refuse_shared_videos(splits: Mapping[str, Sequence[Path]]) -> None:
     seen: dict[str, tuple[str, Path]] = {}
     for split, paths in splits.items():
         for path in paths:
-            for key in {str(path.resolve()), content_digest(path)}:
-                other, first = seen.setdefault(key, (split, path))
-                if other != split:
-                    raise InputError(
-                        f"{first} ({other}) and {path} ({split}) are the same video; a video must be in "
-                        "one split only: remove one of them"
-                    )
-
-
-def content_digest(path: Path) -> str:
-    """Return what tells a video, or a folder of images, from others whatever its name."""
-    files = list_images(path) if path.is_dir() else [path]
-    digest = hashlib.blake2b(str(len(files)).encode(), digest_size=16)
-    for file in (*files[:1], *files[-1:]):
-        digest.update(str(file.stat().st_size).encode())
-        digest.update(_edges(file))
-    return digest.hexdigest()
+            other, first = seen.setdefault(content_hash([path], memory), (split, path))
+            if other != split:
+                raise InputError(
+                    f"{first} ({other}) and {path} ({split}) are the same video; a video must be in one split only: "
+                    "remove one of them"
+                )

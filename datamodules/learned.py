@@ -58,7 +58,7 @@ class Learned:
             InputError: naming the first item that is in both.
         """
         if form != self.form:
-            return f"it learned from {self.form}, these are {form}"
+            return f"it learned from {self.form or 'items that are told apart otherwise'}, these are {form}"
         forbidden, how = self.trained, "trained"
         if split == "test":
             forbidden = {**self.trained, **self.validated, **self.either}

@@ -25,7 +25,7 @@ COMPANIONS = (
 """Endings of what lies beside data and is none, such as labels and notes: nobody misses it."""
 
 _JUNK = {"@eadir", "__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "lost+found"}
-_NAMED = 5  # files left out that a warning names
+_NAMED = 5  # of several, in a message
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
@@ -99,20 +99,26 @@ def other_files(root: Path, suffixes: Sequence[str]) -> list[Path]:
     return sorted(found, key=lambda path: natural_key(str(path.relative_to(root))))
 
 
-def tell_left_out(root: Path, left_out: Sequence[Path], kind: str) -> None:
+def tell_left_out(root: Path, left_out: Sequence[Path], kind: str, remedy: str = "") -> None:
     """Warn, once for a source, of what is in it and not read: how many of each ending, and some by their names.
 
     Args:
         root: of the source.
         left_out: what is not read.
         kind: what is, e.g. ``"pictures"``.
+        remedy: said at the end.
     """
     if left_out:
         endings = Counter(path.suffix.lower() or "without ending" for path in left_out)
         counted = ", ".join(f"{count:,} {ending}" for ending, count in endings.most_common())
-        named = ", ".join(str(path.relative_to(root)) for path in left_out[:_NAMED])
-        more = f" and {len(left_out) - _NAMED:,} more" if len(left_out) > _NAMED else ""
-        warnings.warn(f"{root}: left out, not known as {kind} here ({counted}): {named}{more}", stacklevel=3)
+        named = some_of([str(path.relative_to(root)) for path in left_out])
+        warnings.warn(f"{root}: left out, not known as {kind} here ({counted}): {named}{remedy}", stacklevel=3)
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Return the first names in a row, and how many more there are."""
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _files_below(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:

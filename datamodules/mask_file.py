@@ -110,5 +110,6 @@ def _whole_numbers(path: Path, values: NDArray[Any]) -> Levels:
     with np.errstate(invalid="ignore"):
         whole = numbers.astype(np.uint16)
     if not (whole == numbers).all():
-        raise InputError(f"{path}: a mask must hold whole numbers from 0 to 65,535, of 8 or 16 bits")
+        found = f"of type {values.dtype}" if numbers is not values else f"such as {values[whole != numbers].flat[0]}"
+        raise InputError(f"{path}: a mask must hold whole numbers from 0 to 65,535, and holds values {found}")
     return whole

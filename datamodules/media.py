@@ -4,6 +4,7 @@ A *video* is a file that PyAV decodes or a folder of images in natural order of 
 uint8 RGB frames ``(H, W, 3)``, one at a time, so that memory does not grow with the length.
 """
 
+import os
 import re
 from array import array
 from collections.abc import Iterator, Sequence
@@ -256,6 +257,8 @@ def open_container(path: Path) -> Any:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: cannot be read (Permission denied); allow reading it")
     # A file may be a play list in disguise: never follow it to another protocol.
     return av.open(str(path), options={"protocol_whitelist": "file"}, metadata_errors="surrogateescape")
 

@@ -124,6 +124,8 @@ def opened(path: Path, max_pixels: int | None = None) -> Iterator[Image.Image]:
         raise
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
+    except PermissionError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); allow reading it") from error
     except Image.DecompressionBombError as error:
         raise InputError(f"{path}: has more than {LARGEST:,} pixels, which no picture may have: shrink it") from error
     except _DAMAGE as error:

@@ -137,7 +137,7 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
     @property
     def form(self) -> str:
         """What digests depend on beside the files."""
-        return ""
+        return f"{self.item}s told apart by all of their bytes"
 
     # --- what Lightning calls ----------------------------------------------------------------------------------------
 
@@ -196,9 +196,10 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
         kept = state_dict.get("bit_range")
         if "bit_range" in state_dict and (tuple(kept) if kept else None) != self._bit_range:
             here, there = (list(one) if one else "null" for one in (self._bit_range, kept))
+            option = f"'{there}'" if kept else there
             raise InputError(
                 f"data.bit_range is {here}, but the checkpoint learned from pictures that were scaled with {there}: "
-                f"give --data.bit_range {there}"
+                f"give --data.bit_range {option}"
             )
         self._learned = Learned.from_state(state_dict, self.form)
 
@@ -235,6 +236,11 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
         epoch, batches = position(trainer) if trainer else (0, 0)
         begin = epoch, batches * self._batch_size
         sampler = kind(len(items), global_seed(), *replicas, begin)  # type: ignore[arg-type]  # all have a length
+        if not len(sampler):
+            raise InputError(
+                f"data.source: {len(items)} {counted} to learn from are fewer than the {replicas[0]} processes; give "  # type: ignore[arg-type]
+                "more data, or a lower trainer.devices"
+            )
         if len(sampler) < self._batch_size:
             raise InputError(
                 f"data.batch_size: is {self._batch_size}, each process gets only {len(sampler)} {counted}; choose a "
@@ -274,8 +280,8 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
         """
         if self.trainer is not None and self.trainer.world_size > 1:
             raise InputError(
-                f"trainer.devices: prediction reads a {recording} as one stream, in one process; "
-                f"{self.trainer.world_size} were asked for, use 1"
+                f"trainer.devices: prediction reads a {recording} as one stream, in one process, not in "
+                f"{self.trainer.world_size}; give --trainer.devices 1 --trainer.num_nodes 1"
             )
         return StreamedLoader(stream, batch_size, collate)
 

@@ -44,10 +44,11 @@ def check_added(given: Given) -> None:
     shipped = [one for one in given.written if one.key == KEY and one.config is not None]
     for option, value, _ in given.options():
         if option == f"--{KEY}" and shipped and value != "null" and not value.startswith("["):
+            shown, inner = (f"'{value}'", value) if value.startswith("{") else (value, f"{{class_path: {value}}}")
             names = ", ".join(str(one.value).rpartition(".")[2] for one in shipped)
             raise InputError(
                 f"--{KEY} {value}: this would take the place of {names} (in {shipped[-1].config}). To add it write "
-                f"--{KEY}+ {value}; to have no other, --{KEY} '[{{class_path: {value}}}]'"
+                f"--{KEY}+ {shown}; to have no other, --{KEY} '[{inner}]'"
             )
 
 

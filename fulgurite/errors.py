@@ -60,7 +60,10 @@ def one_line(problem: BaseException) -> str:
 
 
 def _larger_than_memory(problem: BaseException) -> str:
-    return f"there is not enough memory ({one_line(problem)}). Give a smaller data.batch_size, or a smaller model"
+    return (
+        f"there is not enough memory ({one_line(problem)}). Give a smaller data.batch_size for training, a smaller "
+        "data.eval_batch_size for all else, or a smaller model"
+    )
 
 
 def _raised_by_lightning(problem: BaseException) -> bool:

@@ -119,6 +119,8 @@ def find_run(folder: Path, name: str | None) -> Path:
     if run.is_dir():
         return run.resolve()
     found = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name != LATEST) if folder.is_dir() else []
+    if name is None and found:
+        raise InputError(f"run.name: {run} leads to no run any more. Name one by --run.name: {', '.join(found[-10:])}")
     if name is None:
         raise InputError(
             f"run.experiment: no run in {folder} yet. Train one first (lightning fit), or name a checkpoint by "

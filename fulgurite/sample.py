@@ -109,7 +109,10 @@ class SamplingTrainer(Trainer):
         if count < 1:
             raise InputError(f"--count {count}: give at least 1")
         if self.world_size > 1:
-            raise InputError(f"trainer.devices: sample works on one device, found {self.world_size}; give 1")
+            raise InputError(
+                f"trainer.devices: sample works in one process, not in {self.world_size}; give --trainer.devices 1 "
+                "--trainer.num_nodes 1"
+            )
         folder = Path(output) if output else Path(self.default_root_dir) / "samples" / f"seed-{seed}"
         z = torch.stack([_latent(seed, number, sampler.latent_dim) for number in range(count)])
         self.callbacks.append(SampleWriter(folder, z))  # type: ignore[attr-defined]  # set without a type

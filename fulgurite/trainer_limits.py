@@ -51,7 +51,8 @@ def _check_strategy(strategy: Any) -> None:
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise InputError(
             f"trainer.strategy = {name}: systems with several optimizers are trained by one process, or by "
-            f"processes that each hold the whole model; write one of {', '.join(STRATEGIES)}.{hint}"
+            f"processes that each hold the whole model; write auto, or for several "
+            f"ddp_find_unused_parameters_true.{hint}"
         )
 
 

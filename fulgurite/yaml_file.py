@@ -25,7 +25,12 @@ def read_yaml(path: Path) -> Any:
         node = loader.get_single_node()
         _check(node, path)
         return None if node is None else loader.construct_document(node)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as problem:  # ValueError: a date such as 2026-13-41
+    except UnicodeDecodeError as problem:
+        place = f"byte {problem.start + 1}"
+        raise InputError(
+            f"--config {path}: this is not text in UTF-8 ({place}). Save it as such, or name another"
+        ) from None
+    except (yaml.YAMLError, ValueError) as problem:  # ValueError: a date such as 2026-13-41
         if isinstance(problem, InputError):
             raise
         mark = getattr(problem, "problem_mark", None)
@@ -45,7 +50,7 @@ def _text(path: Path) -> str:
 
 
 def _is_binary(problem: Exception) -> bool:
-    return isinstance(problem, UnicodeDecodeError | yaml.reader.ReaderError)
+    return isinstance(problem, yaml.reader.ReaderError)
 
 
 def _check(root: yaml.Node | None, path: Path) -> None:

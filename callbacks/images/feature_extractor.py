@@ -83,6 +83,10 @@ class InceptionFeatures(FeatureExtractor):
     def __init__(self, weights: str | None = None) -> None:
         super().__init__()
         path = _inception_file(weights)
+        if weights is not None and not path.is_file():
+            raise InputError(
+                f"ImageMetrics: inception_weights is {weights}: there is no such file; correct or leave it out"
+            )
         if not path.is_file():
             raise InputError(
                 f"ImageMetrics: the weights of Inception are not at {path}. Put {INCEPTION_FILE} of the package "

@@ -125,7 +125,7 @@ class _ClipRoom:
                 f"{self.min_length}"
             )
         if item.labels is not None:
-            label = item.labels.read(length)
+            label = item.labels.read(length, item.path)
             if has_masks and (differing := np.flatnonzero(label != np.load(folder / "anomalous.npy"))).size:
                 rank_zero_warn(
                     f"{item.path}: labels and masks disagree in {differing.size} of {length} frames (first: "

@@ -26,8 +26,8 @@ class Spans:
     origin: Path
     spans: tuple[tuple[int, int], ...]
 
-    def read(self, frames: int) -> Labels:
-        """Return int8 ``(frames,)``, 1 within a span and 0 elsewhere.
+    def read(self, frames: int, clip: object = "its clip") -> Labels:
+        """Return int8 ``(frames,)``, 1 within a span and 0 elsewhere, for a clip of so many frames.
 
         Raises:
             InputError: if a span is empty, or starts or ends outside the clip.
@@ -36,8 +36,8 @@ class Spans:
         for start, end in self.spans:
             if not 0 <= start < end <= frames:
                 raise InputError(
-                    f"{self.origin}: the span from frame {start} up to {end} (from 0, end exclusive) does "
-                    f"not fit its clip of {frames} frames"
+                    f"{self.origin}: the span from frame {start} up to {end} (counted from 0, the end left out) does "
+                    f"not fit {clip}, which has {frames} frames"
                 )
             labels[start:end] = 1
         return labels
@@ -50,14 +50,14 @@ class FrameFlags:
     origin: Path
     flags: NDArray[Any]
 
-    def read(self, frames: int) -> Labels:
-        """Return int8 ``(frames,)`` of 0 and 1.
+    def read(self, frames: int, clip: object = "its clip") -> Labels:
+        """Return int8 ``(frames,)`` of 0 and 1, for a clip of so many frames.
 
         Raises:
             InputError: if the number of values is not the number of frames.
         """
         if self.flags.size != frames:
-            raise InputError(f"{self.origin}: labels {self.flags.size} frames, its clip has {frames}")
+            raise InputError(f"{self.origin}: labels {self.flags.size} frames, {clip} has {frames}")
         return (self.flags.reshape(-1) != 0).astype(np.int8)
 
 
@@ -70,10 +70,12 @@ def read_array(path: Path) -> NDArray[Any]:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(
-            f"{path}: not a plain array of numbers ({error}); a pickled one is refused, since opening it can "
-            "run code: save one .npy per clip instead"
-        ) from error
+        remedy = (
+            "opening a pickle can run code: save one .npy of plain numbers per clip instead"
+            if "pickle" in str(error)
+            else "it is cut short or no .npy: get or write it anew"
+        )
+        raise InputError(f"{path}: not a plain array of numbers ({error}); {remedy}") from error
     return np.asarray(array)
 
 
@@ -195,8 +197,13 @@ def masks_of_frames(path: Path) -> Iterator[MaskPixels]:
 def _load_mat(path: Path) -> dict[str, Any]:
     try:
         return dict(scipy.io.loadmat(str(path)))
-    except (OSError, ValueError, TypeError, NotImplementedError, scipy.io.matlab.MatReadError) as error:
-        raise InputError(f"{path}: not a readable MATLAB file up to version 7 ({error})") from error
+    except NotImplementedError as error:
+        raise InputError(
+            f"{path}: is a MATLAB file of version 7.3, which is not read; save it by save(..., '-v7'), or move it away "
+            "if it holds no labels"
+        ) from error
+    except (OSError, ValueError, TypeError, scipy.io.matlab.MatReadError) as error:
+        raise InputError(f"{path}: not a readable MATLAB file ({error}); get or write it anew") from error
 
 
 def _spans_from_one(path: Path, cell: NDArray[Any]) -> Spans:

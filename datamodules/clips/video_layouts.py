@@ -32,6 +32,7 @@ from datamodules.listing import (
     folder_named,
     list_images,
     other_files,
+    some_of,
     tell_left_out,
 )
 
@@ -161,7 +162,7 @@ def _by_name(values: Mapping[str, T], clips: Sequence[Clip], table: Path) -> dic
         if name is None:
             raise InputError(f"{table}: names {written}, no such video in {table.parent}")
         if name in found:
-            raise InputError(f"{table}: {written} is named twice, with and without its ending; give it one name")
+            raise InputError(f"{table}: {written} and a row above it name the same video, {name}; give it one name")
         found[name] = value
     return found
 
@@ -175,13 +176,18 @@ def _labels_in_one_file(folder: Path, test: Sequence[Clip]) -> dict[str, Spans |
     arrays = _visible(folder, "*.npy")
     called_labels = [path for path in arrays if re.search(r"label|gt|ground.?truth", path.stem.lower())]
     if array := next(iter(called_labels or filter(is_list_of_numbers, arrays)), None):
-        tell_left_out(folder, [other for other in arrays if other != array], "labels")
+        tell_left_out(folder, [other for other in arrays if other != array], "labels", f"; {array.name} is read")
         flags = read_array(array).reshape(-1)
         counts = [len(list_images(clip.path)) if clip.path.is_dir() else 0 for clip in test]
-        if 0 in counts or sum(counts) != len(flags):
+        if unfit := [clip for clip, count in zip(test, counts, strict=True) if not count]:
+            raise InputError(
+                f"{array}: holds the labels of all clips in a row, which needs folders of frames; {unfit[0].path} is "
+                f"none: give one .npy per clip, see docs/video.md"
+            )
+        if sum(counts) != len(flags):
             raise InputError(
                 f"{array}: holds {len(flags)} labels, the {len(test)} test clips have {sum(counts)} frames; "
-                "one file for all clips needs folders of frames and one label for each of their frames"
+                "one file for all clips needs one label for each of their frames"
             )
         ends = [sum(counts[: number + 1]) for number in range(len(counts))]
         return {
@@ -202,9 +208,10 @@ def _attach(
     found = [replace(clip, labels=_match(clip.name, labels), masks=_match(clip.name, masks)) for clip in clips]
     missing = [clip.name for clip in found if clip.labels is None and clip.masks is None]
     if missing and (labels or masks):
+        there = some_of(sorted({*labels, *masks}))
         raise InputError(
-            f"{root}: the test clips {', '.join(missing)} have no labels while others have; add theirs or "
-            "remove the clips"
+            f"{root}: no labels or masks are there for {len(missing)} of {len(clips)} test clips ({some_of(missing)}); "
+            f"there are some for {there}. Call them like the clips, add them, or remove the clips"
         )
     return tuple(found)
 
@@ -270,4 +277,7 @@ def _by_number(values: Sequence[T], clips: Sequence[Clip], origin: Path) -> dict
         return {clip.name: values[number[0] - 1] for clip, number in zip(clips, numbers, strict=True)}
     if len(values) == len(clips):
         return {clip.name: value for clip, value in zip(clips, values, strict=True)}
-    raise InputError(f"{origin}: labels {len(values)} clips, there are {len(clips)} and their names do not tell which")
+    raise InputError(
+        f"{origin}: labels {len(values)} clips, there are {len(clips)} and their names do not tell which; add the "
+        "missing clips, or give each the number of its labels, as in Test001"
+    )

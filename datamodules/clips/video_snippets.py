@@ -22,8 +22,9 @@ from datamodules.clips.windows import (
     evaluation_starts,
     training_starts,
 )
+from datamodules.decode_cache import IDENTITIES
 from datamodules.errors import InputError
-from datamodules.file_identity import content_digest, refuse_shared_videos
+from datamodules.file_identity import content_hash, refuse_shared_videos
 from datamodules.letterbox import Letterbox
 from datamodules.ranges import check_range, height_and_width
 from datamodules.seeding import global_seed
@@ -131,9 +132,10 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         pseudo = [PseudoAnomalousClip(clip, number, self._span) for number, clip in enumerate(held_out)]
         if not any(clip.label.any() for clip in pseudo):
             raise InputError(
-                "data.source: nothing moves in the clips held out for validation "
-                f"({', '.join(clip.name for clip in held_out)}), so that no pseudo-anomaly made from them could "
-                "be seen; use clips with movement, or another seed_everything to hold out others"
+                "data.source: no pseudo-anomaly made from the clips held out for validation "
+                f"({', '.join(clip.name for clip in held_out)}) could be seen: nothing moves in them, or they are too "
+                "dark or even. Use clips with movement and contrast, data.bit_range for frames of more than 8 bits, or "
+                "another seed_everything to hold out others"
             )
         calibration = self._evaluation([*self._splits["train"], *held_out], self.num_frames, with_masks=False)
         return [calibration, self._evaluation([*held_out, *pseudo], self._validation_stride, with_masks=True)]
@@ -164,6 +166,11 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         source = self._layout = read_layout(self._root)
         if stage == "test":
             test = self._cached(source.test)
+            if source.test and not test:
+                raise InputError(
+                    f"data.source: all {len(source.test)} test clips in {self._root} were left out, see the warnings; "
+                    "mend them or give others"
+                )
             if not test:
                 raise InputError(
                     f"data.source: no test clip in {self._root} (read as {source.layout}); put videos, or folders of "
@@ -178,7 +185,8 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
                 "train": [clip.path for clip in source.train if clip.name not in held_out],
                 "validation": [clip.path for clip in source.train if clip.name in held_out],
                 "test": [clip.path for clip in source.test],
-            }
+            },
+            self._cache / IDENTITIES,
         )
         return self._known({"train": train, "validation": validation}, source.train)
 
@@ -204,7 +212,9 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         """Note the digests of the clips in ``splits``, and return these."""
         paths = {clip.name: clip.path for clip in clips}
         for split, chosen in splits.items():
-            self._digested |= {(split, clip.name): content_digest(paths[clip.name]) for clip in chosen}
+            self._digested |= {
+                (split, clip.name): content_hash([paths[clip.name]], self._cache / IDENTITIES) for clip in chosen
+            }
         return splits
 
     def _cached(self, clips: Sequence[Clip]) -> list[CachedClip]:

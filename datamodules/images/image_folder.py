@@ -1,6 +1,7 @@
 """The data module of the image models: pictures of one size from any folder."""
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -149,7 +150,13 @@ class ImageFolderDataModule(SourceDataModule[Picture]):
         if copies:
             warnings.warn(f"left out {len(copies)} copies of other pictures:\n" + "\n".join(copies[:5]), stacklevel=2)
         needed: tuple[Split, ...] = ("test",) if stage == "test" else ("train", "validation")
+        listed = Counter(picture.split for picture in self._layout.pictures)
         for split in needed:
+            if listed[split] and not splits[split]:
+                raise InputError(
+                    f"data.source: all {listed[split]} pictures for {split} in {self._root} were left out as copies or "
+                    "unreadable, see the warnings; give others"
+                )
             if not splits[split]:
                 others = "a smaller data.validation_fraction and data.test_fraction"
                 share = others if split == "train" else f"a larger data.{split}_fraction"

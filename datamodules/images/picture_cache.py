@@ -110,7 +110,9 @@ def cache_pictures(pictures: Sequence[Picture], form: PictureForm, cache: Path, 
         reasons = list(cached.unreadable.values())
         more = f"\n... and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
         text = "\n".join(reasons[:_NAMED]) + more
-        if on_bad_file == "error" or not cached.row:
+        if not cached.row:
+            raise InputError(f"data.source: none of the {len(pictures)} pictures can be read; name others\n{text}")
+        if on_bad_file == "error":
             raise InputError(f"{text}\n(data.on_bad_file: skip leaves such pictures out)")
         warnings.warn(f"left out {len(reasons)} of {len(pictures)} pictures:\n{text}", stacklevel=2)
     return cached

@@ -176,6 +176,12 @@ def _read_folder(root: Path, classes: list[str] | None = None) -> tuple[list[tup
             "folders, or move the pictures into a folder of their own"
         )
     unknown = set(named) - set(classes if classes is not None else named)
+    if classes is not None and unknown and "" in {*named, *classes}:
+        sorted_into, flat = (named, "those to train on") if classes == [""] else (classes, "its pictures")
+        raise InputError(
+            f"{root}: {flat} lie directly in their folder, the others in folders of classes "
+            f"({', '.join(sorted_into)}); sort all of them alike"
+        )
     if classes is not None and unknown:
         raise InputError(
             f"{root}: holds the classes {', '.join(map(repr, named))}, those to train on are "
@@ -208,7 +214,10 @@ def _folders_with_pictures(root: Path) -> list[str]:
         InputError: if there is no such folder and no picture either.
     """
     if not root.is_dir():
-        raise InputError(f"data.source: {root} is no folder")
+        raise InputError(
+            f"data.source: {root} is neither a picture nor a folder; name a folder of pictures, or leave data.source "
+            "out for the drawn cars"
+        )
     found = sorted(child.name for child in folders(root) if walk(child, IMAGE_SUFFIXES))
     if not found and not _has_pictures(root):
         raise InputError(f"data.source: {root} holds no picture; looked for files ending in {' '.join(IMAGE_SUFFIXES)}")

@@ -82,6 +82,8 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
             *((f"starts.{group}", start, 0, 1_000_000) for group, start in (starts or {}).items()),
         ):
             check_range(f"data.{key}", value, low, high)
+        if groups is not None and not groups:
+            raise InputError("data.groups: is [], which leaves nothing; name some, or leave it out for all")
         self.tile_size, self.channels = tile_size, channels
         self.starts: dict[str, int] = {}
         """First column by group, in pixels; known after ``setup``."""
@@ -131,11 +133,12 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
             InputError: no picture is there, or none could be used.
         """
         known = {**self._learned_starts, **self._given_starts}
-        listed = list_parts(self._root, known, names_tell=self._learned_layout in (None, "AITEX"))
+        names_tell = self._learned_layout in (None, "AITEX")
+        listed = list_parts(self._root, known, names_tell)
         parts = [part for part in listed if self._groups is None or part.group in self._groups]
         if not parts:
             raise InputError(f"data.groups: {self._root} holds no picture of {', '.join(self._groups or ())}")
-        warn_of_unknown_groups(parts, known)
+        warn_of_unknown_groups(parts, known, names_tell)
         pictures = examine(parts, self._reader, self._on_bad_file)
         self.starts = find_starts(pictures, known, self.tile_size)
         usable = wide_enough(pictures, self.starts, self.tile_size, self._on_bad_file)
@@ -186,7 +189,10 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         """Return all splits; the pictures are read once, to find where the parts begin."""
         splits = self._splits if self._inspection else self._divided()
         if stage == "test" and not splits["test"]:
-            raise InputError(f"data.source: no test picture in {self._root}")
+            raise InputError(
+                f"data.source: no test picture in {self._root}; put defective ones where they are looked for, see "
+                "docs/fabric.md, or raise data.test_fraction"
+            )
         return splits
 
     def open_prediction(self) -> None:

@@ -103,7 +103,8 @@ def read_inspection(root: Path, on_bad_file: BadFile) -> Inspection:
         if source is not None:
             if not source.normal:
                 raise InputError(
-                    f"data.source: {root}, read as {source.layout}, holds no faultless picture to learn from"
+                    f"data.source: {root}, read as {source.layout}, holds no faultless picture to learn from; put some "
+                    f"where they are looked for:\n{_SOUGHT}"
                 )
             tell_left_out(root, other_files(root, (*IMAGE_SUFFIXES, *COMPANIONS)), "pictures")
             _refuse_equal_names([*source.normal, *source.defective])
@@ -219,8 +220,12 @@ def _aitex_name(path: Path, normal: bool, on_bad_file: BadFile) -> dict[str, str
     match = _AITEX_NAME.fullmatch(path.stem)
     if match and (match["defect"] == "000") == normal:
         return match.groupdict()
-    example = "0001_000_03" if normal else "0018_010_03"
-    message = f"{path}: the name does not read number_defect_fabric as in {example}"
+    if match:
+        where = "faultless pictures, whose number is 000" if normal else "defects, and 000 is the number of none"
+        message = f"{path}: its name says defect {match['defect']}, and it lies among the {where}"
+    else:
+        example = "0001_000_03" if normal else "0018_010_03"
+        message = f"{path}: the name does not read number_defect_fabric as in {example}"
     if on_bad_file == "error":
         raise InputError(f"{message}; rename or move the file\n(data.on_bad_file: skip leaves such files out)")
     warnings.warn(f"left out: {message}", stacklevel=2)

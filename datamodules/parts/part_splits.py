@@ -33,9 +33,9 @@ def split_normals(
         validation = _share(len(free), validation_fraction)
         if len(free) <= test + validation:
             raise InputError(
-                f"data.source: {len(free)} faultless pictures of {group} to learn from, at least "
-                f"{test + validation + 1} are needed, since whole pictures are held out; add some, or leave the group "
-                "out with data.groups"
+                f"data.source: of {len(free)} faultless pictures of {group}, {test} would be held out for the test and "
+                f"{validation} for validation, which leaves none to learn from; add some, lower data.test_fraction or "
+                "data.validation_fraction, or leave the group out with data.groups"
             )
         ranked = sorted(free, key=lambda part: derive_seed(seed, "hold out", *part.key))
         for number, part in enumerate(ranked):

@@ -62,14 +62,16 @@ def refuse_other_starts(starts: Mapping[str, int], learned: Mapping[str, int]) -
         )
 
 
-def warn_of_unknown_groups(parts: Sequence[Part], known: Mapping[str, int]) -> None:
+def warn_of_unknown_groups(parts: Sequence[Part], known: Mapping[str, int], names_tell: bool) -> None:
     """Say which pictures nobody can crop and judge as their group was, because nothing tells their group."""
     lost = [part for part in parts if part.group == UNKNOWN]
     if lost and known:
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        names = "Name them number_defect_fabric, as in 0001_000_03, or put" if names_tell else "Put"
         warnings.warn(
-            f"{lost[0].path} and {len(lost) - 1} more: nothing tells which of {', '.join(sorted(known))} they show. "
+            f"{lost[0].path}{more}: nothing tells which of {', '.join(sorted(known))} they show. "
             "They are scored from their first column on, margins included, by the statistics of all groups together. "
-            "Name them number_defect_fabric, as in 0001_000_03, or put them into a folder named after their group",
+            f"{names} them into a folder named after their group",
             stacklevel=2,
         )
 
@@ -82,5 +84,7 @@ def warn_of_mask(picture: Examined, start: int) -> None:
         warnings.warn(f"{path}: {reason}; it counts as a defective picture whose tiles are unknown", stacklevel=2)
     elif columns[-1] < start:
         warnings.warn(
-            f"{path}: its defect lies left of column {start}, in the margin, and cannot be found", stacklevel=2
+            f"{path}: its defect lies left of column {start}, where tiles begin, and cannot be found; give a smaller "
+            f"start for {picture.part.group} by data.starts if that is on the part",
+            stacklevel=2,
         )

@@ -6,7 +6,9 @@ from typing import Any, Literal
 import torch
 from torch.utils.data import DataLoader
 
-from datamodules.file_identity import content_digest, refuse_shared_videos
+from datamodules.decode_cache import IDENTITIES
+from datamodules.errors import InputError
+from datamodules.file_identity import content_hash, refuse_shared_videos
 from datamodules.letterbox import Letterbox
 from datamodules.ranges import check_range
 from datamodules.seeding import global_seed
@@ -74,12 +76,17 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
         for key, value, low, high in (
             ("sample_rate", sample_rate, 1000, 192_000),
             ("image_size", image_size, 16, 1024),
-            ("stride", stride, 1 / fps, float(duration)),
+            ("stride", stride, 0.0, 60.0),
             ("eval_batch_size", eval_batch_size, 1, 65_536),
             ("validation_fraction", validation_fraction, 0.0, 0.9),
             ("test_fraction", test_fraction, 0.0, 0.9),
         ):
             check_range(f"data.{key}", value, low, high)
+        if not 1 / fps <= stride <= duration:
+            raise InputError(
+                f"data.stride: is {stride:g}, must be at least the time of one picture (1 / data.fps, {1 / fps:.4g}) "
+                f"and at most data.duration, {duration:g}"
+            )
         self.sample_rate, self.fps, self.duration = sample_rate, fps, duration
         self.image_size = image_size
         self.predict_sources: list[SoundSource] = []
@@ -136,8 +143,10 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
         least = -(-self._shape.frames // 2)
         usable = cache_pairs([*pairs.values()], self._settings, self._cache, least, self._on_bad_file)
         splits = divide(usable, *self._fractions)
-        self._digested = {clip.name: content_digest(pairs[clip.name].video) for clip in usable}
-        refuse_shared_videos({split: [pairs[one.name].video for one in clips] for split, clips in splits.items()})
+        memory = self._cache / IDENTITIES
+        self._digested = {clip.name: content_hash([pairs[clip.name].video], memory) for clip in usable}
+        videos = {split: [pairs[one.name].video for one in clips] for split, clips in splits.items()}
+        refuse_shared_videos(videos, memory)
         return splits
 
     def open_prediction(self) -> None:

@@ -88,5 +88,10 @@ def _by_name(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
         other = found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
         if other != path:
             raise InputError(f"{other} and {path} have the same name; rename one of them")
-    tell_left_out(folder, other_files(folder, suffixes), "sound or video")
+    left_out = other_files(folder, suffixes)
+    sound = any(path.suffix.lower() in SOUND_SUFFIXES for path in left_out)
+    remedy = (
+        "; sound belongs into a folder audio, beside a folder video with pictures of the same names" if sound else ""
+    )
+    tell_left_out(folder, left_out, "video" if sound else "sound or video", remedy)
     return found

@@ -153,8 +153,8 @@ class Resampler:
         self._source, self._target = source // common, target // common
         if self._source * self._target > _LARGEST_FILTER:
             raise InputError(
-                f"{path}: is sampled at {source} Hz, which has too little in common with {target} Hz; convert it "
-                "to a usual rate first, such as 44100 Hz"
+                f"{path}: is sampled at {source} Hz, which has too little in common with data.sample_rate, {target}; "
+                "give a usual one, such as 16000, or convert the file to a usual rate, such as 44100"
             )
         self._resample = Resample(source, target)
         blocks = -(-self._resample.width // self._source) if source != target else 0
@@ -262,7 +262,10 @@ def _channels(path: Path, frame: Any) -> NDArray[np.floating[Any]]:
     elif np.issubdtype(samples.dtype, np.integer):
         samples = samples / np.float64(2 ** (8 * samples.dtype.itemsize - 1))
     if not (np.abs(samples) <= _LARGEST).all():  # also where NaN
-        raise InputError(f"{path}: its sound has values that are not finite or far beyond 1; scale it to [-1, 1] first")
+        worst = samples.flat[np.abs(samples).argmax()]  # NaN counts as the largest
+        raise InputError(
+            f"{path}: its sound has the value {worst:g}, not a number within {_LARGEST:g}; scale it to [-1, 1]"
+        )
     return samples
 
 

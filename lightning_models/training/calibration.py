@@ -142,7 +142,8 @@ class CalibratedModule(PhasedModule, Generic[Batch, Row, Scores]):
         """
         if self.threshold.isnan():
             raise InputError(
-                "this model was never calibrated: its scores have no scale. Train it first, or give --ckpt_path best"
+                "this model was never validated, which gives its scores their scale: train it up to a validation "
+                "(without --trainer.limit_val_batches 0), or give a checkpoint that was written after one"
             )
         if self.calibrated_at not in (None, self.batches_seen):
             warnings.warn(

@@ -69,7 +69,11 @@ def units_of_run(trainer: Trainer, schedule: Literal["epoch", "step"], accumulat
     """
     limit, epochs = batch_limit(trainer), trainer.max_epochs or 0
     if epochs < 0 and (limit is None or schedule == "epoch"):
-        raise InputError("the scheduler lasts as long as the run, which has no end: set max_epochs")
+        otherwise = "" if limit is None else ", or --model.schedule step"
+        raise InputError(
+            "the scheduler lasts as long as the run, of which nobody knows how many epochs it has: set "
+            f"--trainer.max_epochs{otherwise}"
+        )
     if schedule == "epoch":
         return epochs
     trainer.fit_loop.setup_data()  # the batches can then be counted

@@ -85,7 +85,10 @@ class Discriminator(nn.Module):
         """
         if min(x.shape[-2:]) < 64:
             height, width = x.shape[-2:]
-            raise InputError(f"the discriminator needs frames of at least 64x64, not {height}x{width}")
+            raise InputError(
+                f"data.image_size is {height}x{width}, and the discriminator needs at least 64x64: give that, or set "
+                "model.adversarial to off"
+            )
         maps = []
         for stage in self.stages:
             x = stage(x)  # (N, ndf 2^l, H / 2^(l+1), W / 2^(l+1))

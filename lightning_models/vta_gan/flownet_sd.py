@@ -29,7 +29,7 @@ class FlowNetSD(nn.Module):
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
         if width <= 0:
-            raise InputError(f"the width of FlowNetSD is a factor above 0, not {width}")
+            raise InputError(f"flow_width is {width}: give a factor above 0")
 
         def scaled(channels: int) -> int:
             return max(1, round(channels * width))
@@ -97,8 +97,8 @@ class FlowNetSD(nn.Module):
         height, width = pairs.shape[-2:]
         if height % STRIDE or width % STRIDE:
             raise InputError(
-                f"FlowNetSD halves frames six times: height and width must be multiples of {STRIDE}, not "
-                f"{height}x{width}; resize the frames or choose another flow backend"
+                f"data.image_size is {height}x{width}, and FlowNetSD halves frames six times: give multiples of "
+                f"{STRIDE}, or another model.flow_backend"
             )
         # channels at width 1
         conv1 = self.conv1_1(self.conv1(self.conv0(pairs)))  # (N, 128, H/2, W/2)
@@ -132,14 +132,18 @@ def load_flownet_sd(path: str | Path, network: FlowNetSD) -> None:
         InputError: If the file is missing or no such file, or its names or shapes are not the network's.
     """
     if not Path(path).is_file():
-        raise InputError(f"there are no FlowNet2-SD weights at {str(path)!r}: give the path of a .pth file")
+        raise InputError(f"flow_weights is {path}, and there is no such file: give the .pth file of FlowNet2-SD")
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise InputError(f"{str(path)!r} is not a file of plain weights: {error}") from error
+        raise InputError(
+            f"flow_weights: {path} is damaged, or holds more than plain weights, which could run code; give another"
+        ) from error
     state = stored.get("state_dict", stored) if isinstance(stored, dict) else None
     if not isinstance(state, dict):
-        raise InputError(f"{str(path)!r} holds no state dict, but {type(stored).__name__}")
+        raise InputError(
+            f"flow_weights: {path} holds no weights by name, but {type(stored).__name__}; give the .pth of FlowNet2-SD"
+        )
     own = network.state_dict()
     wrong = [
         f"{name}: shape {tuple(state[name].shape)}, not {tuple(own[name].shape)}"
@@ -150,7 +154,7 @@ def load_flownet_sd(path: str | Path, network: FlowNetSD) -> None:
     wrong += [f"{name}: unknown" for name in state.keys() - own.keys()]
     if wrong:
         raise InputError(
-            f"{str(path)!r} does not fit FlowNetSD ({len(wrong)} differences, e.g. {sorted(wrong)[0]}); "
+            f"flow_weights: {path} does not fit FlowNetSD ({len(wrong)} differences, e.g. {sorted(wrong)[0]}); "
             "published weights are without BatchNorm and need width 1"
         )
     network.load_state_dict(state)

@@ -58,9 +58,9 @@ class TemporalFeatureFusion(nn.Module):
         pooled_width = channels[-1] * pool * pool
         width = pooled_width if token_width is None else token_width
         if width % heads:
-            raise InputError(f"{heads} heads cannot share tokens of width {width}: choose a divisor of it")
+            raise InputError(f"token_width is {width}: give a multiple of {heads}, the number of attention heads")
         if positional == "sinusoidal" and width % 2:
-            raise InputError(f"sinusoidal positions need tokens of even width, not {width}")
+            raise InputError(f"token_width is {width}: sinusoidal positions need an even one")
         self.num_frames = num_frames
         self.base_size = base_size
 

@@ -83,7 +83,7 @@ ROOMS = (VideoSnippetDataModule, ImageFolderDataModule, AitexDataModule)
 def test_a_checkpoint_that_learned_with_another_range_is_refused(room):
     trained = room(bit_range=(LOW, HIGH)).state_dict()
     room(bit_range=(LOW, HIGH)).load_state_dict(trained)
-    with pytest.raises(InputError, match=r"data\.bit_range is null, .* give --data\.bit_range \[29000, 30600\]"):
+    with pytest.raises(InputError, match=r"data\.bit_range is null, .* give --data\.bit_range '\[29000, 30600\]'"):
         room().load_state_dict(trained)
     with pytest.raises(InputError, match=r"data\.bit_range is \[1, 2\], .* scaled with null"):
         room(bit_range=(1, 2)).load_state_dict(room().state_dict())

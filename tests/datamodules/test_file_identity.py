@@ -22,12 +22,14 @@ def test_the_same_video_in_two_splits_is_refused(tmp_path, frames, video, images
         (shutil.copytree if first.is_dir() else shutil.copy)(first, second)
     splits = {"train": [first, other], "test": [second]}
     with pytest.raises(InputError, match=rf"first{suffix} \(train\) and .*{second.name} \(test\) are the same"):
-        refuse_shared_videos(splits)
-    refuse_shared_videos({"train": [first], "test": [other]})
+        refuse_shared_videos(splits, tmp_path / "memory")
+    refuse_shared_videos({"train": [first], "test": [other]}, tmp_path / "memory")
 
 
 def test_different_middle_frames_with_equal_ends_are_not_confused(tmp_path, frames, images):
-    """Two clips of a fixed camera that begin and end with the same picture but differ in length."""
+    """Two clips of a fixed camera that begin and end with the same picture, one of them as long as the other."""
     images(tmp_path / "a", frames(5)[[0, 1, 2, 0]])
     images(tmp_path / "b", frames(5)[[0, 1, 2, 3, 0]])
-    refuse_shared_videos({"train": [tmp_path / "a"], "test": [tmp_path / "b"]})
+    images(tmp_path / "c", frames(5)[[0, 1, 3, 0]])
+    splits = {"train": [tmp_path / "a"], "validation": [tmp_path / "b"], "test": [tmp_path / "c"]}
+    refuse_shared_videos(splits, tmp_path / "memory")

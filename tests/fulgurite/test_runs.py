@@ -1,3 +1,4 @@
+import shutil
 import threading
 from pathlib import Path
 
@@ -96,6 +97,13 @@ def test_runs_there_are_listed():
     finished(Path("runs/exp/one"))
     with pytest.raises(InputError, match="Runs there: one"):
         place("test", "best", name="two")
+
+
+def test_the_newest_run_that_was_deleted_is_told_from_none():
+    finished(Path("runs/exp/one"))
+    shutil.rmtree(finished(Path("runs/exp/two")))
+    with pytest.raises(InputError, match=r"latest leads to no run any more\. Name one by --run\.name: one$"):
+        place("test", "best")
 
 
 def test_a_folder_that_cannot_be_made():

@@ -43,7 +43,7 @@ def test_reads_what_is_written(tmp_path: Path, content: str | bytes, value: obje
         ("[" * 20_000, r"nested too deeply"),
         ("a" * ((1 << 20) + 1), r"larger than 1048576 bytes"),
         ("a: 2026-13-41\n", r"month must be in 1\.\.12"),
-        (b"a: \xff\n", r"not a text file"),
+        (b"a: \xff\n", r"not text in UTF-8 \(byte 4\)"),
         ("a: \x00\n", r"not a text file"),
         ("a: !!python/object/apply:os.system [ls]\n", r"line 1: this is not YAML \(could not determine a constructor"),
     ],

@@ -329,7 +329,7 @@ def test_inception_is_never_downloaded(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
     with pytest.raises(InputError, match=f"not at {tmp_path}/checkpoints/{INCEPTION_FILE}"):
         trainer(tmp_path, ImageMetrics(features=["inception"])).test(Replay(), loader(rows(2)))
-    with pytest.raises(InputError, match=r"not at /no/such\.pth"):
+    with pytest.raises(InputError, match=r"inception_weights is /no/such\.pth: there is no such file"):
         InceptionFeatures("/no/such.pth")
 
 
@@ -361,7 +361,7 @@ def test_inception_is_used_where_it_is_there(tmp_path, monkeypatch, caplog):
     with pytest.warns(UserWarning, match=r"torch-fidelity.* is not installed: pip install torch-fidelity"):
         assert names() == ["random_conv"]
     monkeypatch.undo()
-    with pytest.raises(InputError, match=r"not at /no/such\.pth"):
+    with pytest.raises(InputError, match=r"inception_weights is /no/such\.pth: there is no such file"):
         names(inception_weights="/no/such.pth")
 
 

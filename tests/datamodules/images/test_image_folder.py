@@ -223,7 +223,7 @@ def test_embedded_default_is_used_only_without_a_source(module, tmp_path, monkey
     assert sum(map(len, splits.values())) == 40
     assert [name for name, *_ in read(data.predict_dataloader())] == splits["test"]
     for stage in ("fit", "predict"):
-        with pytest.raises(InputError, match=r"data\.source: .*nowhere is no folder"):
+        with pytest.raises(InputError, match=r"data\.source: .*nowhere is neither a picture nor a folder"):
             module(source=str(tmp_path / "nowhere")).setup(stage)
 
 

@@ -201,3 +201,12 @@ def test_fine_patterns_are_averaged_not_sampled():
     checks = (torch.arange(64)[:, None] + torch.arange(64)) % 2 * 255
     small = form(height=8, width=8).bring(checks.to(torch.uint8)[None])
     assert (small.int() - 127).abs().max() <= 2
+
+
+@pytest.mark.parametrize("on_bad_file", ["error", "skip"])
+def test_where_nothing_can_be_read_leaving_out_is_no_remedy(folder, on_bad_file):
+    for path in folder.iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"none of the \d+ pictures can be read; name others") as refused:
+        opened(folder, on_bad_file)
+    assert "on_bad_file" not in str(refused.value)

@@ -73,7 +73,10 @@ def test_a_class_may_be_called_train(tmp_path):
         (("train/1.jpg", "test/1.jpg", "2.jpg"), "single pictures, so that it is unclear"),
         (("train/1.jpg", "val/1.jpg", "validation/1.jpg"), "unclear what is to train"),
         (("train/a/1.jpg", "test/b/1.jpg"), "holds the classes 'b', those to train on are 'a'"),
-        (("train/a/1.jpg", "test/1.jpg"), "must have the same folders"),
+        (
+            ("train/a/1.jpg", "test/1.jpg"),
+            r"test: its pictures lie directly .* in folders of classes \(a\); sort all",
+        ),
         (("notes.txt",), "holds no picture; looked for files ending in"),
     ],
 )
@@ -83,9 +86,9 @@ def test_folders_that_can_be_read_in_no_or_several_ways_are_refused(tmp_path, na
 
 
 def test_missing_folder_and_file_are_named(tmp_path):
-    with pytest.raises(InputError, match="nowhere is no folder"):
+    with pytest.raises(InputError, match="nowhere is neither a picture nor a folder"):
         read_pictures(tmp_path / "nowhere", 0.1, 0.1)
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is neither a picture nor a folder"):
         find_pictures(tmp_path / "nowhere.png")
 
 

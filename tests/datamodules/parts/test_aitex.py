@@ -217,7 +217,7 @@ def test_test_pictures_carry_their_masks(aitex):
 
 
 def test_defect_within_the_margin_is_told(aitex):
-    with pytest.warns(UserWarning, match=r"0001_019_00\.png: its defect lies left of column 224, in the margin"):
+    with pytest.warns(UserWarning, match=r"0001_019_00\.png: its defect lies left of column 224, where tiles begin"):
         module(aitex, "test", starts={"00": 224})
 
 
@@ -259,7 +259,7 @@ def test_pictures_of_no_known_group_are_named(data, tmp_path):
     write(tmp_path / "new" / "roll7.png", strip("00", 1))
     other = module(tmp_path / "new", "predict")
     other.load_state_dict(data.state_dict())
-    with pytest.warns(UserWarning, match=r"roll7\.png and 0 more: nothing tells which of 00, 01 .*0001_000_03"):
+    with pytest.warns(UserWarning, match=r"roll7\.png: nothing tells which of 00, 01 .*0001_000_03"):
         other.predict_dataloader()
 
 
@@ -400,10 +400,15 @@ def test_same_picture_in_two_splits_is_refused(tmp_path):
         module(root, channels=3)
 
 
+def test_no_groups_at_all_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"data\.groups: is \[\], which leaves nothing"):
+        AitexDataModule(str(tmp_path), groups=[])
+
+
 def test_too_few_pictures_are_told(tmp_path):
     for number in range(2):
         write(tmp_path / f"set/good/{number}.png", strip("01", number))
-    with pytest.raises(InputError, match=r"2 faultless pictures of set .* at least 3"):
+    with pytest.raises(InputError, match="of 2 faultless pictures of set, 1 would be held out for the test and 1 for"):
         module(tmp_path / "set")
 
 

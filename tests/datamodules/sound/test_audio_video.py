@@ -403,6 +403,9 @@ def test_what_a_folder_holds_besides_is_named_once(films, tmp_path):
             data.setup(stage)
         assert len(warned) == 1
     assert len(data.split_manifest()["splits"]["train"]) == 4
+    (folder / "song.wav").write_text("sound")
+    with pytest.warns(UserWarning, match="not known as video here .* sound belongs into a folder audio"):
+        module(folder, tmp_path).setup("fit")
 
 
 def test_sounds_that_differ_in_their_ending_only_are_told_apart(films, tmp_path):

@@ -341,7 +341,7 @@ def test_labels_are_unknown_where_nobody_says():
 
 
 def test_a_model_without_calibration_does_not_judge():
-    with pytest.raises(InputError, match="never calibrated"):
+    with pytest.raises(InputError, match="never validated, which gives its scores their scale"):
         model().on_test_start()
     calibrated().on_predict_start()
 

@@ -143,7 +143,7 @@ def test_rows_of_all_processes_count_once_and_in_their_order(system, monkeypatch
 
 
 def test_the_count_of_batches_travels_and_newer_weights_are_told(system):
-    with pytest.raises(InputError, match="never calibrated"):
+    with pytest.raises(InputError, match="never validated, which gives its scores their scale"):
         system.on_test_start()
     system.threshold.fill_(1.0)
     system.batches_seen = system.calibrated_at = 20

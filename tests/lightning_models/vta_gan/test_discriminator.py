@@ -32,7 +32,7 @@ def test_logits_are_no_probabilities():
 
 
 def test_too_small_frames_are_refused():
-    with pytest.raises(InputError, match="at least 64x64, not 32x64"):
+    with pytest.raises(InputError, match=r"data\.image_size is 32x64, .* at least 64x64"):
         Discriminator(ndf=2)(torch.zeros(1, 3, 32, 64))
 
 

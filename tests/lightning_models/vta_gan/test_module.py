@@ -268,7 +268,7 @@ def test_unknown_evidence_is_refused():
 
 
 def test_a_model_without_calibration_does_not_judge():
-    with pytest.raises(InputError, match="never calibrated"):
+    with pytest.raises(InputError, match="never validated, which gives its scores their scale"):
         model().on_test_start()
     calibrated().on_predict_start()
 
