@@ -16,7 +16,7 @@ TESTS ?= tests
 # One thread a process: two test processes with two threads each are slower than with one.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 300
 
-.PHONY: help install run test test-slow test-gpu test-oldest test-newest lint types format bench ablation wheel lock clean
+.PHONY: help install run test test-slow soak test-gpu test-oldest test-newest lint types format bench ablation wheel lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -41,6 +41,9 @@ test: lint types ## check style, types, and all tests but the slow ones (at most
 
 test-slow: $(INSTALLED) ## the slow tests
 	$(PYTEST) -n 2 -m "slow and not gpu"
+
+soak: $(INSTALLED) ## try every promise about reliability many times and print a table (at most an hour on 2 cores)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak
 
 test-gpu: $(INSTALLED) ## the tests that need a CUDA device
 	@$(BIN)/python -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "no CUDA device is visible")'

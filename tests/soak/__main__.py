@@ -1,0 +1,43 @@
+"""``make soak``: try every promise in full, and print one table. ``python -m tests.soak crash`` tries one of them."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.soak.promise import try_promise
+from tests.soak.promises import PROMISES
+
+
+def main() -> int:
+    """Return 0 if every promise was kept."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="PROMISE", help=f"of {', '.join(one.name for one in PROMISES)}")
+    parser.add_argument("--seed", type=int, default=0, help="of the cases (default 0)")
+    parser.add_argument("--most", type=int, help="cases of a promise; all of them without it")
+    given = parser.parse_args()
+    chosen = [one for one in PROMISES if not given.names or one.name in given.names]
+    if unknown := set(given.names) - {one.name for one in chosen}:
+        parser.error(f"there is no promise {', '.join(sorted(unknown))}")
+    console = Console(file=sys.stdout)
+    table = Table("promise", "tried", "passed", "seconds", title=f"seed {given.seed}")
+    broken = 0
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        for promise in chosen:
+            with console.status(promise.name) as status:
+                outcome = try_promise(promise, Path(folder), given.seed, given.most, status.update)
+            passed = outcome.tried - len(outcome.failures)
+            broken += len(outcome.failures)
+            table.add_row(promise.name, str(outcome.tried), str(passed), f"{outcome.seconds:.0f}")
+            for name, what in outcome.failures.items():
+                console.print(f"{promise.name}: {name}\n{what}", markup=False, highlight=False)
+            console.print(f"{promise.name}: {passed} of {outcome.tried} in {outcome.seconds:.0f} s")
+    console.print(table)
+    return int(broken > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
