@@ -13,8 +13,8 @@ from datamodules.seeding import derive_seed
 def position(trainer: Trainer) -> tuple[int, int]:
     """Return the epoch, and the number of its batches already trained on, at which training begins or goes on.
 
-    Lightning restores both counts from a checkpoint before it asks for the data, but starts to read, with worker
-    processes also ahead, before it tells a sampler the epoch.
+    Lightning starts to read, with worker processes also ahead, before it tells a sampler the epoch. It restores both
+    counts from a checkpoint before it asks for the data itself, but others may ask for them earlier.
     """
     loop: Any = trainer.fit_loop  # whose counters are typed as ones that count less
     epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress

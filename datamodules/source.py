@@ -94,6 +94,7 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
         self._cache = Path(cache_dir).expanduser() if cache_dir else default_cache()
         self._splits: dict[str, list[NamedT]] = {}
         self._learned: Learned | None = None  # from the checkpoint
+        self._left_at = 0, 0  # epoch and batch, from the checkpoint too
         self._demo_is_told = False
 
     # --- what a room supplies ----------------------------------------------------------------------------------------
@@ -185,7 +186,8 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
         """Return what a checkpoint keeps: all that was learned from, in a resumed run also before."""
         trained, validated = (self._digests(split) for split in ("train", "validation"))
         learned = (self._learned or Learned()).after(trained, validated, self.form).state()
-        return learned | {"bit_range": list(self._bit_range) if self._bit_range else None}
+        bit_range = list(self._bit_range) if self._bit_range else None
+        return learned | {"bit_range": bit_range, "position": list(position(self.trainer)) if self.trainer else None}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take what a checkpoint kept.
@@ -202,6 +204,7 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
                 f"give --data.bit_range {option}"
             )
         self._learned = Learned.from_state(state_dict, self.form)
+        self._left_at = tuple(state_dict.get("position") or (0, 0))
 
     # --- what the rooms use ------------------------------------------------------------------------------------------
 
@@ -233,7 +236,9 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
         trainer = self.trainer
         kind = FixedOrder if trainer and trainer.overfit_batches else EpochSampler  # type: ignore[attr-defined]  # set without a type
         replicas = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
-        epoch, batches = position(trainer) if trainer else (0, 0)
+        # who counts the batches for a schedule has the loader made, and workers begin, before Lightning's own counters
+        # are restored
+        epoch, batches = max(self._left_at, position(trainer)) if trainer else (0, 0)
         begin = epoch, batches * self._batch_size
         sampler = kind(len(items), global_seed(), *replicas, begin)  # type: ignore[arg-type]  # all have a length
         if not len(sampler):

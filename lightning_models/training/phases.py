@@ -135,7 +135,6 @@ class PhasedModule(SavedTraining):
         self._optimizers: dict[str, Optimizer] = {}
         self._schedulers: dict[str, LRScheduler] = {}
         self._averaged: dict[str, Parameter] = {}
-        self._latest: dict[str, Tensor | float] = {}
         self._scale: SharedScale | None = None  # under 16-mixed only
 
     @property

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import torch
 from lightning.pytorch import LightningModule
+from torch import Tensor
 
 from datamodules.errors import InputError
 from datamodules.private_api import rebuilt_as_its_class
@@ -28,6 +29,7 @@ class SavedTraining(LightningModule):
         self.windows_seen = 0
         self.average: WeightAverage | None = None
         self._non_finite = NonFiniteLosses()
+        self._latest: dict[str, Tensor | float] = {}
 
     @classmethod
     def argument(cls, phase: str, part: str) -> str:
@@ -61,14 +63,19 @@ class SavedTraining(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the counters and the average; refuse to write a state that is not finite."""
         self.stop_where_not_finite()
-        checkpoint["phased_training"] = {"batches_seen": self.batches_seen, "windows_seen": self.windows_seen}
+        checkpoint["phased_training"] = {
+            "batches_seen": self.batches_seen,
+            "windows_seen": self.windows_seen,
+            # a phase that waits is shown by what it last had, after a resume too
+            "latest": {name: float(value) for name, value in self._latest.items()},
+        }
         if self.average is not None:
             checkpoint["state_dict"].update(self.average.live_weights())
             checkpoint["weight_average"] = self.average.state_dict()
         checkpoint["hyper_parameters"] = only_plain(checkpoint.get("hyper_parameters", {}))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over the counters and the average.
+        """Take over the counters, the values last shown and the average.
 
         Raises:
             InputError: where the checkpoint is of another system or of other hyper-parameters.
@@ -82,5 +89,6 @@ class SavedTraining(LightningModule):
             raise InputError("the checkpoint was not written by a system of this project: it counts no batches")
         self.batches_seen = checkpoint["phased_training"]["batches_seen"]
         self.windows_seen = checkpoint["phased_training"]["windows_seen"]
+        self._latest = checkpoint["phased_training"].get("latest", {})  # older ones have none
         if self.average is not None and "weight_average" in checkpoint:
             self.average.load_state_dict(checkpoint["weight_average"])
