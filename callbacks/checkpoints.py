@@ -18,6 +18,7 @@ from callbacks.batches_seen import batches_seen
 from callbacks.checkpoint_io import AtomicCheckpointIO, read_checkpoint
 from datamodules.atomic_file import atomic_file, write_text
 from datamodules.errors import InputError
+from datamodules.private_api import as_before_this_batch
 from datamodules.protocols import AccumulatesGradients, DeclaresUndefined, HasHeadline
 
 FOLDER = "checkpoints"
@@ -132,16 +133,21 @@ class Checkpoints(Checkpoint):
             )
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Write the best of a validation within the epoch, before the weights change."""
-        self._save_best(trainer)
+        """Write the best of a validation within the epoch, and the last where it is due, before the weights change.
+
+        Not at the end of the batch before: a resumed run makes up neither for the validation that may follow it nor for
+        its row of losses, which Lightning writes only then.
+        """
+        with as_before_this_batch(trainer):
+            if self._last_is_due and not window_is_open(pl_module):
+                self.save_last(trainer)
+            self._save_best(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Write the last every so many batches."""
+        """Note that the last is due, every so many batches."""
         self._last_is_due |= self.every_n_batches > 0 and batches_seen(trainer) % self.every_n_batches == 0
-        if self._last_is_due and not window_is_open(pl_module):
-            self.save_last(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the values of earlier validations: Lightning would show them again."""

@@ -20,7 +20,8 @@ from typing import BinaryIO
 
 from datamodules.errors import InputError
 
-_PREFIX = ".tmp-"
+DRAFT = ".tmp-"
+"""What the name of everything that is not finished begins with."""
 _FOREIGN_AGE = 24 * 3600  # seconds without a write after which the draft of another machine is taken for left behind
 _open: set[Path] = set()
 _USERS_DISK = {
@@ -125,8 +126,8 @@ def folder_once(path: Path, is_whole: Callable[[Path], bool] = Path.is_dir) -> I
 
 def remove_stale(folder: Path) -> None:
     """Remove the temporary files and folders of processes that are gone."""
-    for path in folder.glob(f"{_PREFIX}*-*"):
-        process, _, machine = path.name.removeprefix(_PREFIX).split("-", 1)[0].partition(".")
+    for path in folder.glob(f"{DRAFT}*-*"):
+        process, _, machine = path.name.removeprefix(DRAFT).split("-", 1)[0].partition(".")
         if not process.isdecimal() or path in _open:
             continue
         gone = not _alive(int(process)) if machine in ("", _machine()) else _untouched(path)
@@ -179,7 +180,7 @@ def _put_in_place(draft: Path, path: Path) -> None:
 @contextlib.contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
     """Reserve a name beside ``path``; what has this name in the end is removed."""
-    temporary = path.with_name(f"{_PREFIX}{os.getpid()}.{_machine()}-{secrets.token_hex(4)}")
+    temporary = path.with_name(f"{DRAFT}{os.getpid()}.{_machine()}-{secrets.token_hex(4)}")
     _open.add(temporary)  # before it is there: another thread may be looking for what is stale
     try:
         yield temporary

@@ -4,7 +4,8 @@ An upgrade may move them without a word; ``tests/datamodules/test_private_api.py
 command line are in ``fulgurite/private_api.py``. It lies on the lowest floor since models and callbacks need it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -20,6 +21,25 @@ def writes_log(trainer: Trainer) -> bool:
     drift from it.
     """
     return bool(trainer._logger_connector.should_update_logs)
+
+
+@contextmanager
+def as_before_this_batch(trainer: Trainer) -> Iterator[None]:
+    """Let a checkpoint that is written where a batch begins be one of the time before it.
+
+    Lightning has counted the batch as ready then, and as the last of its epoch if it is that; a resumed run would count
+    it once more, write its rows of losses at other batches, or leave it out.
+    """
+    progress = trainer.fit_loop.epoch_loop.batch_progress
+    is_last, progress.is_last_batch = progress.is_last_batch, False
+    for counted in (progress.total, progress.current):
+        counted.ready -= 1
+    try:
+        yield
+    finally:
+        progress.is_last_batch = is_last
+        for counted in (progress.total, progress.current):
+            counted.ready += 1
 
 
 def ddp_options(strategy: DDPStrategy) -> Mapping[str, Any]:

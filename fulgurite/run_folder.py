@@ -8,6 +8,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
+from datamodules.atomic_file import DRAFT, remove_stale
 from fulgurite.run_lock import RunLock
 from fulgurite.runs import CONFIG, point_latest
 
@@ -30,6 +31,8 @@ class RunFolder(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write ``config.yaml``; data and model have been set up, so that the run is worth a folder."""
         if trainer.is_global_zero:
+            for folder in {draft.parent for draft in self.run.rglob(f"{DRAFT}*")}:  # of a process that was killed
+                remove_stale(folder)
             self._begin()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:

@@ -312,16 +312,23 @@ def pictures(tmp_path_factory):
 
 @pytest.mark.filterwarnings("ignore:.*workers", "ignore:.*LeafSpec", "ignore:.*before the epoch ended")
 @pytest.mark.parametrize(
-    ("name", "dies_at", "goes_on_at", "workers"),
-    [("last", 5, 4, 0), ("last", 5, 4, 2), ("last", 13, 12, 0), ("best", 6, 4, 0)],
+    ("name", "dies_at", "goes_on_at", "workers", "every"),
+    [
+        ("last", 5, 4, 0, 2),
+        ("last", 5, 4, 2, 2),
+        ("last", 13, 12, 0, 2),
+        ("best", 6, 4, 0, 2),
+        ("last", 7, 7, 0, 1),  # at the last batch of an epoch
+        ("last", 8, 8, 0, 1),  # at the first
+    ],
 )
 def test_a_run_killed_within_an_epoch_goes_on_with_the_batch_after_its_checkpoint(
-    pictures, tmp_path, name, dies_at, goes_on_at, workers
+    pictures, tmp_path, name, dies_at, goes_on_at, workers, every
 ):
     def run(model, folder, **kwargs):
         options = {"image_size": 16, "batch_size": 4, "cache_dir": str(tmp_path / "cache"), "num_workers": workers}
         data = ImageFolderDataModule(str(pictures), validation_fraction=0.2, test_fraction=0.0, **options)
-        callback = Checkpoints("val/score", every_n_batches=2)
+        callback = Checkpoints("val/score", every_n_batches=every)
         settings = {"max_epochs": 3, "limit_train_batches": 8, "val_check_interval": 4, "num_sanity_val_steps": 0}
         trainer(folder, callback, **settings).fit(model, datamodule=data, **kwargs)
 

@@ -1,6 +1,8 @@
 """All promises, in the order in which they are tried."""
 
+from tests.soak.crash import CRASH
+from tests.soak.exact_resume import EXACT_RESUME
 from tests.soak.numbers import NUMBERS
 from tests.soak.promise import Promise
 
-PROMISES: tuple[Promise, ...] = (NUMBERS,)
+PROMISES: tuple[Promise, ...] = (CRASH, EXACT_RESUME, NUMBERS)
