@@ -1,6 +1,7 @@
 """A training that is asked to end does so where it can be continued, with ``last.ckpt`` written."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -9,6 +10,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
 from callbacks.checkpoints import Checkpoints, window_is_open
+from datamodules.private_api import as_before_this_batch
 
 
 class StopSignals(Protocol):
@@ -32,11 +34,12 @@ class StopSignals(Protocol):
 
 
 class GracefulStop(Checkpoint):
-    """Ends ``fit`` after a batch, and writes ``last.ckpt`` first.
+    """Ends ``fit`` where a batch begins, and writes ``last.ckpt`` first.
 
-    Not where a validation follows: Lightning would leave it out of the resumed run. Not within a window of accumulated
-    gradients, which no checkpoint holds. A validation is broken off, and the resumed run begins it again; with several
-    processes it is finished, since they may have unequal shares of it. All processes end at the same batch.
+    At the end of the batch before, its row of losses is not written yet, and a validation that follows would be left
+    out of the resumed run. Not within a window of accumulated gradients, which no checkpoint holds. A validation is
+    broken off, and the resumed run begins it again; with several processes it is finished, since they may have unequal
+    shares of it. All processes end at the same batch.
 
     It is a ``Checkpoint`` since Lightning calls those after all other callbacks, whose state then is that of the batch.
 
@@ -46,7 +49,7 @@ class GracefulStop(Checkpoint):
 
     def __init__(self, signals: StopSignals) -> None:
         self._signals = signals
-        self._save = False
+        self._save = self._in_batch = False
 
     def _listen(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the signals back from Lightning, which has just taken them over and would wait for all processes."""
@@ -59,12 +62,10 @@ class GracefulStop(Checkpoint):
         self._signals.listen()
         self._signals.patient = True
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """End here, where nothing belongs together with what follows."""
-        if not _validation_follows(trainer, batch_idx) and not window_is_open(pl_module) and self._asked(trainer):
-            self._save = True
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """End here, where nothing belongs together with what follows; at an epoch's first all is written already."""
+        if not window_is_open(pl_module) and self._asked(trainer):
+            self._save = self._in_batch = batch_idx > 0
             self._signals.end()
 
     def on_validation_batch_end(
@@ -98,23 +99,16 @@ class GracefulStop(Checkpoint):
         """Write the checkpoint, after the other callbacks have put back what they had changed."""
         self._signals.patient = False
         if self._save:
-            for callback in trainer.checkpoint_callbacks:
-                if isinstance(callback, Checkpoints):
-                    callback.save_last(trainer)
+            with as_before_this_batch(trainer) if self._in_batch else nullcontext():
+                for callback in trainer.checkpoint_callbacks:
+                    if isinstance(callback, Checkpoints):
+                        callback.save_last(trainer)
         if trainer.state.fn == TrainerFn.FITTING:
             self._signals.remedy = _remedy(Path(trainer.default_root_dir))
 
     def _asked(self, trainer: Trainer) -> bool:
         asked = self._signals.received is not None
         return trainer.strategy.reduce_boolean_decision(asked, all=False) if trainer.world_size > 1 else asked
-
-
-def _validation_follows(trainer: Trainer, batch_idx: int) -> bool:
-    """Return whether a validation may follow a batch, or the end of the epoch does, which has its own checkpoint."""
-    every = trainer.val_check_batch or 0
-    if trainer.check_val_every_n_epoch is None:  # counted over epochs
-        batch_idx = trainer.fit_loop.total_batch_idx
-    return trainer.is_last_batch or (every > 1 and (batch_idx + 1) % every == 0)
 
 
 def _remedy(run: Path) -> str:

@@ -16,10 +16,15 @@ class MetricsCsv(Logger):
     """Append what is logged to ``metrics.csv`` in the run folder, on rank 0 only.
 
     Lightning's CSVLogger deletes the file of the run it continues; this one keeps its rows, except those that the
-    continued run repeats: the rows of the first repeated batch and later.
+    continued run repeats: what was written after its checkpoint.
 
     Args:
         folder: The run folder.
+
+    Attributes:
+        rows: Number of rows so far.
+        known_rows: Number of them when the checkpoint was written that a run goes on from; None where it does not say:
+            then those before the first batch that is logged are kept.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,6 +32,8 @@ class MetricsCsv(Logger):
         self.path = folder / "metrics.csv"
         self._columns: list[str] = []
         self._opened = False
+        self.rows = 0
+        self.known_rows: int | None = None
 
     @property
     def name(self) -> str:
@@ -51,25 +58,33 @@ class MetricsCsv(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Append one row; ``step`` counts batches."""
         row: dict[str, Any] = {"step": step, **metrics}
-        kept = [] if self._opened else self._rows_before(step)
+        kept = [] if self._opened else self._rows_to_keep(step)
         new = [column for column in row if column not in self._columns]
         if new or not self._opened or not self.path.exists():
-            kept = kept if not self._opened else self._rows_before(None)
+            kept = kept if not self._opened else self._read()
             self._columns += new
             self._rewrite([*kept, row])
+            self.rows = len(kept) + 1
         else:
             with readable_errors(self.path), self.path.open("a", newline="") as file:
                 csv.DictWriter(file, self._columns).writerow(row)
+            self.rows += 1
         self._opened = True
 
-    def _rows_before(self, step: int | None) -> list[dict[str, str]]:
+    def _rows_to_keep(self, step: int | None) -> list[dict[str, str]]:
+        rows = self._read()
+        if self.known_rows is not None:
+            return rows[: self.known_rows]
+        return rows if step is None else [row for row in rows if int(row["step"]) < step]
+
+    def _read(self) -> list[dict[str, str]]:
         if not self.path.exists():
             return []
         with self.path.open(newline="") as file:
             reader = csv.DictReader(line for line in file if line.endswith("\n"))  # a full disk cuts the last one
             rows = list(reader)
             self._columns = list(reader.fieldnames or [])
-        return rows if step is None else [row for row in rows if int(row["step"]) < step]
+        return rows
 
     def _rewrite(self, rows: list[dict[str, Any]]) -> None:
         table = io.StringIO()

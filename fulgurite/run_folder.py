@@ -8,6 +8,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
+from callbacks.metrics_csv import MetricsCsv
 from datamodules.atomic_file import DRAFT, remove_stale
 from fulgurite.run_lock import RunLock
 from fulgurite.runs import CONFIG, point_latest
@@ -22,11 +23,27 @@ class RunFolder(Callback):
         run: The run folder.
         save_config: Writes the resolved configuration to a path.
         lock: What this process holds of the folder while it trains.
+        table: ``metrics.csv``, of which a checkpoint keeps how far it has come.
     """
 
-    def __init__(self, run: Path, save_config: Callable[[str], None], lock: RunLock | None = None) -> None:
+    def __init__(
+        self,
+        run: Path,
+        save_config: Callable[[str], None],
+        lock: RunLock | None = None,
+        table: MetricsCsv | None = None,
+    ) -> None:
         self.run = run
-        self._save_config, self._lock = save_config, lock
+        self._save_config, self._lock, self._table = save_config, lock, table
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"rows": self._table.rows} if self._table else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Let the table go on behind the rows that it had."""
+        if self._table:
+            self._table.known_rows = state_dict.get("rows")
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write ``config.yaml``; data and model have been set up, so that the run is worth a folder."""

@@ -184,7 +184,8 @@ class CommandLine(OpenLightningCLI):
         settings = self.built("trainer")
         dry = bool(settings["fast_dev_run"])
         own: list[Callback] = [FiniteWeights()]
-        own += [] if dry else [WrittenSettingsWin(), RunFolder(self.place.run, self._save_config, self.lock)]
+        table = MetricsCsv(self.place.run) if settings["logger"] is None and self.subcommand == "fit" else None
+        own += [] if dry else [WrittenSettingsWin(), RunFolder(self.place.run, self._save_config, self.lock, table)]
         chosen = settings["callbacks"] or []
         chosen = chosen if isinstance(chosen, list) else [chosen]
         for kind, key in ((Checkpoints, "checkpoints"), (WandbRun, "wandb")):
@@ -196,7 +197,7 @@ class CommandLine(OpenLightningCLI):
             own.append(RichProgressBar() if sys.stdout.isatty() else PlainProgress())
         settings["callbacks"] = [LoggedMonitors(), *chosen, *own]  # the first: before those that miss a metric
         if settings["logger"] is None:
-            settings["logger"] = [MetricsCsv(self.place.run)] if self.subcommand == "fit" else False
+            settings["logger"] = [table] if table else False
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, TypeError, ValueError) as problem:

@@ -68,3 +68,18 @@ def test_a_disk_that_is_full_while_a_row_is_added_is_told(tmp_path):
             table.log_metrics({"loss": 2.0}, 2)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_continued_run_goes_on_behind_the_rows_that_its_checkpoint_had(tmp_path):
+    first = MetricsCsv(tmp_path)
+    first.log_metrics({"loss": 1.0}, 1)
+    first.log_metrics({"score": 2.0}, 1)
+    rows = first.rows
+    first.log_metrics({"loss": 3.0}, 2)
+    second = MetricsCsv(tmp_path)
+    second.known_rows = rows
+    second.log_metrics({"score": 2.5}, 1)
+    second.log_metrics({"loss": 4.0}, 2)
+    assert (rows, second.rows) == (2, 4)
+    written = (tmp_path / "metrics.csv").read_text().split()
+    assert written == ["step,loss,score", "1,1.0,", "1,,2.0", "1,,2.5", "2,4.0,"]
