@@ -16,7 +16,7 @@ TESTS ?= tests
 # One thread a process: two test processes with two threads each are slower than with one.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 300
 
-.PHONY: help install run test test-slow soak test-gpu test-oldest test-newest lint types format bench ablation wheel lock clean
+.PHONY: help install run test test-slow soak test-gpu test-oldest test-newest lint types audit format bench ablation wheel lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -69,6 +69,10 @@ lint: $(INSTALLED) ## check style
 
 types: $(INSTALLED) ## check types
 	$(BIN)/mypy
+
+audit: $(INSTALLED) ## compare the pinned packages with published advisories (needs the network)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv tool run pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict
 
 format: $(INSTALLED) ## correct style
 	$(BIN)/ruff check --fix .
