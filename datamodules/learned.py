@@ -26,10 +26,10 @@ class Learned:
     form: str = ""
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], form: str) -> Self:
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Read what ``state`` wrote, or the two older forms that know one list only."""
         either = state.get("either") or state.get("pictures") or state.get("learned") or {}
-        return cls(state.get("trained", {}), state.get("validated", {}), either, state.get("form", form))
+        return cls(state.get("trained", {}), state.get("validated", {}), either, state.get("form", ""))
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""

@@ -138,7 +138,7 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
     @property
     def form(self) -> str:
         """What digests depend on beside the files."""
-        return f"{self.item}s told apart by all of their bytes"
+        return ""
 
     # --- what Lightning calls ----------------------------------------------------------------------------------------
 
@@ -203,7 +203,7 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
                 f"data.bit_range is {here}, but the checkpoint learned from pictures that were scaled with {there}: "
                 f"give --data.bit_range {option}"
             )
-        self._learned = Learned.from_state(state_dict, self.form)
+        self._learned = Learned.from_state(state_dict)
         self._left_at = tuple(state_dict.get("position") or (0, 0))
 
     # --- what the rooms use ------------------------------------------------------------------------------------------

@@ -195,6 +195,11 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         root = self._root if self.source else self._root / "test"
         self.predict_sources = find_predict_sources(root, self._span, self._on_bad_file, self._bit_range)
 
+    @property
+    def form(self) -> str:
+        """How videos are told apart; at first it was by their size and both ends."""
+        return "videos told apart by all of their bytes"
+
     def digest(self, split: str, item: CachedClip) -> str:
         """Return what tells a clip's file, or its frames, from others."""
         return self._digested[split, item.name]
