@@ -21,6 +21,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from datamodules.atomic_file import atomic_file
+from datamodules.cut_short import tell_if_cut
 from datamodules.deep_pictures import BitRange
 from datamodules.errors import InputError
 from datamodules.listing import (
@@ -284,7 +285,8 @@ def _open_video(path: Path) -> Iterator[tuple[Any, Any]]:
             stream = shown_stream(path, container.streams.video)
             if stream is None:
                 raise InputError(f"{path}: has no video stream")
-            stream.thread_type = "AUTO"
+            # Of damaged VP8, threads of frames make something else each time, and FFmpeg does not call it damaged.
+            stream.thread_type = "SLICE" if stream.codec_context.name == "vp8" else "AUTO"
             yield container, stream
     except av.FFmpegError as error:
         raise InputError(f"{path}: unreadable video ({error.strerror}); it is damaged or not a video") from error
@@ -306,7 +308,7 @@ def _read_timing(path: Path) -> _Timing:
     # An index of others than MP4 also lists frames that were dropped on recording: the picture before is shown on.
     lasting = 0 if is_mp4 else _frames_until_the_last(moments, nominal)
     there = max(packets, lasting)
-    declared = _declared_seconds(container_name, tag)
+    declared = declared_seconds(container_name, tag)
     if declared and len(moments) and declared - (float(moments[-1]) + 1 / float(nominal or FOLDER_FPS)) > _LATE:
         warn_once(  # no error: a recording of a screen may show its last frame for as long
             f"{path}: its header says {declared:.2f} seconds and its last frame is at {moments[-1]:.2f}; if it was cut "
@@ -329,7 +331,7 @@ def _read_timing(path: Path) -> _Timing:
     return _Timing(float(nominal or 1 / regular), len(moments), start, variable=False)
 
 
-def _declared_seconds(container: str, tag: str) -> float | None:
+def declared_seconds(container: str, tag: str) -> float | None:
     """Return when the last frame of a Matroska or WebM file ends, as its header has it; None where it does not say."""
     found = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", tag)
     if "matroska" not in container or found is None:
@@ -346,13 +348,23 @@ def _frames_until_the_last(moments: NDArray[np.float64], rate: Fraction | None) 
 def _decode(path: Path, timing: _Timing) -> Iterator[Any]:
     """Yield PyAV's frames, on a grid of time where the rate is variable."""
     decoded = 0
+    damaged: list[int] = []
     with _open_video(path) as (container, stream):
+        tell_if_cut(path)
         # an empty packet says that the picture before is shown on; decoders take it for the end, or for damage
         coded = (packet for packet in container.demux(stream) if packet.size or packet.dts is None)
         frames = (frame for packet in coded for frame in packet.decode())
         for frame in _on_grid(frames, timing) if timing.variable else frames:
+            if frame.is_corrupt:
+                damaged.append(decoded)
             decoded += 1
             yield frame
+    if damaged:
+        warn_once(
+            f"{path}: {len(damaged)} of its {decoded} frames are damaged (the first is frame {damaged[0]}), and "
+            "guessed in part from those before; get it anew",
+            about=(__name__, path),
+        )
     if timing.frames is not None and timing.frames - decoded > _TOLERANCE * timing.frames:
         raise InputError(f"{path}: damaged, only {decoded} of its {timing.frames} frames could be decoded")
 

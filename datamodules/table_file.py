@@ -29,14 +29,29 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[s
     first = lines.readline()
     lines.seek(0)
     rows = csv.reader(lines, delimiter=max(_SEPARATORS, key=first.count))
-    header = [name.strip().lower() for name in next(rows, [])]
+    header = [name.strip().lower() for name in _first_row(rows)]
     if not set(columns) <= set(header):
         raise InputError(f"{path}: the first line must be {','.join(columns)}, is {first.rstrip()!r}")
     places = [header.index(name) for name in columns]
-    for row in rows:
-        if any(value.strip() for value in row):
-            cells = [row[place].strip() if place < len(row) else "" for place in places]
-            yield rows.line_num, dict(zip(columns, cells, strict=True))
+    try:
+        for row in rows:
+            if any(value.strip() for value in row):
+                if len(row) <= max(places):
+                    raise InputError(
+                        f"{path}, line {rows.line_num}: has {len(row)} of the {len(header)} columns; write all "
+                        "separators, also where nothing stands between them, or get the file anew if it was cut short"
+                    )
+                cells = [row[place].strip() for place in places]
+                yield rows.line_num, dict(zip(columns, cells, strict=True))
+    except csv.Error as error:
+        raise InputError(f"{path}, line {rows.line_num}: is no table ({error}); save it as CSV UTF-8") from None
+
+
+def _first_row(rows: Iterator[list[str]]) -> list[str]:
+    try:
+        return next(rows, [])
+    except csv.Error:  # then it is not the one that is needed
+        return []
 
 
 def _text(path: Path) -> str:

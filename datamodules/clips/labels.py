@@ -1,22 +1,27 @@
 """Frame labels and pixel masks of test clips, in the forms in which datasets publish them."""
 
 import re
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
 
 from datamodules.errors import InputError
 from datamodules.listing import list_images
 from datamodules.mask_file import PLAIN, Marking, MaskPixels, array_pixels, mask_pixels
+from datamodules.mat_file import read_mat
 from datamodules.picture_file import Frame
 from datamodules.table_file import read_table
 
 Labels = NDArray[np.int8]
+
+_DAMAGE = (OSError, ValueError, TypeError, EOFError, OverflowError, MemoryError, SyntaxError, tokenize.TokenError)
+"""What numpy raises on damaged files."""
+_MOST_FRAMES = 2**31
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def read_array(path: Path) -> NDArray[Any]:
     """
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except _DAMAGE as error:
         remedy = (
             "opening a pickle can run code: save one .npy of plain numbers per clip instead"
             if "pickle" in str(error)
@@ -83,7 +88,7 @@ def is_list_of_numbers(path: Path) -> bool:
     """Return whether a ``.npy`` holds numbers in a row, as far as its head says; one of objects is not opened."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except _DAMAGE:
         return False
     return isinstance(array, np.ndarray) and array.dtype.kind in "buif" and array.size == max(array.shape, default=0)
 
@@ -94,11 +99,11 @@ def read_mat_spans(path: Path) -> list[Spans] | None:
     Returns:
         One entry per clip in the file's order, or None if the file has no such variable.
     """
-    values = _load_mat(path).get("gt")
+    values = read_mat(path, "gt")
     if values is None:
         return None
     # Clips with one span each may have been saved as one numeric array (clips, 2) instead of cells.
-    cells = values.reshape(-1) if values.dtype == object else [row.reshape(2, -1) for row in values]
+    cells = values.reshape(-1) if values.dtype == object else list(values)
     return [_spans_from_one(path, np.asarray(cell)) for cell in cells]
 
 
@@ -183,7 +188,7 @@ def masks_of_frames(path: Path) -> Iterator[MaskPixels]:
     if path.is_dir():
         yield from map(mask_pixels, list_images(path))
         return
-    volume = _load_mat(path).get("volLabel") if path.suffix == ".mat" else read_array(path)
+    volume = read_mat(path, "volLabel") if path.suffix == ".mat" else read_array(path)
     if volume is None:
         raise InputError(f"{path}: has no variable volLabel")
     if volume.dtype == object:
@@ -194,18 +199,6 @@ def masks_of_frames(path: Path) -> Iterator[MaskPixels]:
         yield array_pixels(path, np.asarray(mask))
 
 
-def _load_mat(path: Path) -> dict[str, Any]:
-    try:
-        return dict(scipy.io.loadmat(str(path)))
-    except NotImplementedError as error:
-        raise InputError(
-            f"{path}: is a MATLAB file of version 7.3, which is not read; save it by save(..., '-v7'), or move it away "
-            "if it holds no labels"
-        ) from error
-    except (OSError, ValueError, TypeError, scipy.io.matlab.MatReadError) as error:
-        raise InputError(f"{path}: not a readable MATLAB file ({error}); get or write it anew") from error
-
-
 def _spans_from_one(path: Path, cell: NDArray[Any]) -> Spans:
     while cell.dtype == object and cell.size == 1:
         cell = np.asarray(cell.item())
@@ -213,5 +206,9 @@ def _spans_from_one(path: Path, cell: NDArray[Any]) -> Spans:
         return Spans(path, ())
     if cell.dtype == object or cell.size % 2:
         raise InputError(f"{path}: expected 2 x K first and last frames per clip, found shape {cell.shape}")
+    if not (np.abs(cell) < _MOST_FRAMES).all():  # also where NaN
+        raise InputError(
+            f"{path}: frames must be numbers below {_MOST_FRAMES:,}, found {cell.reshape(-1).tolist()[:8]}"
+        )
     first, last = cell.reshape(2, -1).astype(int)
     return Spans(path, tuple((int(a) - 1, int(b)) for a, b in zip(first, last, strict=True)))

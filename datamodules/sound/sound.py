@@ -6,7 +6,7 @@ pictures are, so that both stay together however long a file is.
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torchaudio.transforms import Resample
 
+from datamodules.cut_short import mp3_says_length, tell_if_cut
 from datamodules.errors import InputError
-from datamodules.media import VideoWriter, open_container, shown_stream
+from datamodules.media import VideoWriter, declared_seconds, open_container, shown_stream
 from datamodules.warn_once import warn_once
 
 Sound = NDArray[np.float32]
@@ -45,6 +46,7 @@ SOUND_SUFFIXES = (
 )
 
 _DRIFT = 0.02  # seconds by which a time stamp may differ from the count of samples: containers round them
+_LATE = 0.25  # seconds between the last sample and the end in a header that are no damage
 _LONGEST_GAP = 60.0  # seconds; a longer one is a broken clock, not a pause
 _LARGEST = 4.0  # a lossy codec overshoots 1 a little; samples beyond this are on another scale
 _CANCELLED = 0.01  # of the energy; of two channels that have nothing in common half is left
@@ -78,7 +80,8 @@ def read_sound(path: Path, rate: int, *, stereo: bool = False, origin: float | N
     waiting: list[Sound] = []
     own_rate = count = 0
     heard = mixed = 0.0  # energy before and after
-    for frame in _decode(path):
+    odd: list[str] = []
+    for frame in _decode(path, odd):
         channels = _channels(path, frame)
         samples = _mix(channels, stereo)
         heard, mixed = heard + float(np.square(channels).mean()), mixed + float(np.square(samples).mean())
@@ -92,7 +95,7 @@ def read_sound(path: Path, rate: int, *, stereo: bool = False, origin: float | N
                 "convert it to one rate first"
             )
         if frame.time is not None:
-            samples = _in_place(path, samples, round((frame.time - origin) * own_rate) - count, count, own_rate)
+            samples = _in_place(path, samples, round((frame.time - origin) * own_rate) - count, count, own_rate, odd)
         count += samples.shape[1]
         waiting.append(samples)
         if sum(piece.shape[1] for piece in waiting) >= own_rate:
@@ -229,10 +232,16 @@ def _open_sound(path: Path) -> Iterator[tuple[Any, Any]]:
         raise InputError(f"{path}: unreadable sound ({error.strerror}); it is damaged or not a sound file") from error
 
 
-def _decode(path: Path) -> Iterator[Any]:
-    """Yield the frames of a file's sound; packets that cannot be decoded are left out with one warning."""
+def _decode(path: Path, odd: Sequence[str]) -> Iterator[Any]:
+    """Yield the frames of a file's sound; packets that cannot be decoded are left out.
+
+    Of what is missing one warning tells: where nothing else is, what has become ``odd`` in the meantime.
+    """
     decoded = damaged = 0
+    end = 0.0
     with _open_sound(path) as (container, stream):
+        tell_if_cut(path)
+        declared = _declared_end(path, container.format.name, stream)
         for packet in container.demux(stream):
             try:
                 frames = packet.decode()
@@ -240,13 +249,34 @@ def _decode(path: Path) -> Iterator[Any]:
                 damaged += 1
                 continue
             decoded += bool(frames)
-            yield from frames
+            for frame in frames:
+                end = max(end, (frame.time or 0.0) + frame.samples / frame.sample_rate)
+                yield frame
     if damaged > decoded:
         raise InputError(f"{path}: its sound is damaged: {decoded} packets can be decoded, {damaged} cannot")
     if damaged:
         warnings.warn(
             f"{path}: {damaged} of {damaged + decoded} packets of its sound are damaged and left out", stacklevel=2
         )
+    elif end < declared:
+        warn_once(
+            f"{path}: its sound ends at {end:.2f} seconds, before its header says; if it was cut short, get it anew"
+        )
+    elif odd:
+        warn_once(
+            f"{path}: the time stamps of its sound leave {odd[0]}; where that is no pause in the recording, the "
+            "file is damaged: get it anew"
+        )
+
+
+def _declared_end(path: Path, container: str, stream: Any) -> float:
+    """Return the second before which sound cannot end if it is whole, as its header has it; 0 where that is unknown."""
+    if "matroska" in container:
+        return (declared_seconds(container, stream.metadata.get("DURATION", "")) or 0.0) - _LATE
+    exact = container in ("flac", "aiff") or (container == "mp3" and mp3_says_length(path))
+    if stream.duration is None or not (exact or "mp4" in container):
+        return 0.0
+    return float(stream.duration * stream.time_base) - (_DRIFT if exact else _LATE)
 
 
 def _channels(path: Path, frame: Any) -> NDArray[np.floating[Any]]:
@@ -276,8 +306,11 @@ def _mix(channels: NDArray[np.floating[Any]], stereo: bool) -> Sound:
     return channels.astype(np.float32)
 
 
-def _in_place(path: Path, samples: Sound, ahead: int, count: int, rate: int) -> Sound:
-    """Fill a gap of ``ahead`` samples with silence, or drop what was there already (``ahead`` negative)."""
+def _in_place(path: Path, samples: Sound, ahead: int, count: int, rate: int, odd: list[str]) -> Sound:
+    """Fill a gap of ``ahead`` samples with silence, or drop what was there already (``ahead`` negative).
+
+    Both are noted in ``odd``.
+    """
     if count and abs(ahead) <= _DRIFT * rate:
         return samples
     if ahead > _LONGEST_GAP * rate:
@@ -285,6 +318,9 @@ def _in_place(path: Path, samples: Sound, ahead: int, count: int, rate: int) -> 
             f"{path}: the time stamps of its sound jump by {ahead / rate:.0f} s at {count / rate:.1f} s; "
             "write the file anew, with a clock that runs through"
         )
+    if count:
+        what = "a gap, which is read as silence" if ahead > 0 else "an overlap, of which the later part is left out"
+        odd.append(f"{abs(ahead) / rate:.2f} s of {what}, at {count / rate:.2f} s")
     if ahead >= 0:
         return np.pad(samples, ((0, 0), (ahead, 0)))
     return samples[:, -ahead:]

@@ -1,8 +1,9 @@
 """All promises, in the order in which they are tried."""
 
+from tests.soak.broken_files import BROKEN_FILES
 from tests.soak.crash import CRASH
 from tests.soak.exact_resume import EXACT_RESUME
 from tests.soak.numbers import NUMBERS
 from tests.soak.promise import Promise
 
-PROMISES: tuple[Promise, ...] = (CRASH, EXACT_RESUME, NUMBERS)
+PROMISES: tuple[Promise, ...] = (CRASH, EXACT_RESUME, NUMBERS, BROKEN_FILES)
