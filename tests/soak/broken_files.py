@@ -29,7 +29,7 @@ from datamodules.images.picture_cache import PictureForm, cache_pictures
 from datamodules.images.picture_layouts import find_pictures
 from datamodules.letterbox import Letterbox
 from datamodules.mask_file import mask_pixels
-from datamodules.media import probe, read_frames
+from datamodules.media import probe, read_frames, read_timed_frames
 from datamodules.picture_file import read_picture
 from datamodules.sound.audio_video_cache import Settings, cache_pairs
 from datamodules.sound.audio_video_sources import Pair
@@ -127,9 +127,9 @@ def _in_time() -> Iterator[None]:
 
 
 def _read_video(path: Path) -> Found:
-    info, frames = probe(path), list(read_frames(path))
-    assert info.frames is None or len(frames) >= 0.98 * info.frames, f"{len(frames)} of {info.frames} frames were read"
-    return frames
+    info, count = probe(path), sum(1 for _ in read_frames(path))
+    assert info.frames is None or count >= 0.98 * info.frames, f"{count} of {info.frames} frames were read"
+    return [frame for _, frame in read_timed_frames(path)]
 
 
 def _reference_video(content: bytes) -> Found:
