@@ -13,7 +13,10 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from datamodules.atomic_file import atomic_file
 from datamodules.errors import InputError
 
-_DAMAGE = (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, LookupError, OSError, struct.error)
+_DAMAGE = (
+    *(EOFError, RuntimeError, ValueError, TypeError, AttributeError, LookupError, OverflowError, OSError),
+    *(zipfile.BadZipFile, struct.error),
+)
 """What zipfile and torch raise where bytes are not those that were written."""
 _AT_ONCE = 1 << 24
 
@@ -73,7 +76,7 @@ def read_checkpoint(path: Path, map_location: Any = "cpu", mmap: bool = False) -
         raise InputError(f"There is no checkpoint {path}. Name one with --ckpt_path, or `last` or `best`.")
     try:
         _check_sums(path, tensors=not mmap)
-        return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{path} is refused: it is damaged, or holds more than tensors and plain values, so that "
@@ -83,6 +86,9 @@ def read_checkpoint(path: Path, map_location: Any = "cpu", mmap: bool = False) -
         raise InputError(f"{path} cannot be read ({error.strerror}); allow reading it") from error
     except _DAMAGE as error:
         raise InputError(f"{path} is not a whole checkpoint ({error}). Use another one.") from error
+    if not isinstance(checkpoint, dict):
+        raise InputError(f"{path} is no checkpoint: it holds a {type(checkpoint).__name__}. Use another one.")
+    return checkpoint
 
 
 def _check_sums(path: Path, tensors: bool) -> None:

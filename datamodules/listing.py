@@ -88,9 +88,14 @@ def walk(root: Path, suffixes: Sequence[str]) -> list[Path]:
     """
     found = [path for path in _files_below(root) if path.suffix.lower() in suffixes]
     for path in found:
-        if path.exists() and not path.is_file():  # reading it might never end
-            raise InputError(f"{path}: is a pipe, a socket or a device, and no file; move it out of the data")
+        refuse_devices(path)
     return sorted(found, key=lambda path: natural_key(str(path.relative_to(root))))
+
+
+def refuse_devices(path: Path) -> None:
+    """Raise ``InputError`` if a path is a pipe, socket or device: reading it might never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{path}: is a pipe, a socket or a device, and no file; move it out of the data")
 
 
 def other_files(root: Path, suffixes: Sequence[str]) -> list[Path]:

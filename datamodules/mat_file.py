@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.errors import InputError
+from datamodules.listing import refuse_devices
 
 _HEAD = 128  # bytes
 _CELL, _COMPRESSED, _MATRIX = 1, 15, 14
@@ -35,6 +36,7 @@ def read_mat(path: Path, variable: str) -> NDArray[Any] | None:
     Raises:
         InputError: if the file is damaged or of another version, or the variable holds anything else.
     """
+    refuse_devices(path)
     try:
         content = memoryview(path.read_bytes())
         order = {b"IM": "<", b"MI": ">"}.get(bytes(content[126:_HEAD]))
@@ -46,7 +48,9 @@ def read_mat(path: Path, variable: str) -> NDArray[Any] | None:
         for element in _elements(content[_HEAD:], order):
             if element.kind == _COMPRESSED:
                 (element,) = _elements(memoryview(_unpacked(element.content, order)), order)
-            if element.kind == _MATRIX and _name(element.content, order) == variable:
+            if element.kind != _MATRIX:
+                raise ValueError("a variable is none")
+            if _name(element.content, order) == variable:
                 return _array(element.content, order)
     except InputError:
         raise

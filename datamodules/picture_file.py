@@ -21,6 +21,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from datamodules.deep_pictures import BitRange, to_eight_bits
 from datamodules.errors import InputError
+from datamodules.listing import refuse_devices
 
 Frame = NDArray[np.uint8]
 
@@ -101,6 +102,7 @@ def opened(path: Path, max_pixels: int | None = None) -> Iterator[Image.Image]:
     Raises:
         InputError: as ``read_picture``.
     """
+    refuse_devices(path)
     try:
         # An open file, since Pillow maps a named one into memory and then misreads grey TIFF files lying on their side.
         with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:

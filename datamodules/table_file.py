@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from datamodules.errors import InputError
+from datamodules.listing import refuse_devices
 
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _SEPARATORS = (",", ";", "\t")
@@ -55,7 +56,11 @@ def _first_row(rows: Iterator[list[str]]) -> list[str]:
 
 
 def _text(path: Path) -> str:
-    content = path.read_bytes()
+    refuse_devices(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); allow reading it, or name another") from error
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), None)
     if encoding is None:
         try:

@@ -80,7 +80,8 @@ def _existing(which: str) -> Path:
         raise InputError(f"--ckpt_path {which}: checkpoints are read from files only; download it first")
     path = Path(which)
     if not path.is_file():
-        what = "this is a folder" if path.is_dir() else "there is no such file"
+        missing = "this is no file, but a pipe, a socket or a device" if path.exists() else "there is no such file"
+        what = "this is a folder" if path.is_dir() else missing
         raise InputError(f"--ckpt_path {which}: {what}. Give best, last or the path of a .ckpt file")
     return path.absolute()
 

@@ -10,6 +10,8 @@ from datamodules.errors import InputError
 
 LARGEST_FILE = 1 << 20  # bytes; the longest shipped configuration has 8 thousand
 MOST_VALUES = 100_000  # with every alias (``*name``) written out
+LONGEST_NUMBER = 100  # characters of a whole number; one of thousands cannot even be printed
+INTEGER = "tag:yaml.org,2002:int"
 MERGE = "tag:yaml.org,2002:merge"  # ``<<: *name`` may stand several times
 
 
@@ -64,6 +66,11 @@ def _check(root: yaml.Node | None, path: Path) -> None:
             raise InputError(f"--config {path}, line {line}: this value holds itself by an alias. Write it out")
         if id(node) not in sizes:
             open_nodes.add(id(node))
+            if isinstance(node, yaml.ScalarNode) and node.tag == INTEGER and len(node.value) > LONGEST_NUMBER:
+                raise InputError(
+                    f"--config {path}, line {node.start_mark.line + 1}: this number has {len(node.value)} characters, "
+                    "more than any setting can have. Correct it"
+                )
             if isinstance(node, yaml.MappingNode):
                 _check_keys(node, path)
             sizes[id(node)] = 1 + sum(size(child) for child in _children(node))

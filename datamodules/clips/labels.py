@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.errors import InputError
-from datamodules.listing import list_images
+from datamodules.listing import list_images, refuse_devices
 from datamodules.mask_file import PLAIN, Marking, MaskPixels, array_pixels, mask_pixels
 from datamodules.mat_file import read_mat
 from datamodules.picture_file import Frame
@@ -72,6 +72,7 @@ def read_array(path: Path) -> NDArray[Any]:
     Raises:
         InputError: if it is damaged, or a pickle (which could run code).
     """
+    refuse_devices(path)
     try:
         array = np.load(path, allow_pickle=False)
     except _DAMAGE as error:
@@ -87,8 +88,9 @@ def read_array(path: Path) -> NDArray[Any]:
 def is_list_of_numbers(path: Path) -> bool:
     """Return whether a ``.npy`` holds numbers in a row, as far as its head says; one of objects is not opened."""
     try:
+        refuse_devices(path)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except _DAMAGE:
+    except _DAMAGE:  # also InputError
         return False
     return isinstance(array, np.ndarray) and array.dtype.kind in "buif" and array.size == max(array.shape, default=0)
 
@@ -114,12 +116,17 @@ def read_ucsd_spans(path: Path) -> list[Spans]:
         InputError: if no such line, or a line that cannot be read, is found.
     """
     clips = []
-    for content in re.findall(r"gt_frame\s*=\s*\[([^\]]*)\]", _without_comments(path.read_text(errors="replace"))):
+    refuse_devices(path)
+    try:
+        text = path.read_text(errors="replace")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); allow reading it, or move it away") from error
+    for content in re.findall(r"gt_frame\s*=\s*\[([^\]]*)\]", _without_comments(text)):
         spans = []
         for part in filter(None, re.split(r"[,\s]+", re.sub(r"\s*:\s*", ":", content))):
-            match = re.fullmatch(r"([0-9]+)(?::([0-9]+))?", part)
+            match = re.fullmatch(r"([0-9]{1,9})(?::([0-9]{1,9}))?", part)
             if match is None:
-                raise InputError(f"{path}: cannot read the frames [{content}]; expected spans like 60:152")
+                raise InputError(f"{path}: cannot read the frames [{content[:200]}]; expected spans like 60:152")
             spans.append((int(match[1]) - 1, int(match[2] or match[1])))
         clips.append(Spans(path, tuple(spans)))
     if not clips:
@@ -154,9 +161,9 @@ def read_csv_spans(path: Path) -> dict[str, Spans]:
         start, end = row["start"], row["end"]
         if start == end == "":
             continue
-        if not (start.isdecimal() and end.isdecimal()):
+        if not all(re.fullmatch("[0-9]{1,9}", number) for number in (start, end)):
             raise InputError(
-                f"{path}, line {line}: start {start!r} and end {end!r} must be whole numbers of "
+                f"{path}, line {line}: start {start[:20]!r} and end {end[:20]!r} must be whole numbers of "
                 "frames, or both empty for a clip without anomalies"
             )
         found.append((int(start), int(end)))

@@ -12,6 +12,12 @@ from torch import Tensor, nn
 
 from datamodules.errors import InputError
 
+_DAMAGE = (
+    *(pickle.UnpicklingError, EOFError, RuntimeError, ValueError, TypeError, AttributeError),
+    *(LookupError, OverflowError, OSError),
+)
+"""What torch raises where bytes are not those that were written."""
+
 STRIDE = 64
 FLOW_SCALE = 20.0
 """The network's unit of flow in pixels: it was trained on flow / 20."""
@@ -135,7 +141,7 @@ def load_flownet_sd(path: str | Path, network: FlowNetSD) -> None:
         raise InputError(f"flow_weights is {path}, and there is no such file: give the .pth file of FlowNet2-SD")
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except _DAMAGE as error:
         raise InputError(
             f"flow_weights: {path} is damaged, or holds more than plain weights, which could run code; give another"
         ) from error
@@ -144,6 +150,8 @@ def load_flownet_sd(path: str | Path, network: FlowNetSD) -> None:
         raise InputError(
             f"flow_weights: {path} holds no weights by name, but {type(stored).__name__}; give the .pth of FlowNet2-SD"
         )
+    if other := [str(name) for name, weight in state.items() if not isinstance(weight, torch.Tensor)]:
+        raise InputError(f"flow_weights: {path} holds no tensor under {other[0]}; give the .pth of FlowNet2-SD")
     own = network.state_dict()
     wrong = [
         f"{name}: shape {tuple(state[name].shape)}, not {tuple(own[name].shape)}"

@@ -3,7 +3,8 @@
 from tests.soak.broken_files import BROKEN_FILES
 from tests.soak.crash import CRASH
 from tests.soak.exact_resume import EXACT_RESUME
+from tests.soak.hostile_files import HOSTILE_FILES
 from tests.soak.numbers import NUMBERS
 from tests.soak.promise import Promise
 
-PROMISES: tuple[Promise, ...] = (CRASH, EXACT_RESUME, NUMBERS, BROKEN_FILES)
+PROMISES: tuple[Promise, ...] = (CRASH, EXACT_RESUME, NUMBERS, BROKEN_FILES, HOSTILE_FILES)
