@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,10 @@ Attack = Callable[[], Any]
 
 
 def cases(seed: int) -> Iterator[Case]:
-    """Kinds of attack in turn; nothing in them is drawn at random."""
-    kinds = [[*kind] for kind in (_programs(), _archives(), _yaml(), _arrays(), _no_files(), _pictures(), _addresses())]
-    for number in range(max(map(len, kinds))):
-        for kind in kinds:
-            if number < len(kind):
-                name, attack = kind[number]
-                yield Case(name, partial(_refused, attack))
+    """Kinds of attack in turn; nothing in them is drawn at random. The large ones are made late."""
+    kinds = [_programs(), _archives(), _yaml(), _arrays(), _no_files(), _pictures(), _addresses()]
+    for name, attack in chain.from_iterable(map(partial(filter, None), zip_longest(*kinds))):
+        yield Case(name, partial(_refused, attack))
 
 
 def _refused(attack: Attack, folder: Path) -> None:
