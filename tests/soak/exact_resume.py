@@ -49,4 +49,4 @@ def _moved(net: str, folder: Path) -> None:
     check_same(moved, expected)
 
 
-EXACT_RESUME = Promise("exact resume", cases, short=3)
+EXACT_RESUME = Promise("exact resume", cases, short=2)
