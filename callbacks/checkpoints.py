@@ -22,7 +22,6 @@ from datamodules.private_api import as_before_this_batch
 from datamodules.protocols import AccumulatesGradients, DeclaresUndefined, HasHeadline
 
 FOLDER = "checkpoints"
-NONE_THERE = "no checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +246,9 @@ def resolve_checkpoint(run_dir: Path, which: str | Path) -> Path:
     path = run_dir / FOLDER / f"{which}.ckpt" if named else Path(which)
     if path.is_file():
         return path
-    there = ", ".join(sorted(str(file) for file in path.parent.glob("*.ckpt"))) or NONE_THERE
-    remedy = "train first" if there == NONE_THERE else "name one of them"
-    raise InputError(f"--ckpt_path {which}: {path} does not exist; {path.parent} holds {there}: {remedy}")
+    there = sorted(str(file) for file in path.parent.glob("*.ckpt"))
+    found = f"{', '.join(there)}: name one of them" if there else "no checkpoint: train first"
+    raise InputError(f"--ckpt_path {which}: {path} does not exist; {path.parent} holds {found}")
 
 
 def _measured(trainer: Trainer, key: str, name: str) -> float | None:

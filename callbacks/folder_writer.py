@@ -11,7 +11,7 @@ from callbacks.file_names import fitting
 from callbacks.results import ABOUT, PREDICTIONS, about_run, write_record, write_rows
 from callbacks.source_folder import source_folder, source_label
 from datamodules.atomic_file import atomic_folder
-from datamodules.errors import InputError
+from datamodules.errors import refuse_several
 
 FILES = "files.csv"
 _SUFFIX = len(".json")  # the longest
@@ -43,11 +43,7 @@ class FolderWriter(Callback):
         Raises:
             InputError: if several processes share the work.
         """
-        if trainer.world_size > 1:
-            raise InputError(
-                f"{type(self).__name__} works in one process, not in {trainer.world_size}; give --trainer.devices 1 "
-                "--trainer.num_nodes 1"
-            )
+        refuse_several(trainer.world_size, f"{type(self).__name__} works")
         self._about = about = about_run(trainer, pl_module)
         name = source_label(trainer.datamodule)  # type: ignore[attr-defined]  # set without a type
         folder = source_folder(Path(trainer.default_root_dir) / PREDICTIONS, name, about, ABOUT)

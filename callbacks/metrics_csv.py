@@ -58,11 +58,9 @@ class MetricsCsv(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Append one row; ``step`` counts batches."""
         row: dict[str, Any] = {"step": step, **metrics}
-        kept = [] if self._opened else self._rows_to_keep(step)
-        new = [column for column in row if column not in self._columns]
-        if new or not self._opened or not self.path.exists():
-            kept = kept if not self._opened else self._read()
-            self._columns += new
+        if not self._opened or not row.keys() <= set(self._columns) or not self.path.exists():
+            kept = self._read() if self._opened else self._rows_to_keep(step)
+            self._columns += [column for column in row if column not in self._columns]
             self._rewrite([*kept, row])
             self.rows = len(kept) + 1
         else:

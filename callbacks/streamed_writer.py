@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from callbacks.results import ABOUT, PREDICTIONS, about_run, write_record
 from callbacks.source_folder import source_folder
 from datamodules.atomic_file import atomic_folder
-from datamodules.errors import InputError
+from datamodules.errors import refuse_several
 from datamodules.protocols import HasPredictSources
 
 
@@ -61,11 +61,7 @@ class StreamedWriter(Callback, Generic[FilesT]):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
         if not isinstance(data, HasPredictSources):
             raise TypeError(f"{type(data).__name__} has no predict_sources; {kind} cannot find the {self.recording}s")
-        if trainer.world_size > 1:
-            raise InputError(
-                f"{kind} works in one process, not in {trainer.world_size}; give --trainer.devices 1 "
-                "--trainer.num_nodes 1"
-            )
+        refuse_several(trainer.world_size, f"{kind} works")
         self._waiting = {source.name: source for source in data.predict_sources}
         self._parent = Path(trainer.default_root_dir) / PREDICTIONS
         self._about = about_run(trainer, pl_module)

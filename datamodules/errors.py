@@ -15,6 +15,17 @@ class InputError(ValueError):
     """
 
 
+def refuse_several(processes: int, what: str) -> None:
+    """Raise ``InputError`` where several processes share what one has to do.
+
+    Args:
+        processes: their number.
+        what: what cannot be shared, e.g. ``"ClipPredictions works"``; what is said goes on with "in one process".
+    """
+    if processes > 1:
+        raise InputError(f"{what} in one process, not in {processes}; give --trainer.devices 1 --trainer.num_nodes 1")
+
+
 def refuse_or_warn(message: object, on_bad_file: BadFile, kind: str) -> None:
     """Say that a file cannot be used: with an error, or with a warning where such files are left out.
 

@@ -12,6 +12,9 @@ from datamodules.listing import list_images
 
 _SETTLED = 2.0  # seconds after which a file that changes again shows it by its times
 
+VIDEOS_BY_CONTENT = "videos told apart by all of their bytes"
+"""The form of digests by :func:`content_hash`; at first it was by size and both ends of a file, and had no name."""
+
 HashAll = Callable[[Callable[[Path], str], Sequence[Path]], Iterable[str]]
 
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from datamodules.cache_folder import default_cache
 from datamodules.deep_pictures import checked_bit_range
 from datamodules.epoch_sampler import EpochSampler, FixedOrder, position
-from datamodules.errors import BadFile, InputError
+from datamodules.errors import BadFile, InputError, refuse_several
 from datamodules.learned import Learned, Split
 from datamodules.named import NamedT
 from datamodules.ranges import check_range
@@ -283,11 +283,9 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
         Raises:
             InputError: if several processes share the work.
         """
-        if self.trainer is not None and self.trainer.world_size > 1:
-            raise InputError(
-                f"trainer.devices: prediction reads a {recording} as one stream, in one process, not in "
-                f"{self.trainer.world_size}; give --trainer.devices 1 --trainer.num_nodes 1"
-            )
+        if self.trainer is not None:
+            what = f"trainer.devices: prediction reads a {recording} as one stream,"
+            refuse_several(self.trainer.world_size, what)
         return StreamedLoader(stream, batch_size, collate)
 
     def _open(self, stage: str) -> dict[str, list[NamedT]]:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from callbacks.images.sample_writer import SampleWriter
 from datamodules.batches import Samples
-from datamodules.errors import InputError
+from datamodules.errors import InputError, refuse_several
 from datamodules.protocols import Decodes, GeneratesVideo
 from datamodules.seeding import derive_seed
 from fulgurite.errors import readable_errors
@@ -108,11 +108,7 @@ class SamplingTrainer(Trainer):
         sampler = Sampler(model)
         if count < 1:
             raise InputError(f"--count {count}: give at least 1")
-        if self.world_size > 1:
-            raise InputError(
-                f"trainer.devices: sample works in one process, not in {self.world_size}; give --trainer.devices 1 "
-                "--trainer.num_nodes 1"
-            )
+        refuse_several(self.world_size, "trainer.devices: sample works")
         folder = Path(output) if output else Path(self.default_root_dir) / "samples" / f"seed-{seed}"
         z = torch.stack([_latent(seed, number, sampler.latent_dim) for number in range(count)])
         self.callbacks.append(SampleWriter(folder, z))  # type: ignore[attr-defined]  # set without a type

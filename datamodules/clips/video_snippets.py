@@ -24,7 +24,7 @@ from datamodules.clips.windows import (
 )
 from datamodules.decode_cache import IDENTITIES
 from datamodules.errors import InputError
-from datamodules.file_identity import content_hash, refuse_shared_videos
+from datamodules.file_identity import VIDEOS_BY_CONTENT, content_hash, refuse_shared_videos
 from datamodules.letterbox import Letterbox
 from datamodules.ranges import check_range, height_and_width
 from datamodules.seeding import global_seed
@@ -197,8 +197,8 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
 
     @property
     def form(self) -> str:
-        """How videos are told apart; at first it was by their size and both ends."""
-        return "videos told apart by all of their bytes"
+        """How videos are told apart."""
+        return VIDEOS_BY_CONTENT
 
     def digest(self, split: str, item: CachedClip) -> str:
         """Return what tells a clip's file, or its frames, from others."""

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.decode_cache import IDENTITIES
 from datamodules.errors import InputError
-from datamodules.file_identity import content_hash, refuse_shared_videos
+from datamodules.file_identity import VIDEOS_BY_CONTENT, content_hash, refuse_shared_videos
 from datamodules.letterbox import Letterbox
 from datamodules.ranges import check_range
 from datamodules.seeding import global_seed
@@ -160,8 +160,8 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
 
     @property
     def form(self) -> str:
-        """How videos are told apart; at first it was by their size and both ends."""
-        return "videos told apart by all of their bytes"
+        """How videos are told apart."""
+        return VIDEOS_BY_CONTENT
 
     def digest(self, split: str, item: CachedPair) -> str:
         """Return what tells a clip's file with the pictures from others."""

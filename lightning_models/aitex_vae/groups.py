@@ -67,6 +67,7 @@ class GroupStatistics(nn.Module):
             self._fit_row(row, own)
 
     def _fit_row(self, row: int, values: Tensor) -> None:
+        """Keep what a subclass keeps of a group, from its float64 values, in this row of the buffers."""
         raise NotImplementedError
 
 

@@ -97,7 +97,7 @@ def _check_goes_on(setting: Setting, folder: Path, expected: Path, code: int) ->
     code = run(setting.words(folder, *more), folder / "log")
     assert code == 0, said(folder / "log")
     check_same(setting.run(folder), expected)
-    left = [path for path in setting.run(folder).rglob(".tmp-*") if path.parent != folder]
+    left = [*setting.run(folder).rglob(".tmp-*")]
     assert not left, f"drafts are left: {left}"
 
 
