@@ -128,8 +128,11 @@ class AdversarialHealth(Callback):
             {"generator_collapsed"},
         )
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write what was found, say where nothing could be, and draw the course of the game."""
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write what was found, say where nothing could be, and draw the course of the game.
+
+        Not at the end of training, which Lightning does not call again for one that was killed just before it.
+        """
         self._write(trainer)
         if not self._judged and not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set without a type
             rank_zero_warn(self._why_never(trainer))

@@ -177,8 +177,11 @@ class Checkpoints(Checkpoint):
         """Write the best, if it changed, and the last."""
         self.save_last(trainer)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let last stand in for best where the monitor never had a value."""
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let last stand in for best where the monitor never had a value.
+
+        Not at the end of training, which Lightning does not call again for one that was killed just before it.
+        """
         last, best = self._folder / "last.ckpt", self._folder / "best.ckpt"
         if trainer.is_global_zero and self.best.value is None and last.is_file() and not self._off:
             note = f"{self.monitor} never had a value: best.ckpt is a copy of last.ckpt"
@@ -236,19 +239,29 @@ def window_is_open(model: LightningModule) -> bool:
     return isinstance(model, AccumulatesGradients) and model.window_is_open
 
 
-def resolve_checkpoint(run_dir: Path, which: str | Path) -> Path:
-    """Return the file meant by ``best``, ``last`` or a path.
+def resolve_checkpoint(run: Path, which: str) -> Path:
+    """Return the file of a run that is meant by ``best`` or ``last``.
 
     Raises:
-        InputError: if there is none; says what there is.
+        InputError: If there is none; says where there is one.
     """
-    named = str(which) in ("best", "last")
-    path = run_dir / FOLDER / f"{which}.ckpt" if named else Path(which)
+    path = _file(run, which)
     if path.is_file():
         return path
-    there = sorted(str(file) for file in path.parent.glob("*.ckpt"))
-    found = f"{', '.join(there)}: name one of them" if there else "no checkpoint: train first"
-    raise InputError(f"--ckpt_path {which}: {path} does not exist; {path.parent} holds {found}")
+    beside = [path.name for path in sorted(path.parent.glob("*.ckpt"))]
+    runs = [other for other in sorted(run.parent.glob("*")) if not other.is_symlink()]  # latest is one of them
+    others = [other.name for other in runs if _file(other, which).is_file()]
+    if beside:
+        remedy = f"beside it lies {', '.join(beside)}"
+    elif others:
+        remedy = f"the run ended before its first checkpoint. Name another one: --run.name {' or '.join(others[-5:])}"
+    else:
+        remedy = "train first: lightning fit"
+    raise InputError(f"--ckpt_path {which}: {path} does not exist; {remedy}")
+
+
+def _file(run: Path, which: str) -> Path:
+    return run / FOLDER / f"{which}.ckpt"
 
 
 def _measured(trainer: Trainer, key: str, name: str) -> float | None:

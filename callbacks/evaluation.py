@@ -17,6 +17,7 @@ from callbacks.results import FOLDER, RESULTS, SCORES, about_run, write_record, 
 from callbacks.source_folder import source_folder, source_label
 from callbacks.text import printable
 from callbacks.wandb_run import show
+from datamodules.listing import some_of
 from datamodules.protocols import AddsToResults
 
 Figures = dict[str, float | int | None]
@@ -47,6 +48,10 @@ class Evaluation:
     def names(self) -> list[str]:
         """Names of all metrics, with a value or without."""
         return [*self.metrics, *self.undefined]
+
+    def without_value(self) -> dict[str, list[str]]:
+        """Return the names of the metrics without a value, by the reason."""
+        return {why: [name for name, one in self.undefined.items() if one == why] for why in self.undefined.values()}
 
     def record(self) -> dict[str, Any]:
         """Return its part of ``results.json``."""
@@ -201,9 +206,8 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
     def _log(self, pl_module: LightningModule, stage: str, evaluation: Evaluation) -> None:
         for name, value in evaluation.metrics.items():
             pl_module.log(f"{stage}/{name}", value, prog_bar=name == self.headline, rank_zero_only=False)
-        for reason in sorted(set(evaluation.undefined.values())):
-            names = ", ".join(name for name, why in evaluation.undefined.items() if why == reason)
-            self.warn_once(f"{stage} has no value ({reason}): {names}.")
+        for reason, names in evaluation.without_value().items():
+            self.warn_once(f"{stage} has no value ({reason}): {some_of(names)}.")
         self.undefined = {f"{stage}/{name}": reason for name, reason in evaluation.undefined.items()}
 
 
@@ -234,6 +238,6 @@ def metric_table(title: str, evaluation: Evaluation, beside: Mapping[str, str] |
     table = Table("metric", "value", *further, title=title, title_justify="left")
     for name, value in evaluation.metrics.items():
         table.add_row(name, f"{value:.4f}", *([beside[name]] if beside else []))
-    for name, reason in evaluation.undefined.items():
-        table.add_row(name, f"undefined ({reason})", style="dim")
+    for reason, names in evaluation.without_value().items():
+        table.add_row(some_of(names), f"undefined ({reason})", style="dim")
     return table

@@ -21,7 +21,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from lightning.pytorch.utilities import rank_zero_info
 from numpy.typing import NDArray
 
 from datamodules.decode_cache import IDENTITIES, fingerprint, made_once
@@ -29,6 +28,7 @@ from datamodules.errors import InputError
 from datamodules.file_identity import content_hash
 from datamodules.mask_file import Kind, Levels, Marking, MaskPixels, Rule, mask_pixels
 from datamodules.parallel import in_parallel
+from datamodules.warn_once import tell_once
 
 FORMAT = 1
 """Raised whenever the same masks would be decided otherwise."""
@@ -67,7 +67,7 @@ def decide_marking(
 
     facts = json.loads((made_once(cache / "masks" / name, write) / "marking.json").read_text())
     for sentence in facts["usual"]:
-        rank_zero_info("masks: %s", sentence)
+        tell_once(f"masks: {sentence}")
     for sentence in facts["unusual"]:
         warnings.warn(f"masks: {sentence}", stacklevel=2)
     return Marking(**{kind: rule and Rule(**rule) for kind, rule in facts["marking"].items()})

@@ -50,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif first in ("-V", "--version", "version"):
         print(f"fulgurite {version('fulgurite')}")
     else:
-        module = _module(first)
+        ours = first in VERBS
+        module = VERBS[first].module if ours else _added_module(first)
         clashes.refuse_other_packages()
         use_huge_pages()
         with SIGNALS.caught():
@@ -59,13 +60,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             except ImportError as problem:
                 clashes.explain(problem)
                 raise
-            verb.main(None if argv is None else words)
+            verb.main(None if ours and argv is None else words)
 
 
-def _module(name: str) -> str:
-    """Return the module of a verb: ours, or one that an installed package adds."""
-    if name in VERBS:
-        return VERBS[name].module
+def _added_module(name: str) -> str:
+    """Return the module of a verb that an installed package adds."""
     added = plugins.verbs()
     if name not in added:
         _unknown(name, [*VERBS, *added])

@@ -69,10 +69,12 @@ def names() -> list[str]:
     return sorted(path.relative_to(folder).with_suffix("").as_posix() for path, folder in files)
 
 
-def present_name(stem: str) -> str | None:
-    """Return what an overlay is called now that had a file ``<stem>.yaml`` before version 0.2, None where none had."""
+def present_name(path: Path) -> str | None:
+    """Return what an overlay is called now that was called ``path`` before version 0.2, None where none was."""
+    if path.parent.name not in ("", "experiments", SHARED):
+        return None
     by_old = {name.replace("/", "_"): name for name in names() if "/" in name} | RENAMED
-    return by_old.get(stem)
+    return by_old.get(path.stem)
 
 
 def named(words: Sequence[str]) -> list[str]:

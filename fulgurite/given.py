@@ -109,7 +109,7 @@ def _read(name: str) -> dict[str, Any]:
         beside = {p.name: str(p) for p in path.parent.glob("*.y*ml")} | {name: name for name in names()}
         near = get_close_matches(path.name, beside, n=1) or get_close_matches(name, beside, n=1)
         hint = f" Did you mean {beside[near[0]]}?" if near else ""
-        if now := present_name(path.stem):
+        if now := present_name(path):
             hint = f" It is now called {now}: --config {now}."
         raise InputError(
             f"--config {path}: there is no such file.{hint} Give the path of a YAML file, "

@@ -27,8 +27,7 @@ class OpenLightningCLI(LightningCLI):
 
     def write(self, settings: Any, path: str) -> None:
         """Write ``settings`` of the verb as YAML; only its own parser knows how each value is written."""
-        with _null_is_written():
-            self._parser(self.subcommand).save(settings, path, skip_unset=False, overwrite=True)
+        self._parser(self.subcommand).save(settings, path, skip_unset=False, overwrite=True)
 
     def run_verb(self) -> None:
         """Call the trainer's method of the verb's name."""
@@ -37,10 +36,6 @@ class OpenLightningCLI(LightningCLI):
     def fixed_arguments(self) -> dict[str, Any]:
         """Return the arguments of that method that are no options."""
         return {}
-
-    def _dump_config(self) -> None:
-        with _null_is_written():
-            super()._dump_config()
 
     def _run_subcommand(self, subcommand: str) -> None:
         self.run_verb()
@@ -56,7 +51,7 @@ class OpenLightningCLI(LightningCLI):
 
 
 @contextmanager
-def _null_is_written() -> Iterator[None]:
+def null_is_written() -> Iterator[None]:
     """Let jsonargparse write null: with a sentinel for what is not given, it writes some as the text None."""
     set_parsing_settings(unset_sentinel=False)
     try:

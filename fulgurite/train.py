@@ -37,7 +37,7 @@ from fulgurite.given import Given
 from fulgurite.launch import RUN_VARIABLE, Place, place
 from fulgurite.messages import explain
 from fulgurite.null import CLASSES, nested_words, refuse_null
-from fulgurite.private_api import OpenLightningCLI, end_other_processes
+from fulgurite.private_api import OpenLightningCLI, end_other_processes, null_is_written
 from fulgurite.processes import rank
 from fulgurite.quiet import keep_quiet
 from fulgurite.run_folder import RunFolder
@@ -65,6 +65,11 @@ class Parser(LightningArgumentParser):
     def add_class_arguments(self, *args: Any, **kwargs: Any) -> list[str]:
         """Add the arguments of a class; its values are what they say."""
         return super().add_class_arguments(*args, **{**kwargs, "sub_configs": False})
+
+    def dump(self, *args: Any, **kwargs: Any) -> str:
+        """Return settings as YAML."""
+        with null_is_written():
+            return str(super().dump(*args, **kwargs))
 
 
 class CommandLine(OpenLightningCLI):

@@ -35,6 +35,7 @@ def evaluate(
     curve = auc.rank_curve(_join(raw), label)
     per_video = [auc.auroc(auc.rank_curve(scores, truth)) for scores, truth in zip(raw, labels, strict=True)]
     macro = [value for value in per_video if value is not None]
+    frames = sum(len(one.label) for one in series)
 
     found: dict[str, float | None] = {
         "frame_auroc_micro": auc.auroc(curve),
@@ -50,7 +51,8 @@ def evaluate(
         found[f"frame_auroc_micro_{name}"] = auc.auroc(auc.rank_curve(_join(scores), label))
         found[f"frame_auroc_minmax_{name}"] = auc.auroc(auc.rank_curve(_join(map(_minmax, scores)), label))
     found["pixel_auroc"] = _pixel_auroc(series)
-    reasons = {
+    unlabelled = {"": f"none of the {frames:,} frames has a label"} if frames and not label.size else {}
+    reasons = unlabelled or {
         "frame_auroc_macro": "no video has both normal and anomalous frames",
         "pixel_auroc": "no masks, or none that has both normal and anomalous pixels",
     }
@@ -67,6 +69,7 @@ def evaluate(
             "videos_left_out_of_macro": len(series) - len(macro),
             "frames": len(label),
             "anomalous_frames": int(label.sum()),
+            "unlabelled_frames": frames - len(label),
         },
         groups={
             "video": {

@@ -141,6 +141,13 @@ def test_without_validation_last_stands_in_for_best_and_says_so(tmp_path):
     assert index(tmp_path)["note"] == ""
 
 
+def test_a_training_killed_after_its_last_checkpoint_gets_its_best_when_continued(tmp_path):
+    fit(tmp_path, [0.5] * 3, limit_val_batches=0)
+    (tmp_path / "checkpoints/best.ckpt").unlink()  # as if killed before it was written
+    fit(tmp_path, [0.5] * 3, limit_val_batches=0, ckpt_path=tmp_path / "checkpoints/last.ckpt")
+    assert weight(tmp_path / "checkpoints/best.ckpt") == 6
+
+
 def test_a_value_of_an_earlier_validation_is_not_judged_twice(tmp_path):
     class Forgetful(Scripted):
         def on_validation_epoch_end(self):
@@ -246,18 +253,19 @@ def test_best_of_this_process_can_be_tested(tmp_path):
 
 
 def test_resolve_checkpoint(tmp_path):
-    with pytest.raises(InputError, match=r"best: .*best.ckpt does not exist; .* holds no checkpoint"):
-        resolve_checkpoint(tmp_path, "best")
-    fit(tmp_path, [0.5])
-    assert resolve_checkpoint(tmp_path, "best") == tmp_path / "checkpoints/best.ckpt"
-    assert resolve_checkpoint(tmp_path, "last") == tmp_path / "checkpoints/last.ckpt"
-    file = tmp_path / "checkpoints/last.ckpt"
-    assert resolve_checkpoint(tmp_path / "elsewhere", file) == file
-    (tmp_path / "checkpoints/best.ckpt").unlink()
-    with pytest.raises(InputError, match=r"holds .*last.ckpt"):
-        resolve_checkpoint(tmp_path, "best")
-    with pytest.raises(InputError, match="does not exist"):
-        resolve_checkpoint(tmp_path, tmp_path / "nothing.ckpt")
+    run = tmp_path / "first"
+    with pytest.raises(InputError, match=r"best: .*first/checkpoints/best.ckpt does not exist; train first"):
+        resolve_checkpoint(run, "best")
+    fit(run, [0.5])
+    assert resolve_checkpoint(run, "best") == run / "checkpoints/best.ckpt"
+    assert resolve_checkpoint(run, "last") == run / "checkpoints/last.ckpt"
+    (tmp_path / "second").mkdir()
+    (tmp_path / "latest").symlink_to("first")
+    with pytest.raises(InputError, match=r"ended before its first checkpoint. Name another one: --run.name first$"):
+        resolve_checkpoint(tmp_path / "second", "best")
+    (run / "checkpoints/best.ckpt").unlink()
+    with pytest.raises(InputError, match=r"beside it lies last.ckpt$"):
+        resolve_checkpoint(run, "best")
 
 
 def test_refuses_a_senseless_interval():

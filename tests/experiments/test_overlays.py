@@ -28,7 +28,9 @@ def test_an_overlay_is_taken(system, overlay, capsys):
         main(["fit", "--config", system, "--config", overlay, "--print_config"])
     assert end.value.code == 0
     written = yaml.safe_load((EXPERIMENTS / f"{overlay}.yaml").read_text())
-    saved = yaml.safe_load(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    assert (printed.err, "None" in printed.out) == ("", False)
+    saved = yaml.safe_load(printed.out)
     plain = {key: value for key, value in written.get("trainer", {}).items() if not isinstance(value, dict | list)}
     assert {key: saved["trainer"][key] for key in plain} == plain
     assert (saved["model"]["init_args"].keys()) >= (written.get("model", {}).get("init_args", {}).keys())

@@ -68,6 +68,13 @@ def test_a_word_that_is_not_utf8_is_refused():
         Given(["--data.source", os.fsdecode(b"caf\xe9")])
 
 
+@pytest.mark.parametrize("path", ["foo/smoke", "audio_to_video_legacy/smoke", "mine/ped2.yaml"])
+def test_a_file_in_a_folder_of_ones_own_has_no_former_name(path):
+    with pytest.raises(InputError, match="there is no such file") as refused:
+        Given(["--config", path])
+    assert "now called" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -104,6 +104,7 @@ def test_test_writes_what_scikit_learn_says(tmp_path, make_scores, windows, batc
         "videos_left_out_of_macro": 1,
         "frames": 26,
         "anomalous_frames": int(label.sum()),
+        "unlabelled_frames": 0,
     }
     assert results["threshold"] == 0.5
     assert {"pixel_auroc", "frame_eer", "frame_auroc_micro_baseline"} <= results["metrics"].keys()
@@ -143,7 +144,21 @@ def test_unknown_labels_are_written_but_not_judged(tmp_path, make_scores, window
     for metric in ("frame_auroc_micro", "frame_auroc_minmax", "frame_ap", "pixel_auroc", "frame_eer"):
         assert results["known"]["metrics"][metric] == results["hidden"]["metrics"][metric]
     assert results["hidden"]["counts"]["frames"] == 20
+    assert results["hidden"]["counts"]["unlabelled_frames"] == 6
     assert len((tmp_path / "hidden" / SCORES).read_text().splitlines()) == 1 + 26
+
+
+def test_without_any_label_the_cause_is_told_once(tmp_path, make_scores, windows, capsys):
+    hidden = [(*window[:4], [-1] * 4) for window in windows]
+    callback = ClipMetrics(plots=False)
+    with pytest.warns(
+        UserWarning, match=r"^test has no value \(none of the 26 frames has a label\): .* and \d+ more\.$"
+    ):
+        trainer(tmp_path, callback).test(Replay(), loader(make_scores, hidden, 4))
+    results = json.loads((tmp_path / RESULTS).read_text())
+    assert results["counts"]["unlabelled_frames"] == 26
+    assert set(results["undefined"].values()) == {"none of the 26 frames has a label"}
+    assert capsys.readouterr().out.count("undefined (") == 1
 
 
 def test_one_class_is_undefined_and_never_a_number(tmp_path, make_scores, windows):
