@@ -3,9 +3,11 @@
 import argparse
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TaskID
 from rich.table import Table
 
 from tests.soak.promise import try_promise
@@ -18,6 +20,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="PROMISE", help=f"of {', '.join(one.name for one in PROMISES)}")
     parser.add_argument("--seed", type=int, default=0, help="of the cases (default 0)")
     parser.add_argument("--most", type=int, help="cases of a promise; all of them without it")
+    parser.add_argument("--jobs", type=int, default=2, help="processes that share the cases (default 2)")
     given = parser.parse_args()
     chosen = [one for one in PROMISES if not given.names or one.name in given.names]
     if unknown := set(given.names) - {one.name for one in chosen}:
@@ -27,8 +30,11 @@ def main() -> int:
     broken = 0
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         for promise in chosen:
-            with console.status(promise.name) as status:
-                outcome = try_promise(promise, Path(folder), given.seed, given.most, status.update)
+            with Progress(
+                *Progress.get_default_columns(), MofNCompleteColumn(), console=console, transient=True
+            ) as bar:
+                done = partial(_show, bar, bar.add_task(promise.name, total=None))
+                outcome = try_promise(promise, Path(folder), given.seed, given.most, given.jobs, done)
             passed = outcome.tried - len(outcome.failures)
             broken += len(outcome.failures)
             table.add_row(promise.name, str(outcome.tried), str(passed), f"{outcome.seconds:.0f}")
@@ -37,6 +43,10 @@ def main() -> int:
             console.print(f"{promise.name}: {passed} of {outcome.tried} in {outcome.seconds:.0f} s")
     console.print(table)
     return int(broken > 0)
+
+
+def _show(bar: Progress, task: TaskID, tried: int, total: int) -> None:
+    bar.update(task, completed=tried, total=total)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """What a promise is, and how its cases are tried."""
 
+import multiprocessing
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,7 +24,8 @@ class Promise:
 
     Attributes:
         name: In a word or two.
-        cases: All cases in a fixed order, the same for the same seed; made one by one as they are tried.
+        cases: All cases in a fixed order, the same for the same seed. What one needs is made as it is tried: every
+            process goes through all of them to its own.
         short: How many of them ``make test`` tries.
     """
 
@@ -46,7 +49,14 @@ class Outcome:
     seconds: float
 
 
-def try_promise(promise: Promise, folder: Path, seed: int, most: int | None, told: Callable[[str], None]) -> Outcome:
+def try_promise(
+    promise: Promise,
+    folder: Path,
+    seed: int,
+    most: int | None,
+    jobs: int = 1,
+    done: Callable[[int, int], object] = lambda tried, total: None,
+) -> Outcome:
     """Try the cases of a promise, each in a folder of its own.
 
     Args:
@@ -54,16 +64,33 @@ def try_promise(promise: Promise, folder: Path, seed: int, most: int | None, tol
         folder: Folder for those of the cases.
         seed: Of the cases.
         most: How many are tried; None for all.
-        told: Called with the names of promise and case before it begins.
+        jobs: Processes that share the work.
+        done: Called with the number of cases that were tried, and of all.
     """
-    begun, tried, failures = time.monotonic(), 0, dict[str, str]()
-    for number, case in enumerate(islice(promise.cases(seed), most)):
-        told(f"{promise.name}: {case.name}")
+    begun, failures, tried = time.monotonic(), dict[str, str](), 0
+    total = sum(1 for _ in islice(promise.cases(seed), most))
+    size = max(1, total // (jobs * 20))
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
+        parts = [
+            pool.submit(_try_some, promise, folder, seed, range(first, min(first + size, total)))
+            for first in range(0, total, size)
+        ]
+        for part in as_completed(parts):
+            count, broken = part.result()
+            tried += count
+            failures |= broken
+            done(tried, total)
+    return Outcome(tried, failures, time.monotonic() - begun)
+
+
+def _try_some(promise: Promise, folder: Path, seed: int, numbers: range) -> tuple[int, dict[str, str]]:
+    """Return how many cases were tried, and what was raised by the name of the case."""
+    failures = {}
+    for number, case in zip(numbers, islice(promise.cases(seed), numbers.start, numbers.stop), strict=True):
         place = folder / f"{promise.name.replace(' ', '_')}-{number:04d}"
         place.mkdir(parents=True)
-        tried += 1
         try:
             case.check(place)
         except Exception:  # the table counts it, and shows what it was
             failures[case.name] = traceback.format_exc()
-    return Outcome(tried, failures, time.monotonic() - begun)
+    return len(numbers), failures

@@ -1,5 +1,7 @@
 """A few cases of every promise; ``make soak`` tries all of them."""
 
+from functools import partial
+
 import pytest
 
 from tests.soak.promise import Case, Promise, try_promise
@@ -8,17 +10,26 @@ from tests.soak.promises import PROMISES
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.name)
 def test_a_few_cases_of_every_promise(promise, tmp_path):
-    outcome = try_promise(promise, tmp_path, 0, promise.short, lambda _: None)
+    outcome = try_promise(promise, tmp_path, 0, promise.short)
     assert outcome.tried == promise.short
     assert not outcome.failures, next(iter(outcome.failures.values()))
 
 
-def test_a_broken_promise_is_counted(tmp_path):
-    def broken(folder):
+def seven(seed):
+    def check(folder, number):
         assert folder.is_dir()
-        raise AssertionError("this one fails")
+        assert number % 3, f"{number} fails"
 
-    promise = Promise("two", lambda seed: iter([Case("good", lambda _: None), Case(f"bad {seed}", broken)]), 2)
-    outcome = try_promise(promise, tmp_path, 7, None, lambda _: None)
-    assert (outcome.tried, list(outcome.failures)) == (2, ["bad 7"])
-    assert "this one fails" in outcome.failures["bad 7"]
+    yield from (Case(f"{seed}: {number}", partial(check, number=number)) for number in range(7))
+
+
+@pytest.mark.parametrize(("most", "jobs"), [(None, 1), (None, 2), (4, 2)])
+def test_every_case_is_tried_once_and_a_broken_promise_is_counted(most, jobs, tmp_path):
+    told = []
+    outcome = try_promise(Promise("of seven", seven, 2), tmp_path, 5, most, jobs, lambda *so_far: told.append(so_far))
+    tried = most or 7
+    assert outcome.tried == tried
+    assert outcome.failures.keys() == {f"5: {number}" for number in range(tried) if not number % 3}
+    assert "3 fails" in outcome.failures["5: 3"]
+    assert told == [(number, tried) for number in range(1, tried + 1)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"of_seven-{number:04d}" for number in range(tried)]

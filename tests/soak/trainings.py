@@ -143,8 +143,8 @@ def hit(hook: str, count: int, number: int) -> Callable[[], None]:
 
 @cache
 def undisturbed(setting: Setting, folder: Path) -> Path:
-    """Return the run folder of a training that nothing happened to; made on the first call."""
-    place = folder / "undisturbed" / "-".join(map(str, setting))
+    """Return the run folder of a training that nothing happened to; made on the first call in each process."""
+    place = folder / f"undisturbed-{os.getpid()}" / "-".join(map(str, setting))
     place.mkdir(parents=True)
     code = run(setting.words(place), place / "log")
     assert code == 0, (place / "log").read_text()
