@@ -15,11 +15,12 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks.batches_seen import batches_seen
-from callbacks.checkpoint_io import AtomicCheckpointIO, read_checkpoint
+from callbacks.checkpoint_io import AtomicCheckpointIO
 from datamodules.atomic_file import atomic_file, write_text
 from datamodules.errors import InputError
 from datamodules.private_api import as_before_this_batch
 from datamodules.protocols import AccumulatesGradients, DeclaresUndefined, HasHeadline
+from datamodules.weights_file import read_checkpoint
 
 FOLDER = "checkpoints"
 

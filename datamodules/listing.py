@@ -92,6 +92,13 @@ def walk(root: Path, suffixes: Sequence[str]) -> list[Path]:
     return sorted(found, key=lambda path: natural_key(str(path.relative_to(root))))
 
 
+def why_no_file(path: Path) -> str:
+    """Return what a path is that is no file, as a sentence without its end."""
+    if path.is_dir():
+        return "this is a folder"
+    return "this is no file, but a pipe, a socket or a device" if path.exists() else "there is no such file"
+
+
 def refuse_devices(path: Path) -> None:
     """Raise ``InputError`` if a path is a pipe, socket or device: reading it might never end."""
     if path.exists() and not path.is_file() and not path.is_dir():

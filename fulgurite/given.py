@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from datamodules.errors import InputError
+from datamodules.listing import why_no_file
 from fulgurite.experiment_files import names, present_name
 from fulgurite.yaml_file import read_yaml
 
@@ -112,7 +113,7 @@ def _read(name: str) -> dict[str, Any]:
         if now := present_name(path):
             hint = f" It is now called {now}: --config {now}."
         raise InputError(
-            f"--config {path}: there is no such file.{hint} Give the path of a YAML file, "
+            f"--config {path}: {why_no_file(path)}.{hint} Give the path of a YAML file, "
             "or a name that lightning experiments lists"
         )
     config = read_yaml(path)

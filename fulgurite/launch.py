@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datamodules.errors import InputError
+from datamodules.listing import why_no_file
 from fulgurite.processes import rank, requeued, slurm_name
 from fulgurite.runs import CONFIG, RunSettings, create_run, find_run, run_of
 
@@ -80,9 +81,7 @@ def _existing(which: str) -> Path:
         raise InputError(f"--ckpt_path {which}: checkpoints are read from files only; download it first")
     path = Path(which)
     if not path.is_file():
-        missing = "this is no file, but a pipe, a socket or a device" if path.exists() else "there is no such file"
-        what = "this is a folder" if path.is_dir() else missing
-        raise InputError(f"--ckpt_path {which}: {what}. Give best, last or the path of a .ckpt file")
+        raise InputError(f"--ckpt_path {which}: {why_no_file(path)}. Give best, last or the path of a .ckpt file")
     return path.absolute()
 
 

@@ -10,8 +10,8 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor, nn
 from torchmetrics.image.fid import NoTrainInceptionV3
 
-from callbacks.checkpoint_io import read_checkpoint
 from datamodules.errors import InputError
+from datamodules.weights_file import read_checkpoint
 
 HAS_TORCH_FIDELITY = find_spec("torch_fidelity") is not None  # defines the Inception of torchmetrics
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"

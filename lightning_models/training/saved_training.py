@@ -1,14 +1,15 @@
 """What a checkpoint holds of a training beside weights and optimizers, and the checks that it is one of this system."""
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Self
 
-import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from datamodules.errors import InputError
 from datamodules.private_api import rebuilt_as_its_class
+from datamodules.weights_file import read_checkpoint
 from lightning_models.training.ema import WeightAverage
 from lightning_models.training.finite_losses import NonFiniteLosses, check_finite
 from lightning_models.training.hyperparameters import check_fits, check_known, only_plain
@@ -54,11 +55,14 @@ class SavedTraining(LightningModule):
             arguments: of the system, instead of those in the checkpoint or where it has none.
 
         Raises:
-            InputError: the checkpoint has arguments that the system has not.
+            InputError: the file is none, is not whole or holds code, or it has arguments that the system has not.
         """
-        saved = torch.load(checkpoint_path, "meta", weights_only=True).get("hyper_parameters", {})
+        if arguments.get("weights_only") is False:
+            raise InputError("weights_only = False: reading the checkpoint could then run what is in it; leave it out")
+        saved = read_checkpoint(Path(checkpoint_path), "meta").get("hyper_parameters", {})
         check_known(only_plain(saved), cls, checkpoint_path)
-        return super().load_from_checkpoint(checkpoint_path, *args, **{**rebuilt_as_its_class(), **arguments})
+        arguments = {**rebuilt_as_its_class(), **arguments, "weights_only": True}
+        return super().load_from_checkpoint(checkpoint_path, *args, **arguments)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the counters and the average; refuse to write a state that is not finite."""

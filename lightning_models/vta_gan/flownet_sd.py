@@ -4,19 +4,13 @@ Ilg et al., "FlowNet 2.0" (CVPR 2017). It has no correlation layer (that is Flow
 parameters have the names and shapes of NVIDIA's published PyTorch files without BatchNorm.
 """
 
-import pickle
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from datamodules.errors import InputError
-
-_DAMAGE = (
-    *(pickle.UnpicklingError, EOFError, RuntimeError, ValueError, TypeError, AttributeError),
-    *(LookupError, OverflowError, OSError),
-)
-"""What torch raises where bytes are not those that were written."""
+from datamodules.weights_file import read_weights
 
 STRIDE = 64
 FLOW_SCALE = 20.0
@@ -140,11 +134,9 @@ def load_flownet_sd(path: str | Path, network: FlowNetSD) -> None:
     if not Path(path).is_file():
         raise InputError(f"flow_weights is {path}, and there is no such file: give the .pth file of FlowNet2-SD")
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except _DAMAGE as error:
-        raise InputError(
-            f"flow_weights: {path} is damaged, or holds more than plain weights, which could run code; give another"
-        ) from error
+        stored = read_weights(Path(path), unchecked_too=True)  # those that NVIDIA published are of before
+    except InputError as problem:
+        raise InputError(f"flow_weights: {problem}") from problem
     state = stored.get("state_dict", stored) if isinstance(stored, dict) else None
     if not isinstance(state, dict):
         raise InputError(

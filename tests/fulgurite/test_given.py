@@ -68,6 +68,13 @@ def test_a_word_that_is_not_utf8_is_refused():
         Given(["--data.source", os.fsdecode(b"caf\xe9")])
 
 
+def test_a_configuration_that_is_no_file_is_told_as_what_it_is(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, what in (("", "this is a folder"), ("pipe", "this is no file, but a pipe"), ("none", "there is no such")):
+        with pytest.raises(InputError, match=f"{what}.* Give the path of a YAML file"):
+            Given(["--config", str(tmp_path / name)])
+
+
 @pytest.mark.parametrize("path", ["foo/smoke", "audio_to_video_legacy/smoke", "mine/ped2.yaml"])
 def test_a_file_in_a_folder_of_ones_own_has_no_former_name(path):
     with pytest.raises(InputError, match="there is no such file") as refused:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
+from datamodules.errors import InputError
 from lightning_models import VTAGAN, AitexVAE, AudioToVideo, CNNParamTanh, MotorVAEGAN
 from lightning_models.audio_to_video import AudioToVideoNet
 from lightning_models.training.hyperparameters import only_plain
@@ -52,6 +53,18 @@ def test_a_system_comes_back_from_its_checkpoint_with_its_arguments_and_nothing_
     assert state.keys() == system.state_dict().keys()
     for name, tensor in system.state_dict().items():
         assert torch.equal(tensor, state[name]) or tensor.isnan().all(), name
+
+
+def test_a_damaged_checkpoint_is_refused_and_code_in_one_cannot_be_asked_for(tmp_path):
+    path = tmp_path / "system.ckpt"
+    save(AitexVAE(**SMALL[AitexVAE]), path)
+    with pytest.raises(InputError, match="weights_only = False"):
+        AitexVAE.load_from_checkpoint(path, weights_only=False)
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match="Bad CRC"):
+        AitexVAE.load_from_checkpoint(path)
 
 
 @pytest.mark.parametrize("kind", SMALL)

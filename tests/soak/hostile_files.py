@@ -22,7 +22,6 @@ import numpy as np
 import scipy.io
 import torch
 
-from callbacks.checkpoint_io import read_checkpoint
 from datamodules.clips.labels import read_array, read_csv_spans, read_masks, read_mat_spans, read_ucsd_spans
 from datamodules.clips.video_layouts import read_layout
 from datamodules.errors import InputError
@@ -31,6 +30,7 @@ from datamodules.mask_file import mask_pixels
 from datamodules.media import probe
 from datamodules.picture_file import read_picture
 from datamodules.sound.sound import read_sound
+from datamodules.weights_file import read_checkpoint
 from fulgurite import sample, train  # noqa: F401  # once here, not in every process
 from fulgurite.cli import main
 from lightning_models.vta_gan.flownet_sd import FlowNetSD, load_flownet_sd
