@@ -38,7 +38,7 @@ def to_eight_bits(
 ) -> NDArray[np.uint8]:
     """Scale values of up to 16 bits to 0..255: over ``bit_range``, else over all that the file's depth allows.
 
-    A warning tells, once for a folder, where next to nothing of the levels in a picture would remain.
+    A warning tells, once, where next to nothing of the levels in a picture would remain.
 
     Args:
         values: of any shape, from 0 to ``largest``.
@@ -57,6 +57,6 @@ def to_eight_bits(
             f"{path}: of its {len(there)} grey levels, from {low} to {high}, {left} remain in 8 bits. Set "
             f"data.bit_range to the range of your training pictures, of this one [{low}, {high}], and train with it: a "
             "checkpoint keeps the range that it was trained with",
-            about=(__name__, path.parent),
+            about=__name__,  # of a folder with a thousand videos one is enough
         )
     return scaled

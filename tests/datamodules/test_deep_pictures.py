@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from datamodules import warn_once
 from datamodules.clips.video_snippets import VideoSnippetDataModule
 from datamodules.deep_pictures import checked_bit_range
 from datamodules.errors import InputError
@@ -38,8 +39,10 @@ def test_a_range_keeps_the_levels_that_matter(thermal, ending, tmp_path):
     np.testing.assert_array_equal(read_picture(path, 1, bit_range=(LOW, LOW + 800))[..., 0], half)
 
 
-def test_without_one_the_loss_is_told_once_for_a_folder(thermal, tmp_path):
-    for name in ("a.png", "b.png"):
+def test_without_one_the_loss_is_told_once(thermal, tmp_path, monkeypatch):
+    monkeypatch.setattr(warn_once, "_said", set())
+    (tmp_path / "b").mkdir()
+    for name in ("a.png", "b/b.png"):
         cv2.imwrite(str(tmp_path / name), thermal)
     with pytest.warns(
         UserWarning, match=r"a\.png: of its 1601 grey levels, from 29000 to 30600, 7 remain .*\[29000, 30600\]"
@@ -47,7 +50,7 @@ def test_without_one_the_loss_is_told_once_for_a_folder(thermal, tmp_path):
         read_picture(tmp_path / "a.png", 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        read_picture(tmp_path / "b.png", 1)
+        read_picture(tmp_path / "b/b.png", 1)
 
 
 def test_colour_of_sixteen_bits_too(thermal, tmp_path):
