@@ -44,6 +44,16 @@ class CountsBatches(Protocol):
 
 
 @runtime_checkable
+class NamesOptimizers(Protocol):
+    """A model whose optimizers are made by arguments of it, named in the order of the optimizers."""
+
+    @property
+    def optimizer_arguments(self) -> Sequence[str]:
+        """Return the names."""
+        ...
+
+
+@runtime_checkable
 class AccumulatesGradients(Protocol):
     """A model that adds up the gradients of several batches for one step.
 

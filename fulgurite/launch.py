@@ -11,8 +11,9 @@ from pathlib import Path
 
 from datamodules.errors import InputError
 from datamodules.listing import why_no_file
-from fulgurite.processes import rank, requeued, slurm_name
-from fulgurite.runs import CONFIG, RunSettings, create_run, find_run, run_of
+from fulgurite.processes import rank
+from fulgurite.runs import CHECKPOINTS, CONFIG, RunSettings, create_run, find_run, run_of
+from fulgurite.slurm import requeued, slurm_name
 
 RUN_VARIABLE = "FULGURITE_RUN"
 NAMED_CHECKPOINTS = ("best", "last")
@@ -42,8 +43,8 @@ def place(
 ) -> Place:
     """Return where ``verb`` works.
 
-    fit makes a new folder, except with ``last``: that goes on with the run it belongs to. The other verbs work in
-    the folder of the checkpoint they are given.
+    fit makes a new folder, except with ``last``: that goes on with the run it belongs to. So does a job that SLURM
+    starts again. The other verbs work in the folder of the checkpoint they are given.
 
     Args:
         verb: fit, validate, test or predict.
@@ -89,9 +90,10 @@ def _new_place(folder: Path, name: str | None, checkpoint: Path | None) -> Place
     if RUN_VARIABLE in os.environ and int(os.environ.get("LOCAL_RANK", 0)) > 0:
         return Place(Path(os.environ[RUN_VARIABLE]), checkpoint)
     known = name or slurm_name()
-    if known and rank() > 0:
-        return Place(folder / known, checkpoint)
     if known and requeued() and (folder / known).is_dir():
+        last = folder / known / CHECKPOINTS / "last.ckpt"
+        return Place(folder / known, last if last.is_file() else checkpoint)
+    if known and rank() > 0:
         return Place(folder / known, checkpoint)
     if not known and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
         return Place(_share(lambda: create_run(folder, None)), checkpoint, is_new=rank() == 0)

@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Mapping
 
+from fulgurite.slurm import slurm_name
+
 
 def rank(environment: Mapping[str, str] = os.environ) -> int:
     """Return the number of this process among all of the run; 0 for the first or only one."""
@@ -13,18 +15,6 @@ def rank(environment: Mapping[str, str] = os.environ) -> int:
         return int(environment.get("SLURM_PROCID", 0))
     local, node = int(environment.get("LOCAL_RANK", 0)), int(environment.get("NODE_RANK", 0))
     return max(local, node)  # only whether it is 0 counts here
-
-
-def slurm_name(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return a name that all tasks of a SLURM job step share, and keep after a requeue; None outside of one."""
-    if "SLURM_NTASKS" not in environment or environment.get("SLURM_JOB_NAME") in ("bash", "interactive"):
-        return None
-    return f"slurm-{environment['SLURM_JOB_ID']}.{environment.get('SLURM_STEP_ID', 0)}"
-
-
-def requeued(environment: Mapping[str, str] = os.environ) -> bool:
-    """Return whether SLURM starts this job again: it then goes on in the folder that it has."""
-    return int(environment.get("SLURM_RESTART_COUNT", 0)) > 0
 
 
 def say(message: str) -> None:

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM end a command with status 130 or 143; a training first reaches a place to go on from."""
+"""Ctrl-C and SIGTERM end a command with status 130 or 143; a training first reaches a place to go on from.
+
+In a job of SLURM so does SIGUSR1, which announces that its time is nearly up; the job then goes back into the queue.
+"""
 
 import os
 import signal
@@ -9,8 +12,9 @@ from types import FrameType
 from typing import NoReturn
 
 from fulgurite.processes import rank, say
+from fulgurite.slurm import requeue, slurm_name
 
-NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGUSR1: "SIGUSR1"}
 
 
 class Interrupted(BaseException):
@@ -38,7 +42,7 @@ class Signals:
         if threading.current_thread() is not threading.main_thread():
             yield  # Python hands signals to the main thread alone
             return
-        before = {number: signal.getsignal(number) for number in NAMES}
+        before = {number: signal.getsignal(number) for number in _heard()}
         self.__init__()  # type: ignore[misc]  # a new command in the same process
         self.listen()
         try:
@@ -46,15 +50,19 @@ class Signals:
         except Interrupted:
             number = self.received or signal.SIGTERM
             if rank() == 0:
-                say(f"interrupted by {NAMES[signal.Signals(number)]}. {self.remedy}".rstrip())
+                remedy = _put_back(self.remedy) if number == signal.SIGUSR1 else self.remedy
+                say(f"interrupted by {NAMES[signal.Signals(number)]}. {remedy}".rstrip())
             raise SystemExit(128 + number) from None
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
     def listen(self) -> None:
-        """Take the signals over, also from Lightning, which ends with status 0 and no checkpoint after SIGTERM."""
-        for number in NAMES:
+        """Take the signals over, also from Lightning.
+
+        It ends with status 0 and no checkpoint after SIGTERM, and writes one in the middle of a batch after SIGUSR1.
+        """
+        for number in _heard():
             signal.signal(number, self._handle)
 
     def end(self) -> NoReturn:
@@ -80,6 +88,18 @@ class Signals:
         if number == signal.SIGTERM:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+
+
+def _put_back(remedy: str) -> str:
+    problem = requeue()
+    if problem:
+        return f"The job could not be put back into the queue ({problem}). {remedy}"
+    return "The job is back in the queue and goes on by itself"
+
+
+def _heard() -> list[signal.Signals]:
+    """Return the signals that mean something here."""
+    return [number for number in NAMES if number != signal.SIGUSR1 or slurm_name()]
 
 
 SIGNALS = Signals()

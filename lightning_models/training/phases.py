@@ -279,6 +279,11 @@ class PhasedModule(SavedTraining):
         """
         check_shared(self.shared_with_data, self.hparams, data)
 
+    @property
+    def optimizer_arguments(self) -> list[str]:
+        """Names of the arguments that make the optimizers, in their order."""
+        return [self.argument(phase, "optimizer") for phase in self._optimizers]
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Make an optimizer and, where wanted, a scheduler for every phase that has parameters to train."""
         self._optimizers, self._schedulers, self._window_batches = {}, {}, 0

@@ -127,7 +127,11 @@ def test_slurm_tasks_share_a_name_and_keep_it_after_a_requeue(monkeypatch):
     assert place() == launch.Place(first.run)
     monkeypatch.setenv("SLURM_PROCID", "0")
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
-    assert place() == launch.Place(first.run)
+    assert place() == launch.Place(first.run)  # it had not come to its first checkpoint
+    finished(first.run)
+    for number in ("0", "1"):
+        monkeypatch.setenv("SLURM_PROCID", number)
+        assert place() == launch.Place(first.run, first.run / "checkpoints/last.ckpt")
 
 
 def test_machines_that_cannot_agree_need_a_name(monkeypatch):

@@ -16,6 +16,7 @@ import yaml
 from fulgurite.cli import main
 
 CODES = {"TERM": 143, "INT": 130}
+NAMES = {"TERM": "SIGTERM", "INT": "Ctrl-C", "USR1": "SIGUSR1"}
 EPOCHS, BATCHES = 3, 4
 
 
@@ -35,10 +36,9 @@ def interrupted(capfd, which, *words, verb="fit"):
     with pytest.raises(SystemExit) as end:
         main([verb, "--config", "tiny.yaml", "--model.which", which, *words])
     said = capfd.readouterr().err.strip().splitlines()
-    assert end.value.code == CODES[which]
+    assert end.value.code == (CODES | {"USR1": 138})[which]
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
-    name = "SIGTERM" if which == "TERM" else "Ctrl-C"
-    assert said[-1].startswith(f"interrupted by {name}.")
+    assert said[-1].startswith(f"interrupted by {NAMES[which]}.")
     return said[-1]
 
 
@@ -152,6 +152,48 @@ def test_the_second_signal_ends_at_once(at, count, which, capfd):
     assert [path.name for path in run.glob("checkpoints/.tmp*")] == []
     main(["fit", "--config", str(run / "config.yaml"), "--ckpt_path", "last", "--model.at", "never"])
     assert saved(run) == EPOCHS * BATCHES
+
+
+@pytest.fixture
+def in_slurm(monkeypatch, tmp_path):
+    """A job of SLURM, with a scontrol that notes what it is told, or fails."""
+
+    def begin(code=0, **more):
+        tmp_path.joinpath("bin").mkdir()
+        scontrol = tmp_path / "bin/scontrol"
+        scontrol.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/told\necho "no such job" >&2\nexit {code}\n')
+        scontrol.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
+        job = {"SLURM_NTASKS": "1", "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_PROCID": "0"}
+        for name, value in {**job, "SLURM_LOCALID": "0", "SLURM_NODEID": "0", **more}.items():
+            monkeypatch.setenv(name, value)
+        return tmp_path / "told"
+
+    return begin
+
+
+@pytest.mark.parametrize(("at", "count", "seen"), [("train", 6, 6), ("validation", 6, 8), ("epoch_end", 2, 8)])
+def test_a_job_whose_time_is_up_goes_on_from_the_queue(at, count, seen, uninterrupted, in_slurm, capfd, monkeypatch):
+    whole, _ = uninterrupted("--run.name", "a")
+    told = in_slurm()
+    said = interrupted(capfd, "USR1", "--model.at", at, "--model.count", str(count))
+    run = Path("runs/tiny/slurm-7.0")
+    assert said.endswith("The job is back in the queue and goes on by itself")
+    assert (told.read_text(), saved(run)) == ("requeue 7\n", seen)
+    assert [path.name for path in run.rglob("*.ckpt")].count("last.ckpt") == 1
+    assert not list(run.glob("hpc*"))
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    main(["fit", "--config", "tiny.yaml", "--model.at", "never"])  # the same command, as SLURM starts it again
+    assert saved(run) == EPOCHS * BATCHES
+    if seen % BATCHES == 0:  # within an epoch the order of these data begins again
+        the_same(state(run), whole)
+
+
+def test_a_job_that_cannot_be_put_back_is_told_with_the_way_to_go_on(in_slurm, capfd):
+    told = in_slurm(1, SLURM_ARRAY_JOB_ID="5", SLURM_ARRAY_TASK_ID="3")
+    said = interrupted(capfd, "USR1", "--model.at", "train", "--model.count", "6")
+    assert told.read_text() == "requeue 5_3\n"
+    assert "could not be put back into the queue (no such job). Go on with: lightning fit" in said
 
 
 def test_a_run_that_is_done_says_so_and_still_ends_as_asked(capfd):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lightning_models.training.phases import PhasedModule
 
-SIGNALS = {"TERM": signal.SIGTERM, "INT": signal.SIGINT}
+SIGNALS = {"TERM": signal.SIGTERM, "INT": signal.SIGINT, "USR1": signal.SIGUSR1}
 
 
 class Signalled(PhasedModule):
@@ -34,7 +34,7 @@ class Signalled(PhasedModule):
         self,
         at: Literal["setup", "train", "validation", "save", "epoch_end", "end", "test", "predict", "never"] = "never",
         count: int = 1,
-        which: Literal["TERM", "INT"] = "TERM",
+        which: Literal["TERM", "INT", "USR1"] = "TERM",
         times: int = 1,
         rank: int | None = None,
         log: str = "calls.txt",
