@@ -27,6 +27,7 @@ class VAEGANModule(AdversarialModule):
     """
 
     shared_with_data: ClassVar[Mapping[str, str]] = {"image_channels": "channels", "image_size": "image_size"}
+    free_after_training: ClassVar[tuple[str, ...]] = ("free_bits", "reconstruction_share")
     darkest: ClassVar[float]
     vae: Any
     picture_shape: tuple[int, int, int]

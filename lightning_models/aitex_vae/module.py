@@ -96,6 +96,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         "reference.": "scorer.baseline.",
     }
     published_optimizers: ClassVar = {"vae": partial(torch.optim.Adam, lr=1e-3)}
+    free_after_training: ClassVar[tuple[str, ...]] = ("dropout", "free_bits")
     default_weights: ClassVar = AitexVAEWeights()
     loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {"vae": tuple(default_weights.by_name())}
     alternative_scores: ClassVar[Sequence[str]] = ALTERNATIVES

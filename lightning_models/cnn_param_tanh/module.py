@@ -99,6 +99,7 @@ class CNNParamTanh(VAEGANModule):
     }
     darkest: ClassVar = -1.0
     published_optimizers: ClassVar = dict.fromkeys(AdversarialModule.phases, ADAM)
+    free_after_training: ClassVar[tuple[str, ...]] = ("clip",)
     default_weights: ClassVar = CNNParamTanhWeights()
     loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {
         "discriminator": ("w1", "penalty", "gradient_norm"),

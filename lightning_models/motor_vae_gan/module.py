@@ -94,6 +94,7 @@ class MotorVAEGAN(VAEGANModule):
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"discriminator": ("discriminator",), "generator": ("vae",)}
     darkest: ClassVar = 0.0
     published_optimizers: ClassVar = dict.fromkeys(AdversarialModule.phases, ADAM)
+    free_after_training: ClassVar[tuple[str, ...]] = ("feature_layer", "gate_margin")
     default_weights: ClassVar = MotorVAEGANWeights()
     loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {
         "discriminator": ("real", "fake", "r1"),

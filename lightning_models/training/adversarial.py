@@ -45,6 +45,7 @@ class AdversarialModule(PhasedModule):
             it (see :class:`datamodules.protocols.HasHealth`).
     """
 
+    free_after_training: ClassVar[tuple[str, ...]] = ("n_critic",)
     phases: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
 
     def __init__(

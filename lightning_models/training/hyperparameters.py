@@ -23,6 +23,21 @@ def only_plain(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if _is_plain(value)}
 
 
+def check_system(made_by: str | None, kind: type, path: object = None) -> None:
+    """Refuse the checkpoint of another system.
+
+    Args:
+        made_by: name of its class; None in a checkpoint of before version 0.2.
+        kind: the model's class.
+        path: of the checkpoint, None where it is not known.
+
+    Raises:
+        InputError: naming both.
+    """
+    if made_by not in (None, kind.__name__, *(base.__name__ for base in kind.__mro__)):
+        raise InputError(f"the checkpoint is one of {made_by}, and model is {kind.__name__}: give {_config_of(path)}")
+
+
 def check_fits(
     checkpoint: Mapping[str, Any], own_state: Mapping[str, Tensor], own: Mapping[str, Any], path: object = None
 ) -> None:
@@ -55,6 +70,30 @@ def check_fits(
         f"the checkpoint does not fit the model: {'; '.join(reasons)}. "
         f"Build the model that it was made by: {_config_of(path)}"
     )
+
+
+def check_same(checkpoint: Mapping[str, Any], kind: type, own: Mapping[str, Any], path: object = None) -> None:
+    """Refuse to judge by a checkpoint under other arguments than its weights and calibration were made with.
+
+    Args:
+        checkpoint: with ``hyper_parameters`` where the model saved them.
+        kind: the model's class; ``free_after_training`` of it and its bases names the arguments that may differ.
+        own: the model's hyper-parameters.
+        path: of the checkpoint, None where it is not known.
+
+    Raises:
+        InputError: naming those that differ, with both values.
+    """
+    free = {name for base in kind.__mro__ for name in vars(base).get("free_after_training", ())}
+    saved, mine = (_flat(only_plain(arguments)) for arguments in (checkpoint.get("hyper_parameters", {}), own))
+    names = sorted(name for name in saved.keys() & mine.keys() if name.partition(".")[0] not in free)
+    differing = [name for name in names if _listed(saved[name]) != _listed(mine[name])]
+    if differing:
+        told = ", ".join(f"model.{name} = {mine[name]} ({saved[name]} in training)" for name in differing)
+        raise InputError(
+            f"{told}: what the checkpoint holds was learned or calibrated otherwise. Leave it out, or give the "
+            f"configuration of the training: {_config_of(path)}"
+        )
 
 
 def check_known(arguments: Mapping[str, Any], kind: type, path: object = None) -> None:
@@ -95,6 +134,13 @@ def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
+
+
+def _listed(value: object) -> object:
+    """Return a value in which tuples, for which a configuration has lists, are lists."""
+    if isinstance(value, Mapping):
+        return {name: _listed(entry) for name, entry in value.items()}
+    return [_listed(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _is_plain(value: object) -> bool:

@@ -94,6 +94,7 @@ class PhasedModule(SavedTraining):
 
     The command takes what only one of the two is given for both, and no run starts where they differ.
     """
+    free_after_training: ClassVar[tuple[str, ...]] = ("schedule", "gradient_clip", "accumulate", "ema_decay", "weights")
     published_optimizers: ClassVar[Mapping[str, OptimizerCallable]] = {}
     default_weights: ClassVar[LossWeights] = LossWeights()
 

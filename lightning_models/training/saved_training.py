@@ -2,9 +2,10 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from lightning.pytorch import LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from datamodules.errors import InputError
@@ -12,17 +13,21 @@ from datamodules.private_api import rebuilt_as_its_class
 from datamodules.weights_file import read_checkpoint
 from lightning_models.training.ema import WeightAverage
 from lightning_models.training.finite_losses import NonFiniteLosses, check_finite
-from lightning_models.training.hyperparameters import check_fits, check_known, only_plain
+from lightning_models.training.hyperparameters import check_fits, check_known, check_same, check_system, only_plain
 
 
 class SavedTraining(LightningModule):
     """A system whose checkpoints count its batches and keep the average of its weights.
 
     Attributes:
+        free_after_training: arguments on which neither weights nor calibration depend; they may differ in a test, a
+            prediction or when samples are drawn. Those of the bases are too.
         batches_seen: training batches since the start of the run; every x-axis counts them.
         windows_seen: ended windows since the start of the run, whether or not a phase has waited in them.
         average: running average of weights, None where none is kept.
     """
+
+    free_after_training: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,6 +73,7 @@ class SavedTraining(LightningModule):
         """Add the counters and the average; refuse to write a state that is not finite."""
         self.stop_where_not_finite()
         checkpoint["phased_training"] = {
+            "system": type(self).__name__,
             "batches_seen": self.batches_seen,
             "windows_seen": self.windows_seen,
             # a phase that waits is shown by what it last had, after a resume too
@@ -84,13 +90,19 @@ class SavedTraining(LightningModule):
         Raises:
             InputError: where the checkpoint is of another system or of other hyper-parameters.
         """
-        if self.strict_loading:
-            path = None
-            with suppress(RuntimeError):  # there is no trainer where a checkpoint is loaded from Python
-                path = self.trainer.ckpt_path
-            check_fits(checkpoint, self.state_dict(), self.hparams, path)
         if "phased_training" not in checkpoint:
             raise InputError("the checkpoint was not written by a system of this project: it counts no batches")
+        if self.strict_loading:
+            path, judges = None, False
+            with suppress(RuntimeError):  # there is no trainer where a checkpoint is loaded from Python
+                path, judges = (
+                    self.trainer.ckpt_path,
+                    self.trainer.state.fn in (TrainerFn.TESTING, TrainerFn.PREDICTING),
+                )
+            check_system(checkpoint["phased_training"].get("system"), type(self), path)
+            check_fits(checkpoint, self.state_dict(), self.hparams, path)
+            if judges:
+                check_same(checkpoint, type(self), self.hparams, path)
         self.batches_seen = checkpoint["phased_training"]["batches_seen"]
         self.windows_seen = checkpoint["phased_training"]["windows_seen"]
         self._latest = checkpoint["phased_training"].get("latest", {})  # older ones have none

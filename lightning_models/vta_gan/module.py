@@ -90,6 +90,7 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
     shared_with_data: ClassVar[Mapping[str, str]] = {"num_frames": "num_frames"}
     renamed_state: ClassVar[Mapping[str, str]] = {"score_threshold": "threshold", "restorer.": "reconstructor."}
     published_optimizers: ClassVar = dict.fromkeys(phases, ADAM)
+    free_after_training: ClassVar[tuple[str, ...]] = ("noise_std", "flow_weights", "pseudo_fakes", "reconstruction")
     default_weights: ClassVar = VTAGANWeights()
     loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {
         "discriminator": ("real", "reconstructed", "pseudo"),

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import cache, partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -282,14 +283,11 @@ class Watch(Callback):
                 tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
                 self.seen |= {f"{place} {slot.name} {name}": tensor for name, tensor in tensors.items()}
 
+    on_test_batch_end = on_validation_batch_end
 
-def traces(kind: type[PhasedModule], **changes: Any) -> dict[str, Tensor]:
-    """Train and validate a small system; return losses, answers, weights and buffers by name."""
-    seed_everything(0, verbose=False)
-    torch.set_num_threads(1)
-    watch = Watch()
-    system = kind(**{**BASE[base(kind)], **SYSTEMS[kind].small, **changes})
-    trainer = Trainer(
+
+def trainer(*callbacks: Callback) -> Trainer:
+    return Trainer(
         accelerator="cpu",
         max_epochs=2,
         check_val_every_n_epoch=2,
@@ -299,9 +297,17 @@ def traces(kind: type[PhasedModule], **changes: Any) -> dict[str, Tensor]:
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[watch],
+        callbacks=list(callbacks),
     )
-    trainer.fit(system, datamodule=Data(SYSTEMS[kind].batches()))
+
+
+def traces(kind: type[PhasedModule], **changes: Any) -> dict[str, Tensor]:
+    """Train and validate a small system; return losses, answers, weights and buffers by name."""
+    seed_everything(0, verbose=False)
+    torch.set_num_threads(1)
+    watch = Watch()
+    system = kind(**{**BASE[base(kind)], **SYSTEMS[kind].small, **changes})
+    trainer(watch).fit(system, datamodule=Data(SYSTEMS[kind].batches()))
     if isinstance(system, CNNParamTanh):
         with torch.no_grad():
             watch.seen["video"] = system.eval().generate_video(torch.ones(1, system.latent_dim))[:, :3]
@@ -344,6 +350,55 @@ def test_another_value_changes_something(kind, name):
         assert not same(untouched(kind), traces(kind, **{name: other.value, **other.others}))
     else:
         assert not same(untouched(kind), traces(kind, **{name: other}))
+
+
+def answers(kind: type[PhasedModule], checkpoint: Path, **changes: Any) -> dict[str, Tensor]:
+    """Test a system with the weights of a checkpoint and return all answers."""
+    seed_everything(0, verbose=False)
+    watch = Watch()
+    system = kind(**{**BASE[base(kind)], **SYSTEMS[kind].small, **changes})
+    data = DataLoader(SYSTEMS[kind].batches()[-1], batch_size=None)
+    trainer(watch).test(system, data, ckpt_path=checkpoint, verbose=False)
+    return watch.seen
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Return the checkpoint of a small training, made once for every system, and its answers."""
+    known: dict[type[PhasedModule], tuple[Path, dict[str, Tensor]]] = {}
+
+    def of(kind: type[PhasedModule]) -> tuple[Path, dict[str, Tensor]]:
+        if kind not in known:
+            path = tmp_path_factory.mktemp("trained") / "last.ckpt"
+            seed_everything(0, verbose=False)
+            run = trainer()
+            run.fit(kind(**{**BASE[base(kind)], **SYSTEMS[kind].small}), datamodule=Data(SYSTEMS[kind].batches()))
+            run.save_checkpoint(path)
+            known[kind] = path, answers(kind, path)
+        return known[kind]
+
+    return of
+
+
+JUDGED = [(kind, name) for kind, name in EVERY if not name.endswith(("optimizer", "scheduler"))]
+
+
+@pytest.mark.parametrize(("kind", "name"), JUDGED)
+def test_no_checkpoint_is_judged_by_other_arguments_than_its_own(kind, name, trained):
+    checkpoint, expected = trained(kind)
+    assert expected
+    other = {**TRAINING[base(kind)], **SYSTEMS[kind].others}[name]
+    changes = {name: other.value if isinstance(other, Also | Refused) else other}
+    changes |= other.others if isinstance(other, Also) else {}
+    if name == "ema_decay":  # the average or the weights themselves: as the user likes
+        answers(kind, checkpoint, **changes)
+    elif name != "flow_weights" and name in {
+        free for one in kind.__mro__ for free in vars(one).get("free_after_training", ())
+    }:
+        assert same(answers(kind, checkpoint, **changes), expected)
+    else:
+        with pytest.raises(InputError, match=rf"\b{name}\b"):
+            answers(kind, checkpoint, **changes)
 
 
 @pytest.mark.parametrize(("kind", "term"), [(kind, term) for kind in SYSTEMS for term in weights(kind)])

@@ -55,6 +55,15 @@ def test_a_system_comes_back_from_its_checkpoint_with_its_arguments_and_nothing_
         assert torch.equal(tensor, state[name]) or tensor.isnan().all(), name
 
 
+def test_a_checkpoint_of_another_system_is_told_as_that(tmp_path):
+    save(AitexVAE(**SMALL[AitexVAE]), tmp_path / "system.ckpt")
+    checkpoint = torch.load(tmp_path / "system.ckpt", weights_only=True)
+    with pytest.raises(InputError, match="the checkpoint is one of AitexVAE, and model is MotorVAEGAN: give --config"):
+        MotorVAEGAN(**SMALL[MotorVAEGAN]).on_load_checkpoint(checkpoint)
+    del checkpoint["phased_training"]["system"]  # as before version 0.2
+    AitexVAE(**SMALL[AitexVAE]).on_load_checkpoint(checkpoint)
+
+
 def test_a_damaged_checkpoint_is_refused_and_code_in_one_cannot_be_asked_for(tmp_path):
     path = tmp_path / "system.ckpt"
     save(AitexVAE(**SMALL[AitexVAE]), path)

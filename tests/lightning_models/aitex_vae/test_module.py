@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.trainer.states import TrainerState
 
 from datamodules.batches import PartBatch, TileBatch
 from datamodules.errors import InputError
@@ -31,7 +32,12 @@ def model(**changes):
 @pytest.fixture(autouse=True)
 def trainer(monkeypatch):
     trainer = SimpleNamespace(
-        world_size=1, num_training_batches=100, strategy=None, sanity_checking=False, ckpt_path=None
+        world_size=1,
+        num_training_batches=100,
+        strategy=None,
+        sanity_checking=False,
+        ckpt_path=None,
+        state=TrainerState(),
     )
     monkeypatch.setattr(AitexVAE, "trainer", trainer)
     return trainer

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from lightning.pytorch.trainer.states import TrainerState
 from torch import nn
 
 from datamodules.errors import InputError
@@ -56,7 +57,7 @@ class ToyCalibrated(CalibratedModule[Batch, torch.Tensor, torch.Tensor]):
 
 @pytest.fixture
 def system(monkeypatch):
-    trainer = SimpleNamespace(world_size=1, strategy=None, sanity_checking=False, ckpt_path=None)
+    trainer = SimpleNamespace(world_size=1, strategy=None, sanity_checking=False, ckpt_path=None, state=TrainerState())
     monkeypatch.setattr(ToyCalibrated, "trainer", trainer)
     monkeypatch.setattr("lightning_models.training.saved_training.check_finite", lambda *_: None)
     return ToyCalibrated()
