@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import NamedTuple, NoReturn
 
 from fulgurite import clashes, plugins
+from fulgurite.bad_versions import refuse_bad_versions
 from fulgurite.huge_pages import use_huge_pages
 from fulgurite.refuse import refuse, show
 from fulgurite.signals import SIGNALS
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ours = first in VERBS
         module = VERBS[first].module if ours else _added_module(first)
         clashes.refuse_other_packages()
+        refuse_bad_versions()
         use_huge_pages()
         with SIGNALS.caught():
             try:

@@ -1,0 +1,53 @@
+"""Releases that must not run: ``pyproject.toml`` excludes them all, but whoever installs without it may have one."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+from fulgurite.refuse import refuse
+
+
+class Bad(NamedTuple):
+    """Releases of a package, and what is wrong with them.
+
+    Attributes:
+        package: Its name.
+        releases: Which of them, in the form of PEP 440.
+        why: What they do.
+        instead: What to install.
+        beyond: What else to do where it may have run.
+    """
+
+    package: str
+    releases: str
+    why: str
+    instead: str
+    beyond: str = ""
+
+
+LIGHTNING = ">=2.6.6,<2.7"
+STEALS = "steals passwords and keys (GHSA-w37p-236h-pfx3)"
+STOLEN = "; where it has been imported, change every password and key that this account could read"
+NAMES = "runs what a checkpoint names (CVE-2026-58659)"
+BAD = (
+    Bad("lightning", "==2.6.2", STEALS, f"lightning{LIGHTNING}", STOLEN),
+    Bad("lightning", "==2.6.3", STEALS, f"lightning{LIGHTNING}", STOLEN),
+    Bad("lightning", "<2.6.6", NAMES, f"lightning{LIGHTNING}"),
+    Bad("pytorch-lightning", "<2.6.6", NAMES, f"pytorch-lightning{LIGHTNING}"),
+    Bad("torch", "<2.6", "runs what is in a checkpoint (CVE-2025-32434)", "torch>=2.11,<2.15"),
+    Bad("torch", "<2.10", "runs what is in a checkpoint (CVE-2026-24747)", "torch>=2.11,<2.15"),
+    Bad("pillow", "<12.2", "lets a small picture fill the memory (CVE-2026-40192)", "pillow>=12.2"),
+)
+"""The worst of a package first."""
+
+
+def refuse_bad_versions() -> None:
+    """End with one sentence if one of them is installed; called before any of these packages is imported."""
+    from packaging.specifiers import SpecifierSet  # here: of no use to --help
+
+    for bad in BAD:
+        try:
+            found = version(bad.package)
+        except PackageNotFoundError:  # the import will say so
+            continue
+        if SpecifierSet(bad.releases, prereleases=True).contains(found):
+            refuse(f"{bad.package} {found} is installed, which {bad.why}: pip install '{bad.instead}'{bad.beyond}")
