@@ -67,6 +67,20 @@ def check_fit_for(model: LightningModule, callbacks: Sequence[Callback]) -> None
             )
 
 
+def refuse_twice(callbacks: Sequence[Callback]) -> None:
+    """Refuse two callbacks whose states a checkpoint could not tell apart.
+
+    Raises:
+        InputError: Naming them.
+    """
+    known: dict[str, Callback] = {}
+    for callback in callbacks:
+        stateful = type(callback).state_dict is not Callback.state_dict
+        if stateful and known.setdefault(callback.state_key, callback) is not callback:
+            name = type(callback).__name__
+            raise InputError(f"{KEY}: {name} stands there twice, and a checkpoint holds the state of one; remove one")
+
+
 def place_checkpoints(run: Path, callbacks: Sequence[Callback]) -> None:
     """Let a user's own ModelCheckpoint write beside ours, unless it has a folder of its own.
 

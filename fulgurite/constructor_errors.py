@@ -38,12 +38,24 @@ def told(problem: Exception, kind: type, given: Mapping[str, Any], config: Names
     below = f"what is written below {key}" if key else "its arguments"
     if lacks_memory(problem):
         return InputError(f"{name}: there is not enough memory for it ({one_line(problem)}). Make {below} smaller")
+    if _is_too_large(problem):
+        return InputError(f"{name}{_shown(written, key, kind, given)}: a number is too large. Correct {below}")
     refused = isinstance(problem, ValueError | MisconfigurationException) and _raised_by(kind, problem.__traceback__)
     if not (refused or kind.__module__.partition(".")[0] in LIBRARIES):
         return problem
+    return InputError(f"{name}{_shown(written, key, kind, given)}: {one_line(problem)}. Correct {below}")
+
+
+def _shown(written: Given, key: str, kind: type, given: Mapping[str, Any]) -> str:
+    """Return what the user wrote of the arguments of a class, for the message."""
     entries = {argument: written.find(f"{key}.{argument}", kind.__name__) for argument in given}
     shown = ", ".join(f"{argument}{entry}" for argument, entry in entries.items() if entry)
-    return InputError(f"{name}{shown and f' with {shown}'}: {one_line(problem)}. Correct {below}")
+    return shown and f" with {shown}"
+
+
+def _is_too_large(problem: Exception) -> bool:
+    """Whether a number has more than 64 bits, or is infinite where a whole one is made of it."""
+    return isinstance(problem, OverflowError) or (isinstance(problem, TypeError) and "Overflow when un" in str(problem))
 
 
 def _keys(config: Any, kind: type, given: Mapping[str, Any], key: str = "") -> Iterator[str]:

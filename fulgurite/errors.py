@@ -1,5 +1,6 @@
 """How a verb ends when something is wrong: a sentence for what the user can put right, a traceback for our defects."""
 
+import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,10 @@ def readable_errors() -> Iterator[None]:
         refuse(_sentence(problem))
     except MemoryError as problem:
         refuse(_larger_than_memory(problem))
+    except OSError as problem:
+        if problem.errno != errno.ENAMETOOLONG:
+            raise
+        refuse(f"{problem.filename}: a part of this path, or all of it, is too long; give a shorter one")
     except (MisconfigurationException, ModuleNotFoundError) as problem:
         if not _raised_by_lightning(problem):
             raise

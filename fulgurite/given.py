@@ -13,6 +13,8 @@ import yaml
 from datamodules.errors import InputError
 from datamodules.listing import why_no_file
 from fulgurite.experiment_files import names, present_name
+from fulgurite.refuse import shortened
+from fulgurite.written_form import as_yaml, check_form
 from fulgurite.yaml_file import read_yaml
 
 
@@ -32,13 +34,8 @@ class Written(NamedTuple):
     config: Path | None = None
 
     def __str__(self) -> str:
-        value = "" if isinstance(self.value, dict) else f" = {as_yaml(self.value)}"
+        value = "" if isinstance(self.value, dict) else f" = {shortened(as_yaml(self.value))}"
         return value + (f" (in {self.config})" if self.config else "")
-
-
-def as_yaml(value: object) -> str:
-    """Return a plain value as a configuration has it: ``null``, ``true``, ``false``."""
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Given:
@@ -99,7 +96,9 @@ class Given:
             elif option.startswith("--"):
                 key = _plain(option[2:].removesuffix("+"))
                 owner = self.chosen(key.rpartition(".")[0]).rpartition(".")[2]
-                yield from _walk(_class_in(value), None, key, owner)
+                given = _class_in(value)
+                check_form(given, "", key)
+                yield from _walk(given, None, key, owner)
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -123,6 +122,7 @@ def _read(name: str) -> dict[str, Any]:
         raise InputError(
             f"config = {config['config']} (in {path}): a configuration names no other one; give both by --config"
         )
+    check_form(config, f" (in {path})")
     return config
 
 

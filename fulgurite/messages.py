@@ -12,9 +12,11 @@ from itertools import takewhile
 
 from fulgurite.class_names import arguments_of, choices, unknown_class
 from fulgurite.expected_values import expected, meant
-from fulgurite.given import Given, as_yaml
+from fulgurite.given import Given
+from fulgurite.refuse import shortened
 from fulgurite.renamed import is_old, tell_new_names
 from fulgurite.trust import why_not
+from fulgurite.written_form import as_yaml
 
 
 def explain(message: str, options: Collection[str], given: Given, verb: str) -> str:
@@ -83,7 +85,9 @@ def _nested(message: str, given: Given) -> str:
     written = given.find(key, _short(owners) if owners else "")
     file = f" (in {written.config})" if written and written.config else ""
     tried = leaf[: value.start()]
-    return f"{key} = {shown}{file}: expected {expected(tried)}.{meant(shown, tried)}"
+    if "Namespace(" in shown:  # half of it is parsed already
+        return f"{key}{file}: what stands here does not fit; expected {expected(tried)}"
+    return f"{key} = {shortened(shown)}{file}: expected {expected(tried)}.{meant(shown, tried)}"
 
 
 def _leaf(message: str) -> tuple[str, str]:

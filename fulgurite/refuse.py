@@ -1,6 +1,7 @@
 """What a verb says before anything heavy is imported, and how it ends there."""
 
 import os
+import re
 import sys
 from typing import NoReturn
 
@@ -8,6 +9,7 @@ from fulgurite.processes import say
 
 BAD_INPUT = 2
 """Exit status of everything the user can put right: a typo, a missing file, a wrong value."""
+LONG_WORD = re.compile(r"\S{400,}")
 
 
 def refuse(sentence: str) -> NoReturn:
@@ -16,8 +18,13 @@ def refuse(sentence: str) -> NoReturn:
     Raises:
         SystemExit: Always, with status 2.
     """
-    say(f"error: {sentence}")
+    say(f"error: {LONG_WORD.sub(lambda word: shortened(word[0]), sentence)}")
     raise SystemExit(BAD_INPUT)
+
+
+def shortened(text: str, most: int = 300) -> str:
+    """Return a text as it is shown: of a long one the beginning."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
 
 
 def show(text: str) -> None:

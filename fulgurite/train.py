@@ -30,7 +30,7 @@ from callbacks.written_settings import WrittenSettingsWin
 from datamodules.atomic_file import atomic_file
 from datamodules.errors import InputError
 from fulgurite.building import build, refuse_functions, write_out_enums
-from fulgurite.chosen_callbacks import check_added, check_fit_for, place_checkpoints
+from fulgurite.chosen_callbacks import check_added, check_fit_for, place_checkpoints, refuse_twice
 from fulgurite.errors import one_line, readable_errors
 from fulgurite.experiment_files import named
 from fulgurite.given import Given
@@ -40,6 +40,7 @@ from fulgurite.null import CLASSES, nested_words, refuse_null
 from fulgurite.private_api import OpenLightningCLI, end_other_processes, null_is_written
 from fulgurite.processes import rank
 from fulgurite.quiet import keep_quiet
+from fulgurite.refuse import shortened
 from fulgurite.run_folder import RunFolder
 from fulgurite.run_lock import RunLock
 from fulgurite.runs import RunSettings, forget_unused
@@ -47,6 +48,7 @@ from fulgurite.shared_arguments import shared_words
 from fulgurite.signals import SIGNALS
 from fulgurite.trainer_limits import check_trainer
 from fulgurite.trust import separate_trust, trust
+from fulgurite.written_form import as_yaml
 
 GROUPS = ("trainer", "run", "checkpoints", "wandb")
 """Keys that hold nothing but further keys."""
@@ -153,7 +155,8 @@ class CommandLine(OpenLightningCLI):
         for group in GROUPS:
             value = self.config[self.words[0]][group]
             if not isinstance(value, Namespace):
-                raise InputError(f"{group} = {value}: expected a mapping; write its keys below it, indented")
+                shown = shortened(as_yaml(value))
+                raise InputError(f"{group} = {shown}: expected a mapping; write its keys below it, indented")
         write_out_enums(self.config)
         refuse_null(self.config[self.words[0]])
         refuse_functions(self.config[self.words[0]])
@@ -197,6 +200,7 @@ class CommandLine(OpenLightningCLI):
             if any(isinstance(callback, kind) for callback in chosen):
                 raise InputError(f"trainer.callbacks: {kind.__name__} is always there; set it by {key}.* instead")
         check_fit_for(self.model, chosen)
+        refuse_twice(chosen)
         place_checkpoints(self.place.run, chosen)
         if settings["enable_progress_bar"] is not False and not any(isinstance(c, ProgressBar) for c in chosen):
             own.append(RichProgressBar() if sys.stdout.isatty() else PlainProgress())

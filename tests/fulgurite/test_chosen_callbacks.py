@@ -103,3 +103,11 @@ def test_a_missing_package_of_somebody_else_is_a_defect(experiment, monkeypatch)
     monkeypatch.setattr(ModelCheckpoint, "setup", broken)
     with pytest.raises(ModuleNotFoundError, match="mine"):
         main(["fit", "--config", experiment, "--trainer.callbacks", "ModelCheckpoint"])
+
+
+def test_two_whose_state_is_one_are_refused(experiment, capsys):
+    stopping = "{class_path: EarlyStopping, init_args: {monitor: val/score}}"
+    said = answer(capsys, "--trainer.callbacks", f"[{stopping}, {stopping}]")
+    assert said.startswith("error: trainer.callbacks: EarlyStopping stands there twice, ")
+    other = stopping.replace("}}", ", mode: max}}")
+    main(["fit", "--config", experiment, "--trainer.callbacks", f"[{stopping}, {other}]"])

@@ -25,6 +25,11 @@ class Checked:
         self.sizes = int("x") if size == 5 else size + other
 
 
+class Sized:
+    def __init__(self, size):
+        self.values = torch.zeros(size) if isinstance(size, int) else int(size)
+
+
 class Derived(Checked):
     pass
 
@@ -69,6 +74,12 @@ def test_what_a_class_refuses_is_input(kind, size, said):
 def test_what_it_stumbles_over_is_its_defect(size):
     found, problem = answer(Checked, {"size": size}, at("model.net", Checked, size=size))
     assert found is problem
+
+
+@pytest.mark.parametrize("size", [2**63, 10**30, float("inf")])
+def test_a_number_of_more_than_64_bits_is_input(size):
+    found, _ = answer(Sized, {"size": size}, at("x", Sized, size=size), words=["--x.size", str(size)])
+    assert str(found) == f"x = Sized with size = {size}: a number is too large. Correct what is written below x"
 
 
 def test_what_names_its_class_is_left_as_it_is():

@@ -70,9 +70,9 @@ def _file(name: str, damage: str, random: Generator, folder: Path) -> None:
         expected = kind.reference(damaged)
     except Exception as error:
         raise AssertionError(f"read in silence, where the reference says {error!r}") from error
-    _assert_same(found, expected)
+    assert_same(found, expected)
     if damage.startswith("cut") and name not in ("labels.csv", "labels.m"):  # any part of those is a whole one
-        _assert_same(found, kind.reference(good_file(name)))
+        assert_same(found, kind.reference(good_file(name)))
 
 
 def _tried(read: Callable[[Path], Found], path: Path) -> tuple[Found, str | None]:
@@ -100,7 +100,8 @@ def _damaged(name: str, damage: str, random: Generator) -> bytes:
     return good[: len(good) * tenth // 10]
 
 
-def _assert_same(found: Found, expected: Found) -> None:
+def assert_same(found: Found, expected: Found) -> None:
+    """Compare what was read; what is expected as None may be anything."""
     assert len(found) == len(expected), f"{len(found)} were read, {len(expected)} are there"
     for one, other in zip(found, expected, strict=True):
         if other is not None:
@@ -245,7 +246,7 @@ def _cut_cache(turn: int, random: Generator, folder: Path) -> None:
     """Decode into a cache, cut one of its files, and open it again: a warning names it, and nothing has changed."""
     for name in ("video.mp4", "sound.wav", "picture.png"):
         (folder / name).write_bytes(good_file(name))
-    read = (_clip, _pair, _pictures)[turn % 3]
+    read = (read_clip, read_pair, read_pictures)[turn % 3]
     with _in_time():
         before = read(folder)
         stored = sorted(path for path in (folder / "cache").rglob("*") if path.suffix in (".npy", ".json"))
@@ -256,21 +257,24 @@ def _cut_cache(turn: int, random: Generator, folder: Path) -> None:
             warnings.simplefilter("always")
             after = read(folder)
     assert victim.name == ".sizes.json" or any(str(victim.parent) in str(one.message) for one in told), victim
-    _assert_same(after, before)
+    assert_same(after, before)
 
 
-def _clip(folder: Path) -> Found:
+def read_clip(folder: Path) -> Found:
+    """Return the frames of a video, from the cache of a folder."""
     (clip,) = cache_clips([Clip("a", folder / "video.mp4")], Letterbox(24, 32), folder / "cache", 1, "error")
     return [clip.frames(slice(None)).copy()]
 
 
-def _pair(folder: Path) -> Found:
+def read_pair(folder: Path) -> Found:
+    """Return the frames of a video and a sound, from the cache of a folder."""
     pair = Pair("a", folder / "video.mp4", folder / "sound.wav")
     (cached,) = cache_pairs([pair], Settings(16_000, 10.0, Letterbox(24, 32)), folder / "cache", 1, "error")
     return [cached.frames(0, FRAMES), cached.sound(0, 16_000)]
 
 
-def _pictures(folder: Path) -> Found:
+def read_pictures(folder: Path) -> Found:
+    """Return a picture, from the cache of a folder."""
     form = PictureForm(24, 32, 3, "letterbox", 255, 10**6)
     return [np.load(cache_pictures(find_pictures(folder / "picture.png"), form, folder / "cache", "error").path)]
 
