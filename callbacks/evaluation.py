@@ -17,6 +17,7 @@ from callbacks.results import FOLDER, RESULTS, SCORES, about_run, write_record, 
 from callbacks.source_folder import source_folder, source_label
 from callbacks.text import printable
 from callbacks.wandb_run import show
+from datamodules.atomic_file import atomic_folder
 from datamodules.listing import some_of
 from datamodules.protocols import AddsToResults
 
@@ -74,7 +75,8 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
     A metric thus depends neither on the batch size nor on the number of processes. It is logged as ``val/<name>`` or
     ``test/<name>``; what is undefined is not, and a warning says why. The sanity check is not judged. A test also
     prints a table and, but for ``fast_dev_run``, writes ``results.json`` and ``scores.csv`` into
-    ``results/<source>/`` of the run folder, and plots where the room has some.
+    ``results/<source>/`` of the run folder, and plots where the room has some; whole, in place of an older test of that
+    source.
 
     A room supplies its table of what was collected (``new_table``, ``collect``, ``gather``), its metrics
     (``evaluate``) and the columns of ``scores.csv`` (``scores``).
@@ -191,10 +193,11 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         about = about_run(trainer, pl_module)
         name = source_label(trainer.datamodule)  # type: ignore[attr-defined]  # set without a type
         folder = source_folder(Path(trainer.default_root_dir) / FOLDER, name, about, RESULTS)
-        write_rows(folder / SCORES, *self.scores(rows))
-        write_record(folder / RESULTS, about | evaluation.record() | _added(trainer) | seconds)
-        for plot in self.draw(folder / "plots", rows, evaluation):
-            show(trainer, f"test/{plot.stem}", plot)
+        with atomic_folder(folder, keep_unfinished=False) as draft:
+            write_rows(draft / SCORES, *self.scores(rows))
+            write_record(draft / RESULTS, about | evaluation.record() | _added(trainer) | seconds)
+            for plot in self.draw(draft / "plots", rows, evaluation):
+                show(trainer, f"test/{plot.stem}", plot)
         print(f"Results: {printable(os.path.relpath(folder))}", flush=True)
 
     def _gathered(self) -> RowsT:

@@ -47,16 +47,14 @@ class MediaCallback(Callback):
         return (self._validations - 1) % self.every_n_validations == 0
 
     def file(self, trainer: Trainer, kind: str, ending: str) -> Path:
-        """Return ``media/<kind>-<batches><ending>`` in the run folder, which is made where missing.
+        """Return ``media/<kind>-<batches><ending>`` in the run folder.
 
         Args:
             trainer: knows the run folder and how many batches the weights have seen.
             kind: for example ``batch``.
             ending: for example ``-samples.png``.
         """
-        folder = Path(trainer.default_root_dir) / "media"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{kind}-{batches_seen(trainer):07d}{ending}"
+        return Path(trainer.default_root_dir) / "media" / f"{kind}-{batches_seen(trainer):07d}{ending}"
 
     def publish(self, trainer: Trainer, name: str, file: Path) -> None:
         """Send a written file to Weights & Biases under ``name``, and remove the oldest of its kind."""

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.atomic_file import readable_errors
+
 Picture = NDArray[np.uint8]
 
 
@@ -15,7 +17,8 @@ def keep_newest(folder: Path, pattern: str, keep: int) -> None:
     Not those of the most batches: a validation of the best weights, after training, would lose at once what it shows.
     """
     for old in sorted(folder.glob(pattern), key=lambda file: (file.stat().st_mtime_ns, file.name))[:-keep]:
-        old.unlink()
+        with readable_errors(old):
+            old.unlink()
 
 
 def stacked(pictures: Sequence[Picture], paper: int = 255) -> Picture:

@@ -21,7 +21,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import CombinedLoader
 
 from callbacks.file_names import cell, text_of
-from datamodules.atomic_file import write_text
+from datamodules.atomic_file import DRAFT, write_text
 from datamodules.errors import InputError
 from datamodules.protocols import HasSource
 from datamodules.seeding import global_seed
@@ -63,7 +63,7 @@ def read_results(path: Path) -> Results:
             tested, with the names of their folders.
     """
     if path.is_dir() and not (path / RESULTS).exists():
-        tested = sorted(path.glob(f"{FOLDER}/*/{RESULTS}"))
+        tested = sorted(file for file in path.glob(f"{FOLDER}/*/{RESULTS}") if not file.parent.name.startswith(DRAFT))
         if len(tested) > 1:
             folders = ", ".join(str(file.parent) for file in tested)
             raise InputError(f"{path} holds the results of several tests: name one of {folders}.")

@@ -84,13 +84,13 @@ class WandbRun(Callback):
             rank_zero_warn(
                 f"this run goes on in its project {known['project']}: wandb.project = {self.project} is for new runs"
             )
-        run = wandb.init(
+        run = _begin(
+            folder,
             project=known["project"],
             id=known["id"],
             entity=self.entity,
             name="/".join(folder.parts[-2:]),
             tags=self.tags,
-            dir=folder,
             mode="offline" if mode == "offline" else "online",
             resume="allow",
             settings=wandb.Settings(silent=True, console="off", disable_code=True, disable_git=True),
@@ -98,6 +98,18 @@ class WandbRun(Callback):
         run.define_metric(AXIS, hidden=True)
         run.define_metric("*", step_metric=AXIS)
         return run
+
+
+def _begin(folder: Path, **given: Any) -> Any:
+    """Begin a run that is kept in a folder; W&B itself takes a temporary one where it may not write there."""
+    remedy = "Allow writing there, free some space, or give --wandb.mode disabled"
+    if not os.access(folder, os.W_OK | os.R_OK):
+        raise InputError(f"{folder} cannot be written. {remedy}")
+    try:
+        return wandb.init(dir=folder, **given)
+    except OSError as problem:
+        why = problem.strerror or str(problem)
+        raise InputError(f"{folder / 'wandb'} cannot be written: {why}. {remedy}") from problem
 
 
 class BatchesLogger(WandbLogger):

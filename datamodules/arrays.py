@@ -1,5 +1,6 @@
 """Arrays in files: written item by item, read through a memory map."""
 
+import contextlib
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -43,8 +44,11 @@ class GrowingArray:
         self._file.write(bytes(_HEADER))
         return self
 
-    def __exit__(self, *_: object) -> None:
-        with self._file:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._file.close)
+            if kind is not None:  # it may be closed already, and what is in it is of no use
+                return
             self._file.seek(0)
             header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.length, *self._shape)}
             np.lib.format.write_array_header_1_0(self._file, header)

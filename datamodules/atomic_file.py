@@ -14,7 +14,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,10 +24,9 @@ DRAFT = ".tmp-"
 """What the name of everything that is not finished begins with."""
 _FOREIGN_AGE = 24 * 3600  # seconds without a write after which the draft of another machine is taken for left behind
 _open: set[Path] = set()
-_USERS_DISK = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
-    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENOENT),
-}
+BAD_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE})
+"""Errors that are the disk's, whatever is done to it."""
+_USERS_DISK = {*BAD_DISK, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENOENT}
 
 
 class DiskError(InputError):
@@ -77,27 +76,64 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, keep_unfinished: bool = True) -> Iterator[Path]:
     """Hand out an empty folder beside ``path`` that takes its place when the block ends without error.
 
-    Of what ``path`` held before nothing is left then, and everything after an error; what was written until the error
-    is then in ``<name>.unfinished``, as the work of hours may be.
+    Of what ``path`` held before nothing is left then, and everything after an error.
+
+    Args:
+        path: the folder.
+        keep_unfinished: whether what was written until an error is then in ``<name>.unfinished``, as the work of hours
+            may be.
 
     Raises:
         DiskError: if the disk is full or cannot be written.
     """
-    with _draft(path) as draft:
-        try:
-            yield draft
-            with readable_errors(path):
-                _put_in_place(draft, path)
-        except BaseException:
+    with _draft(path) as draft, _unfinished_kept(draft, path) if keep_unfinished else contextlib.nullcontext():
+        yield draft
+        with readable_errors(path):
+            _put_in_place(draft, path)
+
+
+@contextlib.contextmanager
+def atomic_files(folder: Path, replaced: Iterable[Path] = ()) -> Iterator[Path]:
+    """Hand out an empty folder whose files come into ``folder`` when the block ends without error.
+
+    Until then ``folder`` is as it was. After an error what was written is in ``<name>.unfinished`` beside it.
+
+    Args:
+        folder: where the files come; whatever else is in it stays. It is made where missing.
+        replaced: files of it that go as soon as the new ones are there.
+
+    Raises:
+        DiskError: if the disk is full or cannot be written.
+    """
+    with _draft(folder / "files") as draft, _unfinished_kept(draft, folder):
+        yield draft
+        with readable_errors(folder):
+            new = [*draft.iterdir()]
+            for file in new:
+                _sync(file)
+            for file in new:
+                file.replace(folder / file.name)
+            for file in {*replaced} - {folder / file.name for file in new}:
+                file.unlink(missing_ok=True)
+            _sync(folder)
+
+
+@contextlib.contextmanager
+def _unfinished_kept(draft: Path, path: Path) -> Iterator[None]:
+    """After an error keep what is in a draft beside ``path``, as far as the disk lets that be."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
             if draft.exists() and any(draft.iterdir()):
                 unfinished = path.with_name(f"{path.name}.unfinished")
                 shutil.rmtree(unfinished, ignore_errors=True)
                 draft.rename(unfinished)
                 print(f"What was finished lies in {unfinished}", file=sys.stderr, flush=True)  # which escapes any name
-            raise
+        raise
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from traceback import walk_tb
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from datamodules.atomic_file import BAD_DISK
 from datamodules.errors import InputError
 from fulgurite.processes import rank, say
 from fulgurite.refuse import refuse
@@ -27,9 +28,12 @@ def readable_errors() -> Iterator[None]:
     except MemoryError as problem:
         refuse(_larger_than_memory(problem))
     except OSError as problem:
-        if problem.errno != errno.ENAMETOOLONG:
+        if problem.errno == errno.ENAMETOOLONG:
+            refuse(f"{problem.filename}: a part of this path, or all of it, is too long; give a shorter one")
+        if problem.errno not in BAD_DISK:
             raise
-        refuse(f"{problem.filename}: a part of this path, or all of it, is too long; give a shorter one")
+        what = problem.filename2 or problem.filename or "a file"
+        refuse(f"{what} cannot be written: {problem.strerror}. Free some space, or name another folder")
     except (MisconfigurationException, ModuleNotFoundError) as problem:
         if not _raised_by_lightning(problem):
             raise

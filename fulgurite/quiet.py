@@ -27,6 +27,7 @@ UNHELPFUL_MESSAGES = (
 
 def keep_quiet() -> None:
     """Filter the entries above out of Python's warnings and Lightning's log, and print warnings in one line."""
+    logging.raiseExceptions = False  # W&B's own log of what it does, on a full disk, of which we tell
     warnings.formatwarning = _one_line
     for message in UNHELPFUL_WARNINGS:
         warnings.filterwarnings("ignore", message=message)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import socket
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import IO, ClassVar
@@ -26,7 +27,7 @@ class RunLock:
 
     def __init__(self, run: Path) -> None:
         self._run = run
-        self._held: IO[str] | None = None
+        self._held: IO[bytes] | None = None
 
     def acquire(self) -> None:
         """Take the lock; the file says who has it.
@@ -34,24 +35,28 @@ class RunLock:
         Raises:
             InputError: if another process trains in the folder, with its name; if the folder cannot be written.
         """
-        try:
-            file = (self._run / self.file).open("a+")
+        owner = f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M:%S}\n"
+        with ExitStack() as opened:
             try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                with file:
-                    file.seek(0)
-                    owner = file.read().strip() or "another process"
-                raise InputError(
-                    f"run.name: {self._run} is being trained by {owner}. Wait until it ends, or end it; for another "
-                    "run give another --run.name"
-                ) from None
-        except OSError as problem:
-            raise InputError(f"run.root: cannot write into {self._run} ({problem.strerror})") from None
-        self._held = file
-        file.truncate(0)
-        print(f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M:%S}", file=file)
-        file.flush()
+                file = opened.enter_context((self._run / self.file).open("a+b", buffering=0))
+                self._lock(file)
+                file.truncate(0)
+                file.write(owner.encode())
+            except OSError as problem:
+                raise InputError(f"run.root: cannot write into {self._run} ({problem.strerror})") from None
+            self._held = file
+            opened.pop_all()
+
+    def _lock(self, file: IO[bytes]) -> None:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().decode().strip() or "another process"
+            raise InputError(
+                f"run.name: {self._run} is being trained by {owner}. Wait until it ends, or end it; for another "
+                "run give another --run.name"
+            ) from None
 
     def release(self) -> None:
         """Give the lock back, if it was taken."""

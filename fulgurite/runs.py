@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
+from datamodules.atomic_file import DRAFT, readable_errors
 from datamodules.errors import InputError
 from fulgurite.run_lock import RunLock
 
@@ -78,8 +79,10 @@ def create_run(folder: Path, name: str | None) -> Path:
 
 def _put_aside(run: Path) -> None:
     """Rename a run that ended before its first checkpoint, and say so; refuse where there is anything to lose."""
-    held = [path.name for path in run.iterdir() if path.name != RunLock.file] if run.is_dir() else [run.name]
-    if held and (CONFIG not in held or any((run / CHECKPOINTS).glob("*.ckpt"))):
+    names = {path.name for path in run.iterdir()} if run.is_dir() else {run.name}
+    held = {name for name in names if name != RunLock.file and not name.startswith(DRAFT)}
+    ours = CONFIG in names or RunLock.file in names  # which is there from the beginning
+    if held and (not ours or any((run / CHECKPOINTS).glob("*.ckpt"))):
         remedy = f"--run.name {run.name} --ckpt_path last" if CONFIG in held else "its checkpoint"
         raise InputError(f"run.name: {run} exists already. Give another --run.name, or go on with it by {remedy}")
     lock = RunLock(run)
@@ -97,9 +100,10 @@ def _put_aside(run: Path) -> None:
 def point_latest(run: Path) -> None:
     """Let ``latest`` beside ``run`` point at it, in one step: readers see the old run or the new one."""
     link = run.parent / f".{LATEST}-{os.getpid()}"
-    link.unlink(missing_ok=True)
-    link.symlink_to(run.name)
-    link.replace(run.parent / LATEST)
+    with readable_errors(run.parent / LATEST):
+        link.unlink(missing_ok=True)
+        link.symlink_to(run.name)
+        link.replace(run.parent / LATEST)
 
 
 def run_of(path: Path) -> Path | None:

@@ -1,6 +1,7 @@
 """Writes drawn pictures and clips as files, with the latent vectors that they were drawn from."""
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from callbacks.images.sheets import colour, grid, to_picture, write_clips
-from datamodules.atomic_file import atomic_file
+from datamodules.atomic_file import atomic_file, atomic_files
 from datamodules.batches import Samples
 from datamodules.errors import InputError
 from datamodules.png_file import write_png
@@ -21,7 +22,8 @@ _OWN = re.compile(r"\d{4,}\.(png|mp4|gif)|sheet\.png|latents\.npy")
 class SampleWriter(Callback):
     """Writes ``latents.npy``, every sample as it comes (PNG, its clip as MP4 and GIF), at the end ``sheet.png``.
 
-    Samples of an earlier call in the same folder are removed, once the first of the new ones is there.
+    They come into the folder all at once, in the place of samples of an earlier call. After an error those are as they
+    were, and what was drawn until then lies in ``<folder>.unfinished/``.
 
     Args:
         folder: folder to write into; made where it is missing.
@@ -35,6 +37,8 @@ class SampleWriter(Callback):
         self.folder, self.latents = folder, latents
         self._earlier = _earlier_samples(folder)
         self._drawn: list[Tensor] = []
+        self._files = ExitStack()  # closing it puts the samples in their places
+        self._draft = Path()
 
     def on_predict_batch_end(
         self,
@@ -47,22 +51,26 @@ class SampleWriter(Callback):
     ) -> None:
         """Write the samples of a batch."""
         if batch_idx == 0:
-            for sample in self._earlier:
-                sample.unlink()
-            with atomic_file(self.folder / "latents.npy") as file:  # first: it tells that what follows are samples
+            self._draft = self._files.enter_context(atomic_files(self.folder, self._earlier))
+            with atomic_file(self._draft / "latents.npy") as file:
                 np.save(file, self.latents.numpy())
         samples: Samples = outputs
         for number, image in enumerate(samples.images):
-            stem = self.folder / f"{len(self._drawn):04d}"
+            stem = self._draft / f"{len(self._drawn):04d}"
             write_png(stem.with_name(f"{stem.name}.png"), to_picture(image))
             if samples.clips is not None:
                 write_clips(stem, samples.clips[None, number])
             self._drawn.append(image.float().cpu())
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the sheet, and name the folder."""
-        write_png(self.folder / "sheet.png", grid({"sample": colour(torch.stack(self._drawn))}))
+        """Write the sheet, put all in their places, and name the folder."""
+        write_png(self._draft / "sheet.png", grid({"sample": colour(torch.stack(self._drawn))}))
+        self._files.close()
         print(f"Samples: {self.folder}", flush=True)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Leave the earlier samples as they were."""
+        self._files.__exit__(type(exception), exception, exception.__traceback__)
 
 
 def _earlier_samples(folder: Path) -> list[Path]:

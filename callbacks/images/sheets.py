@@ -45,7 +45,6 @@ def write_clips(stem: Path, clips: Tensor) -> None:
         InputError: if the disk is full or cannot be written.
     """
     frames = list(video_frames(to_pictures({"": colour(clips)})))
-    stem.parent.mkdir(parents=True, exist_ok=True)
     with VideoWriter(stem.with_name(f"{stem.name}.mp4"), FPS, frames[0].shape[:2]) as video:
         for frame in frames:
             video.write(frame)

@@ -1,9 +1,13 @@
+import errno
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from callbacks.picture_file import keep_newest
+from datamodules.errors import InputError
 from datamodules.png_file import write_png
 
 
@@ -22,3 +26,14 @@ def test_kept_is_what_was_written_last_whatever_its_name(tmp_path):
         os.utime(tmp_path / name, (second, second))
     keep_newest(tmp_path, "batch-*.png", 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["batch-1.png", "batch-5.png", "other.png"]
+
+
+def test_an_old_picture_that_cannot_be_removed_is_told(tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    (tmp_path / "batch-1.png").touch()
+    (tmp_path / "batch-2.png").touch()
+    monkeypatch.setattr(Path, "unlink", fails)
+    with pytest.raises(InputError, match=r"batch-1\.png cannot be written: Read-only file system"):
+        keep_newest(tmp_path, "batch-*.png", 1)

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from callbacks import results
 from callbacks.evaluation import Evaluation, EvaluationCallback, split_undefined
 from callbacks.results import commit, is_cut, read_results, write_rows
+from datamodules.atomic_file import DiskError
 from datamodules.errors import InputError
 
 
@@ -91,6 +92,23 @@ def test_every_source_has_results_of_its_own(tmp_path):
     }
     with pytest.raises(InputError, match=r"several tests: name one of .*/results/frames, .*/results/frames-2\."):
         read_results(tmp_path)
+
+
+def test_a_test_that_cannot_be_written_leaves_the_older_one_as_it_was(tmp_path, monkeypatch):
+    run_test(tmp_path, Numbers())
+    folder = tmp_path / "results/generated"
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+
+    def fails(*_):
+        raise DiskError("plots cannot be written", "No space left on device")
+
+    monkeypatch.setattr(Mean, "draw", fails)
+    with pytest.raises(DiskError):
+        run_test(tmp_path, Numbers(count=3))
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in folder.parent.iterdir()] == ["generated"]
+    shutil.copytree(folder, folder.with_name(".tmp-1-2"))  # of a process that was killed
+    assert read_results(tmp_path)["counts"]["numbers"] == 4
 
 
 def test_a_part_of_a_source_does_not_replace_the_whole(tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import socket
@@ -187,3 +188,26 @@ def test_a_fast_dev_run_opens_nothing(tmp_path):
     fit(tmp_path, fast_dev_run=True)
     assert not (tmp_path / "wandb").exists()
     assert not (tmp_path / "wandb_run.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("problem", "why"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (PermissionError("wandb is not writable"), "wandb is not writable"),
+        (FileExistsError("wandb exists and is not a directory"), "wandb exists and is not a directory"),
+    ],
+)
+def test_a_disk_that_cannot_hold_the_run_is_told(problem, why, tmp_path, monkeypatch):
+    def fails(**_):
+        raise problem
+
+    monkeypatch.setattr(wandb, "init", fails)
+    with pytest.raises(InputError, match=rf"run/wandb cannot be written: {why}\. .* --wandb\.mode disabled"):
+        fit(tmp_path / "run")
+
+
+def test_the_run_is_not_kept_elsewhere_in_silence(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path / "run")
+    with pytest.raises(InputError, match=r"run cannot be written\. Allow writing there"):
+        fit(tmp_path / "run")

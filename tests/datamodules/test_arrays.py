@@ -1,3 +1,6 @@
+import errno
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -39,3 +42,13 @@ def test_grey_is_kept_in_one_channel_until_colour_appears(tmp_path, grey):
         array.append(pictures[:grey])
     np.testing.assert_array_equal(np.load(tmp_path / "grey.npy"), pictures[:grey, :1])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "grey.npy"]
+
+
+def test_an_error_while_grey_becomes_colour_is_not_hidden(tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fails)
+    grey, colour = np.zeros((1, 3, 4, 4), np.uint8), np.arange(48, dtype=np.uint8).reshape(1, 3, 4, 4)
+    with pytest.raises(OSError, match="No space left"), GrowingPictures(tmp_path / "a.npy", 4, 4) as pictures:
+        (pictures.append(grey), pictures.append(colour))

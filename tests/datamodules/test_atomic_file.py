@@ -133,3 +133,17 @@ def test_files_in_a_draft_are_made_durable_once_all_together(tmp_path, monkeypat
 def test_the_longest_name_can_be_written(tmp_path):
     write_text(tmp_path / ("a" * 255), "a")
     assert tree(tmp_path) == ["a" * 255]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE])
+def test_whatever_is_wrong_with_the_disk_is_told_and_the_old_file_stays(code, tmp_path, monkeypatch):
+    write_text(tmp_path / "a", "old")
+
+    def fails(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(DiskError, match=f"a cannot be written: {os.strerror(code)}"):
+        write_text(tmp_path / "a", "new")
+    assert tree(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "old"

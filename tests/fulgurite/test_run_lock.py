@@ -2,6 +2,7 @@
 
 import csv
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -105,6 +106,31 @@ def test_an_empty_folder_is_taken_and_a_foreign_one_is_not(tmp_path):
     with pytest.raises(InputError, match="exists already"):
         runs.create_run(tmp_path, "mine")
     assert [path.name for path in tmp_path.iterdir() if "mine" in path.name] == ["mine"]
+
+
+@pytest.mark.parametrize("left", [[".lock", ".tmp-1-2"], [".lock", "wandb_run.json"], [".tmp-1-2"]])
+def test_what_a_training_left_that_failed_at_once_is_no_run(left, tmp_path, capsys):
+    (tmp_path / "a").mkdir()
+    for name in left:
+        (tmp_path / "a" / name).touch()
+    assert list(runs.create_run(tmp_path, "a").iterdir()) == []
+    aside = [path.name for path in tmp_path.iterdir() if path.name != "a"]
+    assert aside == (["a.unfinished-1"] if "wandb_run.json" in left else [])
+
+
+def test_a_full_disk_is_told_when_the_lock_is_taken(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    lock = RunLock(tmp_path)
+    try:
+        with pytest.raises(InputError, match=r"run\.root: cannot write into .* \(File too large\)"):
+            lock.acquire()
+        lock.release()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    lock.acquire()
+    assert f"process {os.getpid()} on " in (tmp_path / RunLock.file).read_text()
+    lock.release()
 
 
 def test_a_run_whose_folder_is_deleted_goes_on_in_a_new_one(fit, recwarn):

@@ -1,3 +1,4 @@
+import errno
 import shutil
 import threading
 from pathlib import Path
@@ -49,6 +50,15 @@ def test_latest_points_at_the_newest(tmp_path):
         runs.point_latest(runs.create_run(tmp_path, name))
     assert (tmp_path / "latest").resolve() == tmp_path / "b"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "latest"]
+
+
+def test_latest_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "symlink_to", fails)
+    with pytest.raises(InputError, match="latest cannot be written: No space left on device"):
+        runs.point_latest(runs.create_run(tmp_path, "a"))
 
 
 @pytest.mark.parametrize(("config", "expected"), [("dir/exp.yaml", "exp"), (None, "unnamed")])

@@ -27,11 +27,13 @@ class Promise:
         cases: All cases in a fixed order, the same for the same seed. What one needs is made as it is tried: every
             process goes through all of them to its own.
         short: How many of them ``make test`` tries.
+        together: How many may be tried at once; 1 where a case takes both cores.
     """
 
     name: str
     cases: Callable[[int], Iterator[Case]]
     short: int
+    together: int = 2
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def try_promise(
     """
     begun, failures, tried = time.monotonic(), dict[str, str](), 0
     total = sum(1 for _ in islice(promise.cases(seed), most))
+    jobs = min(jobs, promise.together)
     size = max(1, total // (jobs * 20))
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
         parts = [

@@ -4,6 +4,7 @@ The processes are forked from this one, in which everything is imported already:
 takes about three seconds instead of ten.
 """
 
+import fcntl
 import gc
 import os
 import re
@@ -13,7 +14,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,6 +94,16 @@ def start(words: Sequence[str], log: Path, prepare: Callable[[], None] = lambda:
         log: File for all that it says.
         prepare: Called in the process before the command.
     """
+
+    def job() -> None:
+        prepare()
+        main(list(words))
+
+    return fork(job, log)
+
+
+def fork(job: Callable[[], None], log: Path) -> int:
+    """Begin a job in a process of its own and return its number; see :func:`start`."""
     gc.freeze()  # or the first collection in the process copies all that the two share
     process = os.fork()
     if process:
@@ -107,8 +117,7 @@ def start(words: Sequence[str], log: Path, prepare: Callable[[], None] = lambda:
         os.setsid()
         signal.alarm(0)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        prepare()
-        main(list(words))
+        job()
         code = 0
     except SystemExit as end:
         code = int(end.code or 0)
@@ -142,13 +151,18 @@ def run(words: Sequence[str], log: Path, prepare: Callable[[], None] = lambda: N
 
 def hit(hook: str, count: int, number: int) -> Callable[[], None]:
     """Return what lets the training of a process hit itself; see :class:`Hit`."""
+    return added(Hit(hook, count, number))
+
+
+def added(callback: Callback) -> Callable[[], None]:
+    """Return what gives the trainer of a process one more callback, before all others."""
 
     def prepare() -> None:
         original = CommandLine.instantiate_trainer
 
         def instantiate(self: CommandLine, **kwargs: Any) -> Trainer:
             trainer = original(self, **kwargs)
-            trainer.callbacks.insert(0, Hit(hook, count, number))  # type: ignore[attr-defined]  # set without a type
+            trainer.callbacks.insert(0, callback)  # type: ignore[attr-defined]  # set without a type
             return trainer
 
         CommandLine.instantiate_trainer = instantiate  # type: ignore[method-assign]  # in this process alone
@@ -156,14 +170,26 @@ def hit(hook: str, count: int, number: int) -> Callable[[], None]:
     return prepare
 
 
-@cache
 def undisturbed(setting: Setting, folder: Path) -> Path:
-    """Return the run folder of a training that nothing happened to; made on the first call in each process."""
-    place = folder / f"undisturbed-{os.getpid()}" / "-".join(map(str, setting))
-    place.mkdir(parents=True)
-    code = run(setting.words(place), place / "log")
-    assert code == 0, (place / "log").read_text()
-    return setting.run(place)
+    """Return the run folder of a training that nothing happened to; made on the first call."""
+
+    def train(place: Path) -> None:
+        code = run(setting.words(place), place / "log")
+        assert code == 0, (place / "log").read_text()
+
+    return setting.run(made_once(folder / "undisturbed" / "-".join(map(str, setting)), train))
+
+
+def made_once(place: Path, make: Callable[[Path], None]) -> Path:
+    """Return a folder that is made on the first call, also where several processes need it."""
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "whole").open("a+") as whole:
+        fcntl.flock(whole, fcntl.LOCK_EX)
+        whole.seek(0)
+        if not whole.read():
+            make(place)
+            whole.write("yes")
+    return place
 
 
 def check_same(found: Path, expected: Path) -> None:

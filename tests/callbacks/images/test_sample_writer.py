@@ -9,10 +9,12 @@ from datamodules.errors import InputError
 Z = torch.arange(6.0).reshape(3, 2)
 
 
-def write(folder, batches):
+def write(folder, batches, ends=True):
     writer = SampleWriter(folder, Z)
     for number, samples in enumerate(batches):
         writer.on_predict_batch_end(None, None, samples, None, number)
+    if ends:
+        writer.on_predict_end(None, None)
     return writer
 
 
@@ -26,8 +28,7 @@ def names(folder):
 
 def test_samples_are_numbered_over_the_batches(tmp_path, capsys):
     folder = tmp_path / "drawn"
-    writer = write(folder, [samples(2), samples(1)])
-    writer.on_predict_end(None, None)
+    write(folder, [samples(2), samples(1)])
     assert names(folder) == ["0000.png", "0001.png", "0002.png", "latents.npy", "sheet.png"]
     np.testing.assert_array_equal(np.load(folder / "latents.npy"), Z)
     assert capsys.readouterr().out == f"Samples: {folder}\n"
@@ -35,19 +36,26 @@ def test_samples_are_numbered_over_the_batches(tmp_path, capsys):
 
 def test_clips_are_written_where_there_are_any(tmp_path):
     write(tmp_path, [samples(1, clips=True)])
-    assert names(tmp_path) == ["0000.gif", "0000.mp4", "0000.png", "latents.npy"]
+    assert names(tmp_path) == ["0000.gif", "0000.mp4", "0000.png", "latents.npy", "sheet.png"]
 
 
-def test_what_broke_off_is_known_for_samples(tmp_path):
-    write(tmp_path, [samples(3)])  # no end
-    write(tmp_path, [samples(1)])
-    assert names(tmp_path) == ["0000.png", "latents.npy"]
-
-
-def test_earlier_samples_stay_until_there_are_new_ones(tmp_path):
+def test_new_samples_take_the_place_of_earlier_ones_and_of_nothing_else(tmp_path):
     write(tmp_path, [samples(3)])
-    write(tmp_path, [])
-    assert "0002.png" in names(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    write(tmp_path, [samples(1)])
+    assert names(tmp_path) == ["0000.png", "latents.npy", "notes.txt", "sheet.png"]
+
+
+def test_a_call_that_breaks_off_leaves_the_earlier_samples_as_they_were(tmp_path, capsys):
+    folder = tmp_path / "drawn"
+    write(folder, [samples(3)])
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    writer = write(folder, [samples(1)], ends=False)
+    writer.on_exception(None, None, KeyboardInterrupt())
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert names(tmp_path) == ["drawn", "drawn.unfinished"]
+    assert names(tmp_path / "drawn.unfinished") == ["0000.png", "latents.npy"]
+    assert f"What was finished lies in {tmp_path / 'drawn.unfinished'}" in capsys.readouterr().err
 
 
 def test_other_pictures_are_refused(tmp_path):
