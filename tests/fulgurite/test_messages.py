@@ -50,7 +50,7 @@ WORDS = {
     "--config https://example.org/x.yaml": ["https://example.org/x.yaml", "download"],
     "--config vta_gna": ["--config vta_gna", "Did you mean vta_gan?", "lightning experiments"],
     "--config vta_gan/smok": ["--config vta_gan/smok", "Did you mean vta_gan/smoke?"],
-    "--config .": ["--config .", "no such file"],
+    "--config .": ["--config .", "this is a folder"],
     "--config": ["--config", "a value is missing"],
     "foo": ["'foo'", "begin with --"],
 }
