@@ -11,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from callbacks.metrics_csv import MetricsCsv
 from datamodules.atomic_file import DRAFT, remove_stale
 from fulgurite.run_lock import RunLock
+from fulgurite.run_option import KEPT
 from fulgurite.runs import CONFIG, point_latest
 
 
@@ -35,6 +36,7 @@ class RunFolder(Callback):
     ) -> None:
         self.run = run
         self._save_config, self._lock, self._table = save_config, lock, table
+        self._config = ""
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
@@ -44,6 +46,10 @@ class RunFolder(Callback):
         """Let the table go on behind the rows that it had."""
         if self._table:
             self._table.known_rows = state_dict.get("rows")
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Let the checkpoint hold its configuration, so that it can be used without its folder."""
+        checkpoint[KEPT] = self._config
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write ``config.yaml``; data and model have been set up, so that the run is worth a folder."""
@@ -66,6 +72,7 @@ class RunFolder(Callback):
 
     def _begin(self) -> None:
         self._save_config(str(self.run / CONFIG))
+        self._config = (self.run / CONFIG).read_text(encoding="utf-8")
         point_latest(self.run)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

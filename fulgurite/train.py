@@ -43,6 +43,7 @@ from fulgurite.quiet import keep_quiet
 from fulgurite.refuse import shortened
 from fulgurite.run_folder import RunFolder
 from fulgurite.run_lock import RunLock
+from fulgurite.run_option import of_run
 from fulgurite.runs import RunSettings, forget_unused
 from fulgurite.shared_arguments import shared_words
 from fulgurite.signals import SIGNALS
@@ -84,7 +85,7 @@ class CommandLine(OpenLightningCLI):
     trainer_kind: ClassVar[type[Trainer]] = Trainer
 
     def __init__(self, args: list[str] | None) -> None:
-        words, packages = separate_trust(named(sys.argv[1:] if args is None else args))
+        words, packages = separate_trust(named(of_run(sys.argv[1:] if args is None else args)))
         self.given = Given(words[1:])
         self.trusted = trust(packages, self.given.configs)
         # jsonargparse takes all words behind --model.help for options of the model
@@ -132,7 +133,13 @@ class CommandLine(OpenLightningCLI):
             help="Package whose models, data modules and callbacks may be named: installed, or in the working "
             "directory. Give it once for each.",
         )
-        parser.add_argument("--run", type=RunSettings, default=RunSettings(), help="Where a run leaves its files.")
+        parser.add_argument(
+            "--run",
+            type=RunSettings,
+            default=RunSettings(),
+            help="Where a run leaves its files. --run RUN instead "
+            "names an earlier one, which brings its configuration and its weights.",
+        )
         parser.add_lightning_class_args(Checkpoints, "checkpoints")
         parser.add_lightning_class_args(WandbRun, "wandb")
 
