@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import fill, shorten
@@ -135,12 +136,17 @@ def copy(name: str, folder: Path) -> list[Path]:
     for target in targets.values():
         if target.exists():
             refuse(f"experiments copy {name}: {target} is there already; name another folder behind it")
+    begun: list[Path] = []
     try:
         for file, target in targets.items():
+            begun.append(target)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
     except OSError as problem:
-        refuse(f"experiments copy {name}: cannot write {problem.filename} ({problem.strerror}); name another folder")
+        with suppress(OSError):  # of a disk that cannot even do this the same is said
+            for target in begun:  # a half of one would be in the way of the next try
+                target.unlink(missing_ok=True)
+        refuse(f"experiments copy {name}: cannot write {begun[-1]} ({problem.strerror}); name another folder")
     return list(targets.values())
 
 

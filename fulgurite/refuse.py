@@ -23,8 +23,8 @@ def refuse(sentence: str) -> NoReturn:
 
 
 def shortened(text: str, most: int = 300) -> str:
-    """Return a text as it is shown: of a long one the beginning."""
-    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+    """Return a text as it is shown: of a long one both ends."""
+    return text if len(text) <= most else f"{text[: most - 100]}…{text[-100:]} ({len(text)} characters)"
 
 
 def show(text: str) -> None:

@@ -1,3 +1,4 @@
+import resource
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,17 @@ def test_copy_of_what_is_no_experiment(name, capsys):
 def test_copy_to_where_nothing_can_be_written(capsys):
     Path("file").touch()
     assert "cannot write" in refused(capsys, "experiments", "copy", "vta_gan", "file/below")
+
+
+def test_copy_onto_a_full_disk_leaves_nothing_in_the_way(capsys):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
+    try:
+        said = refused(capsys, "experiments", "copy", "vta_gan", "here")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "cannot write here/vta_gan.yaml (File too large)" in said
+    main(["experiments", "copy", "vta_gan", "here"])
 
 
 def test_a_name_stands_for_the_file(tmp_path):

@@ -22,7 +22,7 @@ WRONG = {
     "run: {true: 1}": "true (in wrong.yaml) stands where run has an option",
     'run: {root: "a\\0b"}': "run.root = 'a\\x00b' (in wrong.yaml): a text with the character 0 names nothing",
     'run: {root: "\\ud800"}': "run.root = '\\ud800' (in wrong.yaml): this is no text in UTF-8",
-    f"run: {{root: {'x' * 5000}}}": "x… (5000 characters) (in wrong.yaml): a text has at most 4096 characters",
+    f"run: {{root: {'x' * 5000}}}": "xxx (5000 characters) (in wrong.yaml): a text has at most 4096 characters",
     f"run: {{root: {'x' * 300}}}": "too long",
     f"data: {{class_path: {'/'.join(['y' * 250] * 16)}}}": "error: ",
     f"ckpt_path: {'x' * 300}": "too long",
