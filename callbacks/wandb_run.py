@@ -1,26 +1,33 @@
-"""The run on Weights & Biases: offline unless the user has logged in, one x-axis, continued when resumed."""
+"""The run on Weights & Biases: offline unless the user has logged in, one x-axis, continued when resumed.
+
+A server that does not answer, or answers nonsense, stops no training: the run goes on offline, and says so.
+"""
 
 import json
-import netrc
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlparse
+from typing import Any, TypeGuard
 
 import wandb
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+from wandb.sdk.mailbox import HandleAbandonedError
 
 from callbacks.batches_seen import batches_seen
+from callbacks.wandb_mode import QUIET, Mode, wandb_mode
 from datamodules.atomic_file import write_text
-from datamodules.errors import InputError
 
 AXIS = "batches"
-Mode = Literal["auto", "online", "offline", "disabled"]
+PATIENCE = {"WANDB_INIT_TIMEOUT": "20", "WANDB_FINISH_TIMEOUT": "60"}
+"""Seconds in which a server has to answer at the beginning, and to take what is left at the end; W&B would wait for 90
+seconds and for ever. Where a user has set the variables himself, those count."""
+
+GONE = (wandb.Error, HandleAbandonedError, ConnectionError)
+"""What W&B raises where its server says no, and where its own process beside this one has ended."""
 
 
 class WandbRun(Callback):
@@ -30,12 +37,12 @@ class WandbRun(Callback):
     its data below ``wandb/``, its number in ``wandb_run.json``, so that a resumed run continues the same
     one. The resolved ``config.yaml`` of the run folder becomes the run's configuration. Offline, nothing
     contacts the network; ``wandb leet <folder>`` shows the run in a terminal, ``wandb sync <folder>``
-    uploads it later.
+    uploads it later. A ``WandbLogger`` that the user has put among ``trainer.logger`` takes its place.
 
     Args:
         project: name of the project on Weights & Biases.
         mode: ``auto`` is online for a user who has logged in (a key in ``WANDB_API_KEY`` or ``~/.netrc``) and
-            offline otherwise; the variable ``WANDB_MODE`` decides where it is set.
+            offline otherwise; ``WANDB_MODE``, ``wandb offline`` and ``wandb disabled`` decide where they are used.
         entity: user or team; None for the user's own.
         tags: words to find the run by.
     """
@@ -47,15 +54,33 @@ class WandbRun(Callback):
         entity: str | None = None,
         tags: list[str] | None = None,
     ) -> None:
-        if mode == "online" and not _logged_in():
-            raise InputError("mode: online needs a key: run `wandb login`, or give mode: offline.")
+        if mode == "online":
+            wandb_mode(mode)  # refused here, before anything is decoded
         self.project, self.mode, self.entity, self.tags = project, mode, entity, tags
         self._logger: BatchesLogger | None = None
 
+    def open_own_loggers(self, trainer: Trainer) -> None:
+        """Open a ``WandbLogger`` of the user's own as the run would be: before Lightning does, which would wait."""
+        own = [logger for logger in trainer.loggers if _is_own(logger)]
+        if not own:
+            return
+        if self.mode in QUIET:
+            os.environ["WANDB_MODE"] = self.mode
+        _prepare(offline=True)
+        for logger in own:
+            try:
+                _ = logger.experiment
+            except GONE as error:
+                _give_up(error)
+                os.environ["WANDB_MODE"] = "offline"
+                _ = logger.experiment
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Open the run."""
-        mode = _resolve(self.mode)
-        if mode == "disabled" or stage == "predict" or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if stage == "predict" or trainer.fast_dev_run or any(map(_is_own, trainer.loggers)):  # type: ignore[attr-defined]
+            return
+        mode = wandb_mode(self.mode)
+        if mode == "disabled":
             return
         others = [logger for logger in trainer.loggers if logger is not self._logger]
         run = self._open(Path(trainer.default_root_dir), mode) if trainer.is_global_zero else None
@@ -66,16 +91,25 @@ class WandbRun(Callback):
         """Note the resolved configuration."""
         config = Path(trainer.default_root_dir) / "config.yaml"
         if self._logger and trainer.is_global_zero and config.is_file():
-            self._logger.experiment.config.update(yaml.safe_load(config.read_text()), allow_val_change=True)
+            self._logger.note(yaml.safe_load(config.read_text()))
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Close the run."""
-        if self._logger and trainer.is_global_zero:
-            self._logger.experiment.finish()
+        if self._logger and not self._logger.gone and trainer.is_global_zero:
+            run = self._logger.experiment
+            try:
+                run.finish()
+            except (TimeoutError, *GONE) as error:
+                why = (
+                    f"within {run.settings.finish_timeout:g} seconds"
+                    if isinstance(error, TimeoutError)
+                    else _said(error)
+                )
+                rank_zero_warn(
+                    f"W&B has not taken everything at the end ({why}); `wandb sync {run.settings.sync_dir}` uploads it."
+                )
 
     def _open(self, folder: Path, mode: str) -> Any:
-        if mode == "offline":
-            os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # even a crash report is a connection
         identity = folder / "wandb_run.json"
         if not identity.is_file():
             write_text(identity, json.dumps({"project": self.project, "id": secrets.token_hex(4)}) + "\n")
@@ -84,41 +118,77 @@ class WandbRun(Callback):
             rank_zero_warn(
                 f"this run goes on in its project {known['project']}: wandb.project = {self.project} is for new runs"
             )
-        run = _begin(
+        try:
+            run = self._begin(folder, known, mode)
+        except GONE as error:
+            if mode == "offline":
+                raise
+            _give_up(error)
+            run = self._begin(folder, known, "offline")
+        run.define_metric(AXIS, hidden=True)
+        run.define_metric("*", step_metric=AXIS)
+        return run
+
+    def _begin(self, folder: Path, known: Mapping[str, str], mode: str) -> Any:
+        _prepare(offline=mode == "offline")
+        return _init(
             folder,
             project=known["project"],
             id=known["id"],
             entity=self.entity,
             name="/".join(folder.parts[-2:]),
             tags=self.tags,
-            mode="offline" if mode == "offline" else "online",
+            mode=mode,
             resume="allow",
-            settings=wandb.Settings(silent=True, console="off", disable_code=True, disable_git=True),
+            settings=wandb.Settings(
+                silent=True, console="off", disable_code=True, disable_git=True, finish_timeout_raises=True
+            ),
         )
-        run.define_metric(AXIS, hidden=True)
-        run.define_metric("*", step_metric=AXIS)
-        return run
 
 
-def _begin(folder: Path, **given: Any) -> Any:
+def _init(folder: Path, **given: Any) -> Any:
     """Begin a run that is kept in a folder; W&B itself takes a temporary one where it may not write there."""
     remedy = "Allow writing there, free some space, or give --wandb.mode disabled"
     if not os.access(folder, os.W_OK | os.R_OK):
         raise InputError(f"{folder} cannot be written. {remedy}")
     try:
         return wandb.init(dir=folder, **given)
+    except ConnectionError:  # an OSError of the server
+        raise
     except OSError as problem:
         why = problem.strerror or str(problem)
         raise InputError(f"{folder / 'wandb'} cannot be written: {why}. {remedy}") from problem
 
 
 class BatchesLogger(WandbLogger):
-    """Lightning's logger with ``batches`` as the x-axis."""
+    """Lightning's logger with ``batches`` as the x-axis, which goes silent where W&B's own process has ended.
+
+    Attributes:
+        gone: whether it has.
+    """
+
+    gone = False
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Log ``metrics`` at batch ``step``; never with W&B's own step, which drops what comes late."""
-        self.experiment.log(metrics if step is None else {**metrics, AXIS: step})
+        self._send(lambda: self.experiment.log(metrics if step is None else {**metrics, AXIS: step}))
+
+    def note(self, config: Mapping[str, Any]) -> None:
+        """Make ``config`` the run's configuration."""
+        self._send(lambda: self.experiment.config.update(config, allow_val_change=True))
+
+    def _send(self, send: Callable[[], None]) -> None:
+        if self.gone:
+            return
+        try:
+            send()
+        except GONE as error:
+            self.gone = True
+            rank_zero_warn(
+                f"W&B's own process beside this one has ended ({_said(error)}), and nothing more is logged there. The "
+                "run goes on; metrics.csv in its folder has everything."
+            )
 
 
 def show(trainer: Trainer, name: str, file: Path) -> None:
@@ -132,18 +202,25 @@ def show(trainer: Trainer, name: str, file: Path) -> None:
             logger.log_metrics(media, step=step)
 
 
-def _resolve(mode: Mode) -> str:
-    if mode != "auto":
-        return mode
-    return os.environ.get("WANDB_MODE") or ("online" if _logged_in() else "offline")
+def _is_own(logger: Logger) -> TypeGuard[WandbLogger]:
+    """Whether a logger is the user's own on Weights & Biases."""
+    return isinstance(logger, WandbLogger) and not isinstance(logger, BatchesLogger)
 
 
-def _logged_in() -> bool:
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
-    file = Path(os.environ.get("NETRC", Path.home() / ".netrc"))
-    try:
-        return file.is_file() and netrc.netrc(file).authenticators(host) is not None
-    except netrc.NetrcParseError as error:
-        raise InputError(f"{file} cannot be read: {error}. Repair it, or give mode: offline.") from error
+def _prepare(offline: bool) -> None:
+    for name, seconds in PATIENCE.items():
+        os.environ.setdefault(name, seconds)
+    if offline:
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # even a crash report is a connection
+
+
+def _said(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _give_up(error: BaseException) -> None:
+    wandb.teardown()  # it holds on to the run that it could not begin, and would not begin another of its number
+    rank_zero_warn(
+        f"W&B cannot be used ({_said(error)}). The run goes on offline; upload it later with `wandb sync`, or give "
+        "--wandb.mode offline to begin so at once."
+    )

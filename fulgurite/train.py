@@ -238,6 +238,9 @@ class CommandLine(OpenLightningCLI):
     def run_verb(self) -> None:
         """Run the verb; where it fails, end the other processes too."""
         try:
+            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set without a type
+                if isinstance(callback, WandbRun):
+                    callback.open_own_loggers(self.trainer)
             super().run_verb()
         except BaseException:
             end_other_processes(self.trainer)

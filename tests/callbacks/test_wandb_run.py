@@ -6,6 +6,7 @@ import struct
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -14,16 +15,19 @@ import torch
 import wandb
 import yaml
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loggers import WandbLogger
 from torch.utils.data import DataLoader
 from wandb.proto import wandb_internal_pb2
 
 from callbacks import WandbRun
+from callbacks.wandb_mode import wandb_mode
 from callbacks.wandb_run import BatchesLogger, show
 from datamodules.errors import InputError
 
 
 @pytest.fixture(autouse=True)
 def nobody_logged_in(monkeypatch, tmp_path):
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -148,6 +152,9 @@ def test_a_resumed_run_keeps_its_number(tmp_path, monkeypatch):
         (True, None, "offline", "offline"),
         (True, None, "online", "online"),
         (True, "offline", "auto", "offline"),
+        (True, "dryrun", "auto", "offline"),  # W&B's older word for it
+        (True, "run", "auto", "online"),
+        (True, "disabled", "offline", "offline"),
         (True, None, "disabled", None),
         (False, "disabled", "auto", None),
     ],
@@ -164,9 +171,71 @@ def test_online_only_for_those_who_have_logged_in(tmp_path, monkeypatch, key, va
     assert opened == ([expected] if expected else [])
 
 
-def test_online_without_a_key_is_refused():
+def test_online_without_a_key_is_refused(monkeypatch):
     with pytest.raises(InputError, match="wandb login"):
         WandbRun(mode="online")
+    monkeypatch.setenv("WANDB_MODE", "online")
+    with pytest.raises(InputError, match="WANDB_MODE: online needs a key: run `wandb login`"):
+        wandb_mode("auto")
+
+
+@pytest.mark.parametrize("server", [None, "https://wandb.example.com:8080"])
+def test_the_key_of_the_server_that_wandb_would_call_counts(server, tmp_path, monkeypatch):
+    if server:
+        (tmp_path / "settings").write_text(f"[default]\nbase_url = {server}\n")  # as `wandb login --host` does
+    host = urlsplit(server or wandb.Settings().base_url).netloc
+    (tmp_path / "netrc").write_text("machine elsewhere.org login user password secret")
+    assert wandb_mode("auto") == "offline"
+    (tmp_path / "netrc").write_text(f"machine {host} login user password secret")
+    assert wandb_mode("auto") == "online"
+
+
+@pytest.mark.parametrize("word", ["offline", "disabled"])
+def test_what_the_command_of_wandb_wrote_counts(word, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "secret")
+    assert wandb_mode("auto") == "online"
+    (tmp_path / "settings").write_text(f"[default]\nmode = {word}\n")
+    assert wandb_mode("auto") == word
+    with pytest.raises(InputError, match=f"wandb.mode: online, but what `wandb offline` .* says {word}"):
+        WandbRun(mode="online")
+
+
+def test_a_mode_that_wandb_does_not_know_is_refused(monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "Offline")
+    with pytest.raises(InputError, match="WANDB_MODE = Offline: W&B has no such mode; write online, run"):
+        wandb_mode("auto")
+
+
+def test_a_server_that_cannot_be_reached_lets_the_run_go_on_offline(tmp_path, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    for name, value in {"BASE_URL": f"http://127.0.0.1:{port}", "API_KEY": "a" * 40, "INIT_TIMEOUT": "1"}.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    wandb.teardown()  # which remembers the variables of the first run in this process
+    with pytest.warns(UserWarning, match=r"W&B cannot be used \(.*refused.*The run goes on offline"):
+        fit(tmp_path / "run")
+    assert len([*tmp_path.glob("run/wandb/offline-run-*/run-*.wandb")]) == 1
+
+
+def test_a_logger_of_the_users_own_takes_its_place(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "secret")
+    monkeypatch.setattr(WandbRun, "_open", lambda *_: pytest.fail("a second run"))
+    own = WandbLogger(offline=True, save_dir=tmp_path)
+    trainer = Trainer(accelerator="cpu", logger=own, default_root_dir=tmp_path, callbacks=[WandbRun()])
+    trainer.callbacks[0].setup(trainer, Tiny(), "fit")
+    assert trainer.loggers == [own]
+
+
+def test_a_training_survives_the_process_of_wandb():
+    class Ended:
+        def log(self, metrics):
+            raise ConnectionResetError("Connection lost")
+
+    logger = BatchesLogger(experiment=Ended())
+    with pytest.warns(UserWarning, match=r"has ended \(Connection lost\), and nothing more is logged"):
+        logger.log_metrics({"a": 1.0}, 0)
+    logger.log_metrics({"a": 1.0}, 1)
+    assert logger.gone
 
 
 def test_what_is_shown_lies_at_the_batches_of_the_weights(tmp_path):
