@@ -20,6 +20,7 @@ from wandb.sdk.mailbox import HandleAbandonedError
 from callbacks.batches_seen import batches_seen
 from callbacks.wandb_mode import QUIET, Mode, wandb_mode
 from datamodules.atomic_file import write_text
+from datamodules.errors import InputError
 
 AXIS = "batches"
 PATIENCE = {"WANDB_INIT_TIMEOUT": "20", "WANDB_FINISH_TIMEOUT": "60"}

@@ -10,7 +10,6 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from datamodules.atomic_file import BAD_DISK
 from datamodules.errors import InputError
-from fulgurite.processes import rank, say
 from fulgurite.refuse import refuse
 from fulgurite.signals import SIGNALS
 
@@ -39,9 +38,6 @@ def readable_errors() -> Iterator[None]:
             raise
         refuse(one_line(problem))
     except RuntimeError as problem:
-        if rank() > 0 and "Connection closed by peer" in str(problem):
-            say("ends, since another process has failed")
-            raise SystemExit(1) from None
         if SIGNALS.received is not None and "DataLoader worker" in str(problem):
             SIGNALS.end()  # whoever ended this process has ended its loaders too
         if lacks_memory(problem):

@@ -4,14 +4,16 @@ An upgrade may move them without a word; ``tests/fulgurite/test_private_api.py``
 """
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from subprocess import Popen, TimeoutExpired
 from typing import Any
 
 from jsonargparse import set_parsing_settings
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningCLI, _InstantiatorFn
-from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher, subprocess_script
 
 
 class OpenLightningCLI(LightningCLI):
@@ -65,12 +67,36 @@ def constructor(cli: LightningCLI, key: str) -> Callable[..., Any]:
     return _InstantiatorFn(cli, key)
 
 
-def end_other_processes(trainer: Trainer) -> None:
-    """End the processes that this one has started: they would wait for it for ever.
-
-    Without the forgetting Lightning would take their end for a failure and kill this process.
-    """
+def other_processes(trainer: Trainer) -> list[Popen[bytes]]:
+    """Return the processes that Lightning has started from this one, by their numbers from 1."""
     launcher = trainer.strategy.launcher
-    if isinstance(launcher, _SubprocessScriptLauncher):
-        launcher.kill(signal.SIGTERM)
-        launcher.procs.clear()
+    return launcher.procs if isinstance(launcher, _SubprocessScriptLauncher) else []
+
+
+def keep_lightning_from_watching() -> None:
+    """Let Lightning start no thread that kills all processes where one fails: before this one has said why."""
+    setattr(subprocess_script, "_launch_process_observer", lambda child_processes: None)  # noqa: B010
+
+
+def end_other_processes(trainer: Trainer, patience: float = 10.0) -> int:
+    """End the processes that this one has started, those that do not listen by force: they would wait for it for ever.
+
+    Args:
+        trainer: Whose strategy has started them.
+        patience: Seconds until then.
+
+    Returns:
+        How many there were.
+    """
+    processes = other_processes(trainer)
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + patience
+    for process in processes:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except TimeoutExpired:
+            process.kill()
+    count = len(processes)
+    processes.clear()
+    return count

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,7 +38,13 @@ from fulgurite.given import Given
 from fulgurite.launch import RUN_VARIABLE, Place, place
 from fulgurite.messages import explain
 from fulgurite.null import CLASSES, nested_words, refuse_null
-from fulgurite.private_api import OpenLightningCLI, end_other_processes, null_is_written
+from fulgurite.private_api import (
+    OpenLightningCLI,
+    end_other_processes,
+    keep_lightning_from_watching,
+    null_is_written,
+    other_processes,
+)
 from fulgurite.processes import rank
 from fulgurite.quiet import keep_quiet
 from fulgurite.refuse import shortened
@@ -49,6 +56,7 @@ from fulgurite.shared_arguments import shared_words
 from fulgurite.signals import SIGNALS
 from fulgurite.trainer_limits import check_trainer
 from fulgurite.trust import separate_trust, trust
+from fulgurite.watch import Watch
 from fulgurite.written_form import as_yaml
 
 GROUPS = ("trainer", "run", "checkpoints", "wandb")
@@ -237,13 +245,19 @@ class CommandLine(OpenLightningCLI):
 
     def run_verb(self) -> None:
         """Run the verb; where it fails, end the other processes too."""
+        assert self.place is not None
+        several = self.trainer.world_size > 1
+        keep_lightning_from_watching()
+        watch = Watch(self.place.run, lambda: other_processes(self.trainer))
         try:
-            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set without a type
-                if isinstance(callback, WandbRun):
-                    callback.open_own_loggers(self.trainer)
-            super().run_verb()
+            with watch.ended_together() if several else nullcontext():
+                for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set without a type
+                    if isinstance(callback, WandbRun):
+                        callback.open_own_loggers(self.trainer)
+                super().run_verb()
         except BaseException:
-            end_other_processes(self.trainer)
+            if end_other_processes(self.trainer):
+                watch.forget_words()
             raise
 
     def fixed_arguments(self) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 import inspect
 import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningCLI
-from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher, subprocess_script
 from tiny import TinyModel
 
 from fulgurite import private_api
@@ -65,13 +67,42 @@ def test_constructor_remembers_the_arguments():
     assert made.hparams["_class_path"] == "tiny.TinyModel"
 
 
-def test_other_processes_are_ended_and_forgotten():
-    ended = []
-    process = SimpleNamespace(pid=0, send_signal=ended.append, poll=lambda: None)
-    trainer = Trainer(accelerator="cpu", devices=2, strategy="ddp", logger=False, enable_checkpointing=False)
-    launcher = _SubprocessScriptLauncher(trainer.strategy.cluster_environment, 2, 1)
-    trainer.strategy._launcher = launcher
-    launcher.procs = [process]
-    private_api.end_other_processes(trainer)
-    assert ended == [signal.SIGTERM]
-    assert launcher.procs == []
+@pytest.fixture
+def trainer_of():
+    """A trainer whose launcher has started the given processes."""
+
+    def make(*processes):
+        trainer = Trainer(accelerator="cpu", devices=2, strategy="ddp", logger=False, enable_checkpointing=False)
+        launcher = _SubprocessScriptLauncher(trainer.strategy.cluster_environment, 2, 1)
+        trainer.strategy._launcher = launcher
+        launcher.procs = [*processes]
+        return trainer
+
+    return make
+
+
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+
+
+def test_other_processes_are_ended_and_forgotten(trainer_of):
+    process = subprocess.Popen(["sleep", "60"])
+    trainer = trainer_of(process)
+    assert private_api.other_processes(trainer) == [process]
+    assert private_api.end_other_processes(trainer) == 1
+    assert process.wait(10) == -signal.SIGTERM
+    assert private_api.other_processes(trainer) == []
+
+
+def test_other_processes_that_do_not_listen_are_ended_by_force(trainer_of):
+    with subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        private_api.end_other_processes(trainer_of(process), patience=0.1)
+        assert process.wait(10) == -signal.SIGKILL
+
+
+def test_lightning_starts_no_watch_of_its_own(trainer_of, monkeypatch):
+    monkeypatch.setattr(subprocess_script, "_launch_process_observer", lambda child_processes: pytest.fail("started"))
+    private_api.keep_lightning_from_watching()
+    launcher = trainer_of().strategy.launcher
+    monkeypatch.setattr(launcher, "_call_children_scripts", lambda: None)
+    assert launcher.launch(lambda: "done") == "done"

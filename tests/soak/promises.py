@@ -11,4 +11,14 @@ from tests.soak.numbers import NUMBERS
 from tests.soak.promise import Promise
 from tests.soak.wrong_values import WRONG_VALUES
 
-PROMISES: tuple[Promise, ...] = (CRASH, EXACT_RESUME, NUMBERS, BROKEN_FILES, HOSTILE_FILES, WRONG_VALUES, DISK, NETWORK, MEMORY)
+PROMISES: tuple[Promise, ...] = (
+    CRASH,
+    EXACT_RESUME,
+    NUMBERS,
+    BROKEN_FILES,
+    HOSTILE_FILES,
+    WRONG_VALUES,
+    DISK,
+    NETWORK,
+    MEMORY,
+)
