@@ -2,8 +2,8 @@
 
 The folder's name is a fingerprint of what the source's files hold, the settings and the format: a changed file is
 decoded anew, a moved or renamed one is not. It is built beside its place and renamed when complete, so that what is
-there is whole, whoever else builds it. The sizes of its files are recorded and compared whenever it is opened: what
-was cut afterwards is built again, and never read as black pictures and silence.
+there is whole, and by one process of a machine while the others wait. The sizes of its files are recorded and compared
+whenever it is opened: what was cut afterwards is built again, and never read as black pictures and silence.
 
 A room (clips, pictures, sound) supplies what is its own: how an item is decoded into a folder, and how it is opened.
 """
@@ -19,6 +19,7 @@ from datamodules.arrays import mapped
 from datamodules.atomic_file import DiskError, folder_once
 from datamodules.errors import BadFile, InputError, refuse_or_warn
 from datamodules.file_identity import content_hash
+from datamodules.one_at_a_time import one_at_a_time
 from datamodules.parallel import in_parallel
 
 _SIZES = ".sizes.json"
@@ -124,17 +125,24 @@ def made_once(folder: Path, make: Callable[[Path], None], content: str = "") -> 
     try:
         if _is_whole(folder):
             return folder
-        if (folder / _SIZES).exists():
-            warnings.warn(f"{folder}: files are missing or cut short; it is made again", stacklevel=2)
-        with folder_once(folder, _is_whole) as draft:
-            make(draft)
-            _record_sizes(draft)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with one_at_a_time(folder):
+            if not _is_whole(folder):  # still: nobody else has made it meanwhile
+                _make(folder, make)
     except OSError as error:
         raise _cannot_write(folder, content, error.strerror) from error
     except DiskError as error:
         raise _cannot_write(folder, content, error.reason) from error
     mapped.cache_clear()
     return folder
+
+
+def _make(folder: Path, make: Callable[[Path], None]) -> None:
+    if (folder / _SIZES).exists():
+        warnings.warn(f"{folder}: files are missing or cut short; it is made again", stacklevel=3)
+    with folder_once(folder, _is_whole) as draft:
+        make(draft)
+        _record_sizes(draft)
 
 
 def _cannot_write(folder: Path, content: str, reason: str | None) -> CacheError:

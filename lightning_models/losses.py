@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lightning_models.all_processes import mean_where
 from lightning_models.precision import at_least_float32
 
 Objective = Literal["bce", "hinge", "wgan"]
@@ -27,8 +28,8 @@ def real_objective(kind: Objective, logits: Tensor, counted: Tensor | None = Non
     Args:
         kind: the objective.
         logits: scores of any shape, without a final sigmoid.
-        counted: weights of the same shape, at least 0, for a weighted mean; None for the plain one. Where all are
-            0 the objective is 0.
+        counted: weights of the same shape, at least 0, for a weighted mean over all processes; None for the plain
+            one. Where all are 0 the objective is 0.
     """
     logits = at_least_float32(logits)
     if kind == "bce":
@@ -39,7 +40,7 @@ def real_objective(kind: Objective, logits: Tensor, counted: Tensor | None = Non
         costs = -logits
     if counted is None:
         return costs.mean()
-    return (costs * counted).sum() / counted.sum().clamp(min=torch.finfo(costs.dtype).tiny)
+    return mean_where(costs, counted)
 
 
 def fake_objective(kind: Objective, logits: Tensor, counted: Tensor | None = None) -> Tensor:

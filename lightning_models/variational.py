@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, LowRankMultivariateNormal, MultivariateNormal, Normal
 
 from datamodules.errors import InputError
+from lightning_models.all_processes import mean_over_processes
 from lightning_models.effective import effective
 
 PosteriorKind = Literal["diagonal", "full", "low_rank"]
@@ -109,8 +110,8 @@ def make_posterior(kind: PosteriorKind, in_features: int, latent_dim: int, rank:
 def kl_divergence(posterior: Distribution, free_bits: float = 0.0) -> Tensor:
     """Return KL(q || N(0, I)) in closed form: ``(tr S + mu^T mu - D - ln det S) / 2``.
 
-    With ``free_bits``, a dimension whose divergence, averaged over the batch, lies below that many nats counts as
-    that many and is not pushed further (Kingma et al. 2016, "free bits").
+    With ``free_bits``, a dimension whose divergence, averaged over the batch of all processes, lies below that many
+    nats counts as that many and is not pushed further (Kingma et al. 2016, "free bits").
 
     Args:
         posterior: with batch shape ``(B,)`` and event shape ``(D,)``.
@@ -127,7 +128,7 @@ def kl_divergence(posterior: Distribution, free_bits: float = 0.0) -> Tensor:
     if isinstance(posterior, Independent):
         by_dimension = kl_per_dimension(posterior)
         if free_bits > 0:
-            by_dimension = torch.where(by_dimension.mean(0) < free_bits, free_bits, by_dimension)
+            by_dimension = torch.where(mean_over_processes(by_dimension.mean(0)) < free_bits, free_bits, by_dimension)
         return by_dimension.sum(1)
     if free_bits > 0:
         raise InputError(f"free_bits is {free_bits}: only a diagonal posterior has them, set it to 0")

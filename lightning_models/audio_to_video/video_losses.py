@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from datamodules.ssim import ssim_map
+from lightning_models.all_processes import mean_where
 from lightning_models.precision import at_least_float32
 from lightning_models.temporal import change_error
 
@@ -19,8 +20,8 @@ SSIM_FRAMES = 16
 
 
 def over_valid(values: Tensor, valid: Tensor) -> Tensor:
-    """Return the mean of ``values`` where ``valid`` (bool, same shape); 0 where nothing is."""
-    return torch.where(valid, values, 0).sum() / valid.sum().clamp(min=1)
+    """Return the mean of ``values`` where ``valid`` (bool, same shape), over all processes; 0 where nothing is."""
+    return mean_where(values, valid)
 
 
 def distance(kind: Literal["l1", "l2"], generated: Tensor, real: Tensor) -> Tensor:

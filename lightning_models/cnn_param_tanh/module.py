@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from datamodules.batches import ImageBatch
 from datamodules.seeding import derive_seed
 from lightning_models import losses
+from lightning_models.all_processes import sample_before
 from lightning_models.cnn_param_tanh.network import NEAR_IDENTITY, VAE, AlphaHead, Critic, Motion, ParamTanh
 from lightning_models.reconstruction_losses import l1
 from lightning_models.training.adversarial import AdversarialModule
@@ -155,7 +156,7 @@ class CNNParamTanh(VAEGANModule):
         # another photograph, as independent of it as a sample is.
         takes_reconstructed = torch.rand(len(real), 1, 1, 1, device=self.device) < self.share
         norms = losses.gradient_norms(
-            self.critic, generated.images, torch.where(takes_reconstructed, reconstructed.roll(1, 0), sampled)
+            self.critic, generated.images, torch.where(takes_reconstructed, sample_before(reconstructed), sampled)
         )
         return {
             "w1": real.mean() - self.mixed(of_reconstructed.mean(), of_sampled.mean()),

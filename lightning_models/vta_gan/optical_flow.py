@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from datamodules.errors import InputError
+from lightning_models.all_processes import mean_where
 from lightning_models.effective import effective
 from lightning_models.vta_gan.flownet_sd import FLOW_SCALE, FlowNetSD, load_flownet_sd
 
@@ -191,7 +192,7 @@ def photometric_loss(frames: Tensor, flow: Tensor) -> Tensor:
     error = warp(frames[:, 1:], flow) - frames[:, :-1].float()  # (B, T-1, 3, H, W)
     robust = (error.square() + _CHARBONNIER_EPSILON**2).sqrt().mean(dim=2, keepdim=True)
     counted = inside(flow)  # (B, T-1, 1, H, W), as the error is now
-    return (robust * counted).sum() / counted.sum().clamp(min=1)
+    return mean_where(robust, counted)
 
 
 def smoothness_loss(frames: Tensor, flow: Tensor, edge_weight: float = 10.0) -> Tensor:

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from lightning_models.all_processes import mean_where
 from lightning_models.precision import at_least_float32
 from lightning_models.temporal import change_error
 
@@ -38,8 +39,7 @@ def flow_consistency(frame: Tensor, warped_next: Tensor, valid: Tensor) -> Tenso
         A scalar; 0 where no place is valid.
     """
     frame, warped_next, valid = (at_least_float32(tensor) for tensor in (frame, warped_next, valid))
-    error = ((frame - warped_next).abs() * valid).sum()
-    return error / valid.expand_as(frame).sum().clamp(min=1)
+    return mean_where((frame - warped_next).abs(), valid.expand_as(frame))
 
 
 def _mean_change_error(fake: Tensor, real: Tensor, order: int) -> Tensor:

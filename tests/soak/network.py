@@ -3,27 +3,17 @@
 import csv
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-import yaml
-
 from callbacks.wandb_run import BatchesLogger
 from tests.soak.promise import Case, Promise
-from tests.soak.trainings import finish, said, start
+from tests.soak.small_training import start_small
+from tests.soak.trainings import finish_within, said
 from tests.soak.wandb_server import Answer, serve
 
-PACKAGES = str(Path(__file__).parents[1] / "fulgurite" / "packages")
-EXPERIMENT = {
-    "trust": ["tiny"],
-    "model": {"class_path": "TinyModel"},
-    "data": {"class_path": "TinyData"},
-    "checkpoints": {"monitor": "val/score"},
-    "trainer": {"max_epochs": 2, "accelerator": "cpu", "log_every_n_steps": 1, "enable_model_summary": False},
-}
 LIMIT = 60.0  # seconds for a training of two, to which a server that fails may add twenty at its beginning
 OWN = ("--trainer.logger.class_path", "WandbLogger")
 SILENT = (*OWN, "--trainer.logger.init_args.offline", "true")
@@ -128,29 +118,15 @@ def _check_done(code: int, folder: Path, table: bool = True) -> None:
 
 def _train(folder: Path, variables: Variables, words: tuple[str, ...], also: Callable[[], None] = lambda: None) -> int:
     """Train in a folder and return the exit status; raise where it does not come to an end in time."""
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(EXPERIMENT))
+    own = {"WANDB_CONFIG_DIR": str(folder), "NETRC": str(folder / "netrc")}
 
     def prepare() -> None:
-        os.chdir(folder)
-        os.environ.pop("WANDB_MODE", None)
-        os.environ.update(variables, WANDB_CONFIG_DIR=str(folder), NETRC=str(folder / "netrc"))
-        sys.path.append(PACKAGES)
+        if "WANDB_MODE" not in variables:
+            os.environ.pop("WANDB_MODE", None)
         also()
 
-    process = start(["fit", "--config", "tiny.yaml", *words], folder / "log", prepare)
+    process = start_small(folder, {**variables, **own}, *words, also=prepare)
     return finish_within(process, LIMIT, folder / "log")
-
-
-def finish_within(process: int, seconds: float, log: Path) -> int:
-    """Wait for a process and return its status; kill its group and raise where that takes longer."""
-    deadline = time.monotonic() + seconds
-    while not os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-        if time.monotonic() > deadline:
-            os.killpg(process, signal.SIGKILL)
-            finish(process)
-            raise AssertionError(f"not done after {seconds:g} seconds: {said(log)}")
-        time.sleep(0.05)
-    return finish(process)
 
 
 def _kill_service_at_first_row() -> None:

@@ -12,6 +12,7 @@ import resource
 import select
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -142,6 +143,18 @@ def finish(process: int, seconds: float | None = None) -> int:
     finally:
         os.close(ended)
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def finish_within(process: int, seconds: float, log: Path) -> int:
+    """Wait for a process and return its status; kill its group and raise where that takes longer."""
+    deadline = time.monotonic() + seconds
+    while not os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        if time.monotonic() > deadline:
+            os.killpg(process, signal.SIGKILL)
+            finish(process)
+            raise AssertionError(f"not done after {seconds:g} seconds: {said(log)}")
+        time.sleep(0.05)
+    return finish(process)
 
 
 def run(words: Sequence[str], log: Path, prepare: Callable[[], None] = lambda: None) -> int:

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -11,7 +12,7 @@ from datamodules.errors import InputError
 
 
 class Breaks(Callback):
-    """Break a process at the second training batch, or at another place.
+    """Break a process at the second training batch, or at another place, and leave a file ``broken``.
 
     Args:
         how: what happens to it.
@@ -45,6 +46,7 @@ class Breaks(Callback):
     def _at(self, place: str, trainer: Trainer) -> None:
         if (place, trainer.global_rank) != (self.at, self.rank):
             return
+        Path("broken").touch()
         if self.how == "raises":
             raise RuntimeError("a defect of this process")
         if self.how == "refuses":
