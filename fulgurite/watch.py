@@ -42,8 +42,10 @@ WAITS = (
     "multiprocessing",
     "subprocess",
     "wandb",
+    "datamodules.one_at_a_time",
+    "cmd",
 )
-"""Packages in which to wait is no standstill: for other processes, for loaders, for threads that work."""
+"""Where to wait is no standstill: for other processes, loaders, threads that work, or for who sits at a debugger."""
 
 
 class Cause(NamedTuple):
