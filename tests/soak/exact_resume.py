@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from tests.soak.promise import Case, Promise
-from tests.soak.trainings import BATCHES, NETS, Setting, check_same, hit, run, said, undisturbed
+from tests.soak.trainings import BATCHES, NETS, Setting, check_same, hit, run, run_together, said, undisturbed
 
 PLACES = {  # in the second of three epochs, of four batches each: hook, which call of it, batches of a window
     "mid-epoch": ("on_train_batch_end", BATCHES + 2, 1),
@@ -29,6 +29,7 @@ def cases(seed: int) -> Iterator[Case]:
         yield Case(f"{net}, moved", partial(_moved, net))
         yield Case(f"{net}, requeued by SLURM", partial(_requeued, net))
         yield Case(f"{net}, with another learning rate", partial(_another_rate, net))
+        yield Case(f"{net}, two processes", partial(_two_processes, net))
 
 
 def _interrupt(net: str, workers: int, name: str, place: str, folder: Path) -> None:
@@ -74,6 +75,20 @@ def _requeued(net: str, folder: Path) -> None:
     assert (folder / "told").read_text() == "requeue 7\n"
     assert run(setting.words(folder), folder / "log", partial(begin, 1)) == 0, said(folder / "log")
     check_same(setting.run(folder), expected)
+
+
+def _two_processes(net: str, folder: Path) -> None:
+    """Two processes that are asked to end within an epoch, and go on."""
+    setting = Setting(net, workers=2)
+    whole, cut = folder / "whole", folder / "cut"
+    whole.mkdir()
+    cut.mkdir()
+    assert run_together(setting.words(whole), whole) == [0, 0], said(whole / "log.0") + said(whole / "log.1")
+    hook, count, _ = PLACES["mid-epoch"]
+    codes = run_together(setting.words(cut), cut, hit(hook, count, signal.SIGTERM))
+    assert codes == [143, 143], said(cut / "log.0") + said(cut / "log.1")
+    assert run_together(setting.words(cut, "--ckpt_path", "last"), cut) == [0, 0], said(cut / "log.0")
+    check_same(setting.run(cut), setting.run(whole))
 
 
 def _another_rate(net: str, folder: Path) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,12 +28,10 @@ from tests.callbacks.clips import test_metrics as of_clips
 from tests.callbacks.clips.conftest import make_scores, make_windows
 from tests.callbacks.parts import test_metrics as of_parts
 from tests.soak.promise import Case, Promise
-from tests.soak.trainings import NETS, finish_within, said, start
+from tests.soak.trainings import DDP, LIMIT, NETS, as_process, finish_within, free_port, said, start
 
 STEPS, BATCH = 20, 3
 TOLERANCE = 1e-10
-LIMIT = 240.0  # seconds of a training
-DDP = ("--trainer.strategy", "ddp_find_unused_parameters_true")
 
 
 # --- one process with twice the batch ---------------------------------------------------------------------------------
@@ -42,7 +39,7 @@ DDP = ("--trainer.strategy", "ddp_find_unused_parameters_true")
 
 def _equal(net: str, words: tuple[str, ...], folder: Path) -> None:
     """Train in float64 with two processes, and with one of twice the batch."""
-    port = _free_port()
+    port = free_port()
     started = [
         start(_words(folder, net, "two", BATCH, *DDP, *words), folder / f"log.{rank}", _as_process(rank, port))
         for rank in (1, 0)
@@ -72,8 +69,7 @@ def _words(folder: Path, net: str, name: str, batch: int, *more: str) -> list[st
 
 def _as_process(rank: int, port: int) -> Callable[[], None]:
     def prepare() -> None:
-        os.environ.update(LOCAL_RANK=str(rank), NODE_RANK="0", WORLD_SIZE="2")
-        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+        as_process(rank, port)
         _precise(rank, 2)()
 
     return prepare
@@ -171,11 +167,6 @@ class _Total(torch.autograd.Function):
         return _Total.apply(gradients[0])  # type: ignore[no-any-return,no-untyped-call]
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 # --- figures of 1, 2 and 3 processes ----------------------------------------------------------------------------------
 
 
@@ -186,7 +177,7 @@ def _same_figures(run_rank: Callable[..., None], *data: Any, folder: Path) -> No
         place = folder / str(processes)
         place.mkdir()
         started = start_processes(
-            _into_log, (run_rank, processes, _free_port(), place, *data), processes, join=False, start_method="fork"
+            _into_log, (run_rank, processes, free_port(), place, *data), processes, join=False, start_method="fork"
         )
         assert started is not None
         deadline = time.monotonic() + LIMIT

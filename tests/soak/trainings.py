@@ -11,10 +11,12 @@ import re
 import resource
 import select
 import signal
+import socket
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +28,8 @@ from fulgurite.train import CommandLine
 
 NETS = ("vta_gan", "motor_vae_gan", "cnn_param_tanh", "aitex_vae", "audio_to_video", "audio_to_video_legacy")
 EPOCHS, BATCHES = 3, 4
+DDP = ("--trainer.strategy", "ddp_find_unused_parameters_true")
+LIMIT = 240.0  # seconds of a training in two processes
 KEPT = (
     "state_dict",
     "optimizer_states",
@@ -160,6 +164,36 @@ def finish_within(process: int, seconds: float, log: Path) -> int:
 def run(words: Sequence[str], log: Path, prepare: Callable[[], None] = lambda: None) -> int:
     """Run a command to its end; see :func:`start`."""
     return finish(start(words, log, prepare))
+
+
+def free_port() -> int:
+    """Return the number of a port that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def as_process(rank: int, port: int) -> None:
+    """Make this process one of two that train together; see :func:`run_together`."""
+    os.environ.update(LOCAL_RANK=str(rank), NODE_RANK="0", WORLD_SIZE="2")
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+
+
+def run_together(words: Sequence[str], folder: Path, prepare: Callable[[], None] = lambda: None) -> list[int]:
+    """Run a command in two processes that train together, and return their statuses.
+
+    Args:
+        words: The command without ``lightning``.
+        folder: For ``log.0`` and ``log.1``.
+        prepare: Called in both processes before the command.
+    """
+    port, words = free_port(), [*words, *DDP, "--trainer.devices", "2", "--trainer.accelerator", "cpu"]
+
+    def begin(rank: int) -> None:
+        as_process(rank, port)
+        prepare()
+
+    started = [start(words, folder / f"log.{rank}", partial(begin, rank)) for rank in (1, 0)]
+    return [finish_within(process, LIMIT, folder / "log.0") for process in started]
 
 
 def hit(hook: str, count: int, number: int) -> Callable[[], None]:
