@@ -58,16 +58,26 @@ class MetricsCsv(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Append one row; ``step`` counts batches."""
         row: dict[str, Any] = {"step": step, **metrics}
-        if not self._opened or not row.keys() <= set(self._columns) or not self.path.exists():
-            kept = self._read() if self._opened else self._rows_to_keep(step)
-            self._columns += [column for column in row if column not in self._columns]
-            self._rewrite([*kept, row])
-            self.rows = len(kept) + 1
-        else:
-            with readable_errors(self.path), self.path.open("a", newline="") as file:
-                csv.DictWriter(file, self._columns).writerow(row)
+        if self._opened and row.keys() <= set(self._columns) and self._append(row):
             self.rows += 1
+            return
+        kept = self._read() if self._opened else self._rows_to_keep(step)
+        self._columns += [column for column in row if column not in self._columns]
+        self._rewrite([*kept, row])
+        self.rows = len(kept) + 1
         self._opened = True
+
+    def _append(self, row: dict[str, Any]) -> bool:
+        """Add a row to the file; return whether there is one: somebody may have deleted it a moment ago."""
+        with readable_errors(self.path):
+            try:
+                file = self.path.open("r+", newline="")
+            except FileNotFoundError:
+                return False
+            with file:
+                file.seek(0, io.SEEK_END)
+                csv.DictWriter(file, self._columns).writerow(row)
+            return True
 
     def _rows_to_keep(self, step: int | None) -> list[dict[str, str]]:
         rows = self._read()

@@ -55,18 +55,31 @@ def atomic_file(path: Path, check: Callable[[Path], None] = lambda _: None) -> I
     """
     in_draft = not _open.isdisjoint(path.parents)  # which is empty at first, and made durable as a whole
     with _temporary(path) as temporary, readable_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not in_draft:
             remove_stale(path.parent)
-        with temporary.open("wb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w+b") as file:
             yield file
             file.flush()
             if not in_draft:
                 os.fsync(file.fileno())
-        check(temporary)
-        os.replace(temporary, path)  # noqa: PTH105
+            if not temporary.exists() and not in_draft:
+                _write_again(file, temporary)
+            check(temporary)
+            os.replace(temporary, path)  # noqa: PTH105
         if not in_draft:
-            _sync(path.parent)
+            with contextlib.suppress(FileNotFoundError):  # the folder was deleted at once
+                _sync(path.parent)
+
+
+def _write_again(file: BinaryIO, temporary: Path) -> None:
+    """Write what an open file holds once more: somebody has deleted the folder in which it was."""
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    file.seek(0)
+    with temporary.open("wb") as again:
+        shutil.copyfileobj(file, again)
+        again.flush()
+        os.fsync(again.fileno())
 
 
 def write_text(path: Path, text: str) -> None:

@@ -3,9 +3,11 @@
 import errno
 import fcntl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 from weakref import WeakValueDictionary
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
@@ -30,12 +32,21 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         own = _of_threads.setdefault(path, threading.Lock())
     file = path.with_name(f".lock-{path.name}")
     with own, file.open("a") as opened:
-        try:
-            fcntl.lockf(opened, fcntl.LOCK_EX)
-        except OSError as problem:
-            if problem.errno not in _NO_LOCKS:
-                raise
+        while not _taken(opened):
+            time.sleep(0.05)
         try:
             yield
         finally:
             file.unlink(missing_ok=True)  # whoever waits for it finds the work done
+
+
+def _taken(opened: IO[str]) -> bool:
+    """Try to take the lock, without waiting: a system that lets whole processes wait sees deadlocks among threads."""
+    try:
+        fcntl.lockf(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as problem:
+        if problem.errno not in _NO_LOCKS:
+            raise
+    return True

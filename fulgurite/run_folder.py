@@ -8,6 +8,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
+from callbacks.checkpoints import Checkpoints
 from callbacks.metrics_csv import MetricsCsv
 from datamodules.atomic_file import DRAFT, remove_stale
 from fulgurite.run_lock import RunLock
@@ -60,15 +61,27 @@ class RunFolder(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Say so where somebody has deleted the folder, and begin it again: what is learned is still there."""
-        if trainer.is_global_zero and not (self.run / CONFIG).exists():
-            rank_zero_warn(
-                f"{self.run} was deleted while it was being trained. The training goes on; what was in the folder "
-                "until now is lost."
-            )
-            self._begin()
-            if self._lock:
-                self._lock.release()
-                self._lock.acquire()
+        self._was_deleted(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the weights once more where the folder was deleted after its last checkpoint: they are still there."""
+        if trainer.strategy.broadcast(self._was_deleted(trainer)):
+            for callback in trainer.checkpoint_callbacks:
+                if isinstance(callback, Checkpoints):
+                    callback.save_last(trainer)
+
+    def _was_deleted(self, trainer: Trainer) -> bool:
+        if not trainer.is_global_zero or (self.run / CONFIG).exists():
+            return False
+        rank_zero_warn(
+            f"{self.run} was deleted while it was being trained. The training goes on; what was in the folder "
+            "until now is lost."
+        )
+        self._begin()
+        if self._lock:
+            self._lock.release()
+            self._lock.acquire()
+        return True
 
     def _begin(self) -> None:
         self._save_config(str(self.run / CONFIG))

@@ -1,12 +1,13 @@
 import contextlib
 import errno
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from datamodules.atomic_file import DiskError, atomic_folder, folder_once, write_text
+from datamodules.atomic_file import DiskError, atomic_file, atomic_folder, folder_once, write_text
 
 
 def tree(folder):
@@ -37,6 +38,16 @@ def test_an_error_before_anything_was_written_leaves_nothing(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "cars") as draft:
         (draft / "missing/half.png").touch()
     assert tree(tmp_path) == []
+
+
+def test_a_file_whose_folder_is_deleted_meanwhile_is_written_into_a_new_one(tmp_path):
+    checked = []
+    with atomic_file(tmp_path / "run/a", check=lambda draft: checked.append(draft.read_bytes())) as file:
+        file.write(b"first, ")
+        shutil.rmtree(tmp_path / "run")
+        file.write(b"second")
+    assert tree(tmp_path) == ["run", "run/a"]
+    assert checked == [(tmp_path / "run/a").read_bytes()] == [b"first, second"]
 
 
 def test_drafts_of_dead_processes_are_removed_and_those_of_living_ones_are_not(tmp_path):

@@ -17,6 +17,18 @@ with one_at_a_time(Path(sys.argv[1])):
     print("in", flush=True)
     time.sleep(60)
 """
+CROSSED = """
+import threading
+def work(path):
+    with one_at_a_time(path):
+        time.sleep(0.5)
+first, second = map(Path, sys.argv[1:])
+threads = [threading.Thread(target=work, args=(path,)) for path in (first, second)]
+threads[0].start()
+time.sleep(0.2)
+threads[1].start()
+sys.exit(any(thread.join() for thread in threads))
+"""
 
 
 @pytest.fixture
@@ -36,6 +48,13 @@ def test_another_process_is_waited_for_until_it_ends(holder, tmp_path):
     with one_at_a_time(tmp_path / "a"):
         assert holder.wait(10) == -9
     assert not [*tmp_path.iterdir()]
+
+
+def test_threads_of_two_processes_that_want_what_the_other_has_are_no_deadlock(tmp_path):
+    script = HOLDS.split("with")[0] + CROSSED
+    names = [str(tmp_path / name) for name in "ab"]
+    processes = [subprocess.Popen([sys.executable, "-c", script, *order]) for order in (names, names[::-1])]
+    assert [process.wait(30) for process in processes] == [0, 0]
 
 
 def test_a_file_system_without_locks_lets_everybody_in(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import csv
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from callbacks import Checkpoints
 from datamodules.errors import InputError
 from fulgurite import runs
 from fulgurite.cli import main
@@ -131,6 +133,21 @@ def test_a_full_disk_is_told_when_the_lock_is_taken(tmp_path):
     lock.acquire()
     assert f"process {os.getpid()} on " in (tmp_path / RunLock.file).read_text()
     lock.release()
+
+
+def test_a_run_whose_folder_is_deleted_after_the_last_batch_keeps_its_weights(fit, recwarn, monkeypatch):
+    def deleted(self, trainer):
+        save(self, trainer)
+        if trainer.current_epoch == 1 and not deleted_already:
+            deleted_already.append(shutil.rmtree(trainer.default_root_dir))
+
+    save, deleted_already = Checkpoints.save_last, []
+    monkeypatch.setattr(Checkpoints, "save_last", deleted)
+    run = fit()
+    assert deleted_already
+    assert any("was deleted while it was being trained" in str(warning.message) for warning in recwarn)
+    assert {"config.yaml", "checkpoints", ".lock"} <= {path.name for path in run.iterdir()}
+    assert (run / "checkpoints/last.ckpt").is_file()
 
 
 def test_a_run_whose_folder_is_deleted_goes_on_in_a_new_one(fit, recwarn):
