@@ -233,10 +233,11 @@ ENDED = 60.0  # seconds after which nothing may be left
 def _fails(how: str, rank: int, at: str, status: int, folder: Path) -> None:
     """Break one process of a training by the real command."""
     callback = {"class_path": "Breaks", "init_args": {"how": how, "rank": rank, "at": at}}
-    (folder / "break.yaml").write_text(yaml.safe_dump({"trust": ["breaking"], "trainer": {"callbacks": [callback]}}))
+    callbacks = [{"class_path": "ImageMetrics"}, callback]  # in the place of the experiment's, whose headline is kept
+    (folder / "break.yaml").write_text(yaml.safe_dump({"trust": ["breaking"], "trainer": {"callbacks": callbacks}}))
     words = ["fit", "--config", "cnn_param_tanh", "--config", "cnn_param_tanh/smoke", "--config", "break.yaml", *DDP]
     words += ["--trainer.devices", "2", "--trainer.accelerator", "cpu", "--wandb.mode", "disabled", "--run.name", "a"]
-    words += ["--trainer.num_sanity_val_steps", "0", "--trainer.enable_model_summary", "false"]
+    words += ["--trainer.num_sanity_val_steps", "0"]
     places = os.pathsep.join([str(Path.cwd()), str(PACKAGES)])
     environment = os.environ | {"PYTHONPATH": places, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled"}
     with (folder / "log").open("w") as log:
@@ -249,7 +250,8 @@ def _fails(how: str, rank: int, at: str, status: int, folder: Path) -> None:
             start_new_session=True,
         )
     try:
-        _wait(lambda: (folder / "broken").exists(), LIMIT, folder)
+        _wait(lambda: (folder / "broken").exists() or process.poll() is not None, LIMIT, folder)
+        assert (folder / "broken").exists(), said(folder / "log")
         _wait(lambda: not _left(process.pid), ENDED, folder)
         assert process.wait() == status, said(folder / "log")
     finally:
