@@ -119,6 +119,9 @@ def fork(job: Callable[[], None], log: Path) -> int:
         file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
         os.dup2(file, 1)
         os.dup2(file, 2)
+        sys.stdout, sys.stderr = (
+            os.fdopen(number, "w", buffering=1) for number in (1, 2)
+        )  # pytest has put others there
         os.setsid()
         signal.alarm(0)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
