@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from torch import distributed
 from datamodules.atomic_file import write_text
 from datamodules.errors import InputError
 from fulgurite.errors import one_line
+from fulgurite.private_api import end_at_once, frame_of_main_thread
 from fulgurite.processes import rank, say
 from fulgurite.refuse import BAD_INPUT
 from fulgurite.signals import SIGNALS
@@ -102,7 +102,7 @@ class Watch(threading.Thread):
                 _say(cause.sentence)
                 for child in self._children():
                     child.kill()
-                os._exit(cause.status)
+                end_at_once(cause.status)
 
     def cause(self) -> Cause | None:
         """Return what ended first, None where all are well."""
@@ -135,11 +135,11 @@ class Watch(threading.Thread):
                 if left < self._begun:
                     file.unlink()
                 elif file.name != f"{WORD}{rank()}":
-                    yield left, Cause(**json.loads(file.read_text()))
+                    yield left, Cause(*json.loads(file.read_text()))
 
     def _leave_word(self, cause: Cause, number: int) -> None:
         with contextlib.suppress(OSError, InputError):  # the folder is gone, or full: perhaps that is the failure
-            write_text(self._run / f"{WORD}{number}", json.dumps(cause._asdict()))
+            write_text(self._run / f"{WORD}{number}", json.dumps(cause))
 
     def forget_words(self) -> None:
         """Remove what failed processes have left, once all have read it."""
@@ -158,7 +158,7 @@ class Watch(threading.Thread):
 
     def _look_at_myself(self) -> None:
         """End this process where its main thread has done nothing for long, and waits for nobody."""
-        frame = sys._current_frames()[threading.main_thread().ident or 0]
+        frame = frame_of_main_thread()
         places = [(one.f_code, one.f_lasti) for one in _stack(frame)]
         seen = places, time.clock_gettime(time.pthread_getcpuclockid(threading.main_thread().ident or 0))
         idle = seen == self._seen and not _waits(frame) and _state(os.getpid()) != "D"
@@ -171,7 +171,7 @@ class Watch(threading.Thread):
             say(f"error: {cause.sentence}")
             for child in self._children():
                 child.kill()
-            os._exit(1)
+            end_at_once(1)
 
 
 def _say(sentence: str) -> None:

@@ -54,7 +54,7 @@ def test_threads_of_two_processes_that_want_what_the_other_has_are_no_deadlock(t
     script = HOLDS.split("with")[0] + CROSSED
     names = [str(tmp_path / name) for name in "ab"]
     processes = [subprocess.Popen([sys.executable, "-c", script, *order]) for order in (names, names[::-1])]
-    assert [process.wait(30) for process in processes] == [0, 0]
+    assert [process.wait(120) for process in processes] == [0, 0]
 
 
 def test_a_file_system_without_locks_lets_everybody_in(tmp_path, monkeypatch):

@@ -10,12 +10,14 @@ import pytest
 
 from datamodules.errors import InputError
 from fulgurite import watch
+from fulgurite.signals import SIGNALS
 from fulgurite.watch import Watch
 
 
 @pytest.fixture
 def make(tmp_path, monkeypatch):
     """The watch of a process of a number, with children that it has started."""
+    monkeypatch.setattr(SIGNALS, "received", None)  # a command that was ended in this process keeps it
 
     def watch_of(number, *children):
         monkeypatch.setenv("LOCAL_RANK", str(number))

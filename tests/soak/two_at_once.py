@@ -24,9 +24,9 @@ from tests.soak.trainings import NETS, Setting, check_same, finish_within, run, 
 
 LIMIT = 120.0  # seconds after which nothing runs any more
 READERS: dict[str, Callable[[Path], list[object]]] = {
-    "clips": broken_files._clip,
-    "pairs": broken_files._pair,
-    "pictures": broken_files._pictures,
+    "clips": broken_files.read_clip,
+    "pairs": broken_files.read_pair,
+    "pictures": broken_files.read_pictures,
 }
 
 

@@ -29,6 +29,7 @@ class Signalled(PhasedModule):
     """
 
     phases, phase_modules = ("only",), {"only": ("weight",)}
+    free_after_training = ("at", "count", "which", "times", "rank")
 
     def __init__(
         self,
