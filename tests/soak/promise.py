@@ -24,8 +24,7 @@ class Promise:
 
     Attributes:
         name: In a word or two.
-        cases: All cases in a fixed order, the same for the same seed. What one needs is made as it is tried: every
-            process goes through all of them to its own.
+        cases: All cases in a fixed order, the same for the same seed. What one needs is made as it is tried.
         short: How many of them ``make test`` tries.
         together: How many may be tried at once; 1 where a case takes both cores.
     """
@@ -51,6 +50,9 @@ class Outcome:
     seconds: float
 
 
+_cases: list[Case] = []  # those of the promise that is tried; the processes that share them are forked with it
+
+
 def try_promise(
     promise: Promise,
     folder: Path,
@@ -70,12 +72,12 @@ def try_promise(
         done: Called with the number of cases that were tried, and of all.
     """
     begun, failures, tried = time.monotonic(), dict[str, str](), 0
-    total = sum(1 for _ in islice(promise.cases(seed), most))
-    jobs = min(jobs, promise.together)
+    _cases[:] = islice(promise.cases(seed), most)
+    total, jobs = len(_cases), min(jobs, promise.together)
     size = max(1, total // (jobs * 20))
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
         parts = [
-            pool.submit(_try_some, promise, folder, seed, range(first, min(first + size, total)))
+            pool.submit(_try_some, folder / promise.name.replace(" ", "_"), range(first, min(first + size, total)))
             for first in range(0, total, size)
         ]
         for part in as_completed(parts):
@@ -86,14 +88,14 @@ def try_promise(
     return Outcome(tried, failures, time.monotonic() - begun)
 
 
-def _try_some(promise: Promise, folder: Path, seed: int, numbers: range) -> tuple[int, dict[str, str]]:
+def _try_some(stem: Path, numbers: range) -> tuple[int, dict[str, str]]:
     """Return how many cases were tried, and what was raised by the name of the case."""
     failures = {}
-    for number, case in zip(numbers, islice(promise.cases(seed), numbers.start, numbers.stop), strict=True):
-        place = folder / f"{promise.name.replace(' ', '_')}-{number:04d}"
+    for number in numbers:
+        place = stem.with_name(f"{stem.name}-{number:04d}")
         place.mkdir(parents=True)
         try:
-            case.check(place)
+            _cases[number].check(place)
         except Exception:  # the table counts it, and shows what it was
-            failures[case.name] = traceback.format_exc()
+            failures[_cases[number].name] = traceback.format_exc()
     return len(numbers), failures

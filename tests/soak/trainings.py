@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -122,6 +123,7 @@ def fork(job: Callable[[], None], log: Path) -> int:
         sys.stdout, sys.stderr = (
             os.fdopen(number, "w", buffering=1) for number in (1, 2)
         )  # pytest has put others there
+        warnings.showwarning = _print_warning
         os.setsid()
         signal.alarm(0)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -134,6 +136,11 @@ def fork(job: Callable[[], None], log: Path) -> int:
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def _print_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+    """Print a warning as Python does; pytest keeps it in a list."""
+    sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
 
 
 def finish(process: int, seconds: float | None = None) -> int:
