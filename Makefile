@@ -36,7 +36,7 @@ run: $(INSTALLED) ## train and test VTA-GAN, or CONFIG=experiments/..., on gener
 	$(BIN)/lightning fit --config $(CONFIG)
 	$(BIN)/lightning test --config $(CONFIG) --ckpt_path best
 
-test: lint types ## check style, types, and all tests but the slow ones (at most 8 minutes on 2 cores)
+test: lint types ## check style, types, and all tests but the slow ones (about 8 minutes on 2 cores)
 	$(PYTEST) -n 2 -m "not slow and not gpu"
 
 test-slow: $(INSTALLED) ## the slow tests

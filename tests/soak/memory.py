@@ -223,4 +223,4 @@ def _sound(frames: int, folder: Path) -> None:
         container.mux(stream.encode(None))
 
 
-MEMORY = Promise("memory and time", cases, short=3)
+MEMORY = Promise("memory and time", cases, short=2)
