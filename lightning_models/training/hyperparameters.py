@@ -87,6 +87,8 @@ def check_same(checkpoint: Mapping[str, Any], kind: type, own: Mapping[str, Any]
     free = {name for base in kind.__mro__ for name in vars(base).get("free_after_training", ())}
     saved, mine = (_flat(only_plain(arguments)) for arguments in (checkpoint.get("hyper_parameters", {}), own))
     names = sorted(name for name in saved.keys() & mine.keys() if name.partition(".")[0] not in free)
+    if "system" not in checkpoint.get("phased_training", {}):  # of before 0.2, when null stood for fewer defaults
+        names = [name for name in names if None not in (saved[name], mine[name])]
     differing = [name for name in names if _listed(saved[name]) != _listed(mine[name])]
     if differing:
         told = ", ".join(f"model.{name} = {mine[name]} ({saved[name]} in training)" for name in differing)

@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer
 from datamodules.errors import InputError
 from lightning_models import VTAGAN, AitexVAE, AudioToVideo, CNNParamTanh, MotorVAEGAN
 from lightning_models.audio_to_video import AudioToVideoNet
-from lightning_models.training.hyperparameters import only_plain
+from lightning_models.training.hyperparameters import check_same, only_plain
 from lightning_models.training.schedules import WarmUp
 
 SMALL = {
@@ -62,6 +62,15 @@ def test_a_checkpoint_of_another_system_is_told_as_that(tmp_path):
         MotorVAEGAN(**SMALL[MotorVAEGAN]).on_load_checkpoint(checkpoint)
     del checkpoint["phased_training"]["system"]  # as before version 0.2
     AitexVAE(**SMALL[AitexVAE]).on_load_checkpoint(checkpoint)
+
+
+def test_defaults_that_an_older_checkpoint_has_written_out_are_no_difference():
+    saved = {"hyper_parameters": {"ndf": 64, "top_k": 3}, "phased_training": {}}
+    check_same(saved, VTAGAN, {"ndf": None, "top_k": 3})
+    with pytest.raises(InputError, match=r"model.top_k = 4 \(3 in training\)"):
+        check_same(saved, VTAGAN, {"ndf": None, "top_k": 4})
+    with pytest.raises(InputError, match=r"model.ndf = None \(64 in training\)"):
+        check_same(saved | {"phased_training": {"system": "VTAGAN"}}, VTAGAN, {"ndf": None, "top_k": 3})
 
 
 def test_a_damaged_checkpoint_is_refused_and_code_in_one_cannot_be_asked_for(tmp_path):
