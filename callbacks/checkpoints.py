@@ -235,6 +235,13 @@ class Checkpoints(Checkpoint):
         return Record(**record)
 
 
+def save_last(trainer: Trainer) -> None:
+    """Write the last, and the best if it changed, of a run that keeps them."""
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, Checkpoints):
+            callback.save_last(trainer)
+
+
 def window_is_open(model: LightningModule) -> bool:
     """Return whether gradients of batches wait for further ones; no checkpoint holds them."""
     return isinstance(model, AccumulatesGradients) and model.window_is_open

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
-from callbacks.checkpoints import Checkpoints, window_is_open
+from callbacks.checkpoints import save_last, window_is_open
 from datamodules.private_api import as_before_this_batch
 
 
@@ -100,9 +100,7 @@ class GracefulStop(Checkpoint):
         self._signals.patient = False
         if self._save:
             with as_before_this_batch(trainer) if self._in_batch else nullcontext():
-                for callback in trainer.checkpoint_callbacks:
-                    if isinstance(callback, Checkpoints):
-                        callback.save_last(trainer)
+                save_last(trainer)
         if trainer.state.fn == TrainerFn.FITTING:
             self._signals.remedy = _remedy(Path(trainer.default_root_dir))
 

@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
-from callbacks.checkpoints import Checkpoints
+from callbacks.checkpoints import save_last
 from callbacks.metrics_csv import MetricsCsv
 from datamodules.atomic_file import DRAFT, remove_stale
 from fulgurite.run_lock import RunLock
@@ -66,9 +66,7 @@ class RunFolder(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the weights once more where the folder was deleted after its last checkpoint: they are still there."""
         if trainer.strategy.broadcast(self._was_deleted(trainer)):
-            for callback in trainer.checkpoint_callbacks:
-                if isinstance(callback, Checkpoints):
-                    callback.save_last(trainer)
+            save_last(trainer)
 
     def _was_deleted(self, trainer: Trainer) -> bool:
         if not trainer.is_global_zero or (self.run / CONFIG).exists():

@@ -57,9 +57,9 @@ def check_fits(
     ours = {name: tuple(tensor.shape) for name, tensor in own_state.items()}
     if theirs == ours:
         return
-    saved, own = (_flat(only_plain(arguments)) for arguments in (checkpoint.get("hyper_parameters", {}), own))
-    names = sorted(name for name in saved.keys() & own.keys() if saved[name] != own[name])
-    reasons = [f"{name} is {saved[name]!r} in the checkpoint and {own[name]!r} here" for name in names]
+    in_both = _in_both(checkpoint, own)
+    differing = {name: values for name, values in in_both.items() if values[0] != values[1]}
+    reasons = [f"{name} is {saved!r} in the checkpoint and {here!r} here" for name, (saved, here) in differing.items()]
     if not reasons:
         tensors = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
         reasons = [
@@ -85,13 +85,12 @@ def check_same(checkpoint: Mapping[str, Any], kind: type, own: Mapping[str, Any]
         InputError: naming those that differ, with both values.
     """
     free = {name for base in kind.__mro__ for name in vars(base).get("free_after_training", ())}
-    saved, mine = (_flat(only_plain(arguments)) for arguments in (checkpoint.get("hyper_parameters", {}), own))
-    names = sorted(name for name in saved.keys() & mine.keys() if name.partition(".")[0] not in free)
+    bound = {name: two for name, two in _in_both(checkpoint, own).items() if name.partition(".")[0] not in free}
     if "system" not in checkpoint.get("phased_training", {}):  # of before 0.2, when null stood for fewer defaults
-        names = [name for name in names if None not in (saved[name], mine[name])]
-    differing = [name for name in names if _listed(saved[name]) != _listed(mine[name])]
+        bound = {name: two for name, two in bound.items() if None not in two}
+    differing = {name: two for name, two in bound.items() if _listed(two[0]) != _listed(two[1])}
     if differing:
-        told = ", ".join(f"model.{name} = {mine[name]} ({saved[name]} in training)" for name in differing)
+        told = ", ".join(f"model.{name} = {here} ({saved} in training)" for name, (saved, here) in differing.items())
         raise InputError(
             f"{told}: what the checkpoint holds was learned or calibrated otherwise. Leave it out, or give the "
             f"configuration of the training: {_config_of(path)}"
@@ -116,6 +115,12 @@ def check_known(arguments: Mapping[str, Any], kind: type, path: object = None) -
             f"the checkpoint was made by another version: {kind.__name__} has no {', '.join(unknown)}. Use it with the "
             f"command: {_config_of(path)}, which tells the new names"
         )
+
+
+def _in_both(checkpoint: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the values of the arguments that a checkpoint and a model both have, by their names in order."""
+    saved, here = (_flat(only_plain(arguments)) for arguments in (checkpoint.get("hyper_parameters", {}), own))
+    return {name: (saved[name], here[name]) for name in sorted(saved.keys() & here.keys())}
 
 
 def _config_of(checkpoint: object) -> str:
