@@ -3,17 +3,18 @@
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
-from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.console import Console
 
+from callbacks.meanings import Meaning, describe
 from callbacks.results import FOLDER, RESULTS, SCORES, about_run, write_record, write_rows
+from callbacks.short_table import short_table
 from callbacks.source_folder import source_folder, source_label
 from callbacks.text import printable
 from callbacks.wandb_run import show
@@ -50,6 +51,11 @@ class Evaluation:
         """Names of all metrics, with a value or without."""
         return [*self.metrics, *self.undefined]
 
+    @property
+    def all_names(self) -> list[str]:
+        """Names of all metrics and references."""
+        return [*self.metrics, *self.references, *self.undefined]
+
     def without_value(self) -> dict[str, list[str]]:
         """Return the names of the metrics without a value, by the reason."""
         return {why: [name for name, one in self.undefined.items() if one == why] for why in self.undefined.values()}
@@ -85,10 +91,14 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         judged: type of the answers that are judged; a step that returns another one, or None, is not.
         headline: the metric that the progress bar shows, and that picks ``best.ckpt`` where no other is given.
         headline_mode: whether more (``max``) or less (``min``) of it is better.
+        meanings: of its metrics, for ``results.json``; one that is described nowhere is reported without a word.
+        matter: the few that are printed after a test, the first the most telling; empty: the first of all.
         undefined: reason by logged name of what had no value in the last validation or test.
     """
 
     judged: ClassVar[type[Any]]
+    meanings: ClassVar[Sequence[Meaning]] = ()
+    matter: Sequence[str] = ()
     headline: str
     headline_mode: Literal["max", "min"] = "max"
 
@@ -122,10 +132,9 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         """Write the plots of a test into a folder and return their paths."""
         return []
 
-    def tables(self, evaluation: Evaluation) -> list[RenderableType]:
-        """Return what is printed after a test."""
-        title = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in evaluation.counts.items())
-        return [metric_table(title, evaluation)]
+    def verdict(self, evaluation: Evaluation) -> str:
+        """Return what the figures of a test come to, in a sentence; empty where they speak for themselves."""
+        return ""
 
     def warn_once(self, message: str) -> None:
         """Warn, on one process, unless this was said before."""
@@ -186,7 +195,10 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         self._log(pl_module, "test", evaluation)
         if not trainer.is_global_zero:
             return
-        Console().print(*self.tables(evaluation), sep="\n")
+        described = describe(evaluation.all_names, self.meanings)
+        Console().print(short_table(evaluation, self.matter, described, RESULTS))
+        verdict = {"verdict": said} if (said := self.verdict(evaluation)) else {}
+        print(*verdict.values(), sep="\n", end="\n" if verdict else "")
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # set without a type
             return
         seconds = {"test_seconds": round(time.monotonic() - self._began, 3)}
@@ -195,7 +207,8 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         folder = source_folder(Path(trainer.default_root_dir) / FOLDER, name, about, RESULTS)
         with atomic_folder(folder, keep_unfinished=False) as draft:
             write_rows(draft / SCORES, *self.scores(rows))
-            write_record(draft / RESULTS, about | evaluation.record() | _added(trainer) | seconds)
+            told = {"headline": self.headline, "meanings": described, **verdict}
+            write_record(draft / RESULTS, about | evaluation.record() | told | _added(trainer) | seconds)
             for plot in self.draw(draft / "plots", rows, evaluation):
                 show(trainer, f"test/{plot.stem}", plot)
         print(f"Results: {printable(os.path.relpath(folder))}", flush=True)
@@ -233,14 +246,3 @@ def split_undefined(
     missing = [name for name, value in found.items() if value is None]
     why = {name: next((why for start, why in reason.items() if name.startswith(start)), otherwise) for name in missing}
     return {name: value for name, value in found.items() if value is not None}, why
-
-
-def metric_table(title: str, evaluation: Evaluation, beside: Mapping[str, str] | None = None) -> Table:
-    """Return the metrics, and what has none and why, for the screen; ``beside`` is what they are without learning."""
-    further = ["without learning"] if beside else []
-    table = Table("metric", "value", *further, title=title, title_justify="left")
-    for name, value in evaluation.metrics.items():
-        table.add_row(name, f"{value:.4f}", *([beside[name]] if beside else []))
-    for reason, names in evaluation.without_value().items():
-        table.add_row(some_of(names), f"undefined ({reason})", style="dim")
-    return table

@@ -13,17 +13,18 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import torch
 from lightning.fabric.utilities.data import sized_len
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import CombinedLoader
 
 from callbacks.file_names import cell, text_of
+from callbacks.meanings import Described
 from datamodules.atomic_file import DRAFT, write_text
 from datamodules.errors import InputError
-from datamodules.protocols import HasSource
+from datamodules.protocols import HasSource, KnowsCommand
 from datamodules.seeding import global_seed
 
 FOLDER, RESULTS, SCORES = "results", "results.json", "scores.csv"
@@ -50,6 +51,10 @@ class Results(TypedDict):
     counts: dict[str, int]
     groups: dict[str, dict[str, dict[str, float | int | None]]]
     test_seconds: float
+    headline: NotRequired[str]  # this entry and those below are missing where version 0.2 wrote the file
+    command: NotRequired[list[str] | None]
+    verdict: NotRequired[str]
+    meanings: NotRequired[dict[str, Described]]
 
 
 def read_results(path: Path) -> Results:
@@ -86,8 +91,14 @@ def read_results(path: Path) -> Results:
 
 
 def about_run(trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-    """Return what a result depends on: system, data, checkpoint, seed, code, device, and whether all data were seen."""
+    """Return what a result depends on, and whether all data were seen."""
+    return surroundings(trainer, pl_module) | {"complete": not is_cut(trainer)}
+
+
+def surroundings(trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+    """Return what all that a run leaves depends on: system, data, checkpoint, seed, code, device, command."""
     device = pl_module.device
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set without a type
     data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
     source = data.source if isinstance(data, HasSource) else None
     return {
@@ -96,11 +107,11 @@ def about_run(trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         "checkpoint": str(trainer.ckpt_path) if trainer.ckpt_path else None,
         "seed": global_seed(),
         "commit": commit(),
-        "complete": not is_cut(trainer),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         "processes": trainer.world_size,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
+        "command": next((list(one.command) for one in callbacks if isinstance(one, KnowsCommand)), None),
     }
 
 

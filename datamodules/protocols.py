@@ -18,7 +18,7 @@ room work. The rest, by who asks:
 - the choice of ``best.ckpt``: :class:`HasHeadline`, :class:`DeclaresUndefined`;
 - the check of monitors before a training: :class:`DeclaresLossTerms`, :class:`DeclaresAlternatives`,
   :class:`DeclaresLogged`;
-- what stands in ``results.json``: :class:`AddsToResults`.
+- what stands in ``results.json``: :class:`AddsToResults`, :class:`KnowsCommand`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -338,6 +338,17 @@ class AddsToResults(Protocol):
     def results(self) -> Mapping[str, Any]:
         """Return entries of ``results.json``, made of JSON's types; called on rank 0 at the end of a test."""
         ...
+
+
+@runtime_checkable
+class KnowsCommand(Protocol):
+    """A callback that knows by which command the run was started.
+
+    Attributes:
+        command: its words, as they were typed.
+    """
+
+    command: Sequence[str]
 
 
 @runtime_checkable

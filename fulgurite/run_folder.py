@@ -1,7 +1,7 @@
 """What the command itself writes into the run folder, and what it says about it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks.checkpoints import save_last
 from callbacks.metrics_csv import MetricsCsv
+from callbacks.training_record import TrainingRecord
 from datamodules.atomic_file import DRAFT, remove_stale
+from fulgurite.endings import after_fit
 from fulgurite.run_lock import RunLock
 from fulgurite.run_option import KEPT
 from fulgurite.runs import CONFIG, point_latest
@@ -26,6 +28,8 @@ class RunFolder(Callback):
         save_config: Writes the resolved configuration to a path.
         lock: What this process holds of the folder while it trains.
         table: ``metrics.csv``, of which a checkpoint keeps how far it has come.
+        command: The words that were typed.
+        training: What is known of the training at its end.
     """
 
     def __init__(
@@ -34,8 +38,11 @@ class RunFolder(Callback):
         save_config: Callable[[str], None],
         lock: RunLock | None = None,
         table: MetricsCsv | None = None,
+        command: Sequence[str] = (),
+        training: TrainingRecord | None = None,
     ) -> None:
-        self.run = run
+        self.run, self.command = run, command
+        self._training = training
         self._save_config, self._lock, self._table = save_config, lock, table
         self._config = ""
 
@@ -87,8 +94,9 @@ class RunFolder(Callback):
         point_latest(self.run)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Name the folder."""
-        self._name(trainer)
+        """Say what came of the training, name the folder and the next command."""
+        if trainer.is_global_zero and self._training:
+            print(*after_fit(self._training.record, self.run), sep="\n", flush=True)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Name the folder."""

@@ -27,6 +27,7 @@ from callbacks.graceful_stop import GracefulStop
 from callbacks.metrics_csv import MetricsCsv
 from callbacks.monitors import LoggedMonitors, check_monitors
 from callbacks.plain_progress import PlainProgress
+from callbacks.training_record import TrainingRecord
 from callbacks.written_settings import WrittenSettingsWin
 from datamodules.atomic_file import atomic_file
 from datamodules.errors import InputError
@@ -93,7 +94,9 @@ class CommandLine(OpenLightningCLI):
     trainer_kind: ClassVar[type[Trainer]] = Trainer
 
     def __init__(self, args: list[str] | None) -> None:
-        words, packages = separate_trust(named(of_run(sys.argv[1:] if args is None else args)))
+        typed = sys.argv[1:] if args is None else args
+        self.typed = ["lightning", *typed]
+        words, packages = separate_trust(named(of_run(typed)))
         self.given = Given(words[1:])
         self.trusted = trust(packages, self.given.configs)
         # jsonargparse takes all words behind --model.help for options of the model
@@ -208,7 +211,10 @@ class CommandLine(OpenLightningCLI):
         dry = bool(settings["fast_dev_run"])
         own: list[Callback] = [FiniteWeights()]
         table = MetricsCsv(self.place.run) if settings["logger"] is None and self.subcommand == "fit" else None
-        own += [] if dry else [WrittenSettingsWin(), RunFolder(self.place.run, self._save_config, self.lock, table)]
+        if not dry:
+            training = TrainingRecord() if self.subcommand == "fit" else None
+            folder = RunFolder(self.place.run, self._save_config, self.lock, table, self.typed, training)
+            own += [WrittenSettingsWin(), *([training] if training else []), folder]
         chosen = settings["callbacks"] or []
         chosen = chosen if isinstance(chosen, list) else [chosen]
         for kind, key in ((Checkpoints, "checkpoints"), (WandbRun, "wandb")):

@@ -8,6 +8,7 @@ import numpy as np
 from lightning.pytorch import LightningModule, Trainer
 
 from callbacks.clips.evaluation import evaluate
+from callbacks.clips.meanings import CLIP_MEANINGS
 from callbacks.clips.plots import write_plots
 from callbacks.clips.table import FrameTable, VideoSeries
 from callbacks.evaluation import Evaluation, EvaluationCallback
@@ -32,6 +33,8 @@ class ClipMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
     """
 
     judged, headline = FrameScores, "frame_auroc_micro"
+    meanings = CLIP_MEANINGS
+    matter = ("frame_auroc_micro", "frame_auroc_macro", "frame_ap", "pixel_auroc", "f1")
 
     def __init__(self, plots: bool = True) -> None:
         super().__init__()

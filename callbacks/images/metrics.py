@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from rich.console import RenderableType
 from torch import Tensor
 
-from callbacks.evaluation import Evaluation, EvaluationCallback, metric_table, split_undefined
+from callbacks.evaluation import Evaluation, EvaluationCallback, split_undefined
 from callbacks.images.feature_extractor import FeatureExtractor, find_extractors, make_extractor
+from callbacks.images.meanings import IMAGE_MEANINGS
 from callbacks.images.sample_quality import Spread, frechet_distance, kernel_distance
 from callbacks.images.table import Pictures, PictureTable
 from datamodules.batches import Reconstructions
@@ -55,6 +55,7 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
     """
 
     judged, headline_mode = Reconstructions, "min"
+    meanings = IMAGE_MEANINGS
 
     def __init__(
         self,
@@ -71,7 +72,9 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
             )
         super().__init__()
         self.features, self.inception_weights, self.seed = features, inception_weights, seed
-        self.headline = f"fid_{features[0] if features else 'random_conv'}"
+        first = features[0] if features else "random_conv"
+        self.headline = f"fid_{first}"
+        self.matter = (f"fid_{first}", f"kid_{first}", "sample_diversity", "psnr", "ssim")
         self._extractors: list[FeatureExtractor] = []
         self._largest_batch = 1
 
@@ -147,21 +150,6 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
             decibels = -10 * np.log10(rows.squared_error)
         columns = (decibels.tolist(), rows.ssim.tolist(), rows.kl.sum(1).tolist())
         return ["name", "psnr", "ssim", "kl"], zip(rows.name, *columns, strict=True)
-
-    def tables(self, evaluation: Evaluation) -> list[RenderableType]:
-        """Return the metrics, each beside what is reached without learning."""
-        counts, references = evaluation.counts, evaluation.references
-        title = f"{counts['pictures']} pictures, {counts['samples']} samples"
-        words = {"mean_picture": "mean picture", "halves": "half of the pictures"}
-        beside = {
-            name: ", ".join(
-                f"{references[f'{name}_{key}']:.4f} ({word})"
-                for key, word in words.items()
-                if f"{name}_{key}" in references
-            )
-            for name in evaluation.metrics
-        }
-        return [metric_table(title, evaluation, beside)]
 
     def _features(self, images: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 from lightning.pytorch import LightningModule, Trainer
-from rich.console import RenderableType
 
 from callbacks.evaluation import Evaluation, EvaluationCallback
 from callbacks.parts.evaluation import evaluate_parts, judge_thresholds
+from callbacks.parts.meanings import PART_MEANINGS
 from callbacks.parts.plots import write_part_plots
-from callbacks.parts.results import part_scores, part_tables
+from callbacks.parts.results import part_scores
 from callbacks.parts.table import PartRow, PartTable
 from callbacks.thresholds import pixel_threshold_of, threshold_of
 from datamodules.batches import PartScores
@@ -52,6 +52,8 @@ class PartMetrics(EvaluationCallback[PartTable, list[PartRow]]):
     """
 
     judged, headline = PartScores, "tile_auroc"
+    meanings = PART_MEANINGS
+    matter = ("tile_auroc", "tile_auroc_within", "image_auroc", "aupro", "f1")
 
     def __init__(self, plots: bool = True) -> None:
         super().__init__()
@@ -90,7 +92,3 @@ class PartMetrics(EvaluationCallback[PartTable, list[PartRow]]):
     def draw(self, folder: Path, rows: list[PartRow], evaluation: Evaluation) -> list[Path]:
         """Draw the curves and the scores of every group."""
         return write_part_plots(folder, rows, evaluation.details.get("threshold")) if self.plots else []
-
-    def tables(self, evaluation: Evaluation) -> list[RenderableType]:
-        """Return the metrics, the model's beside those of the alternatives, and the groups."""
-        return part_tables(evaluation)

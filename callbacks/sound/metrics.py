@@ -6,6 +6,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 
 from callbacks.evaluation import Evaluation, EvaluationCallback
+from callbacks.sound.meanings import SOUND_MEANINGS
 from callbacks.sound.table import METRICS, PieceTable
 from datamodules.batches import AudioVideoBatch, GeneratedClips
 from datamodules.protocols import HasRates
@@ -35,6 +36,8 @@ class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
     """
 
     judged, headline, headline_mode = GeneratedClips, "l1", "min"
+    meanings = SOUND_MEANINGS
+    matter = ("shuffle_l1_increase_relative", "l1", "psnr", "ssim", "av_align")
 
     def logged(self, model: Any) -> list[str]:
         """Return the names of what is logged at a validation."""
@@ -69,3 +72,17 @@ class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
         clips = rows.clips()
         header = ["name", *next(iter(clips.values()))]
         return header, ([clip, *figures.values()] for clip, figures in clips.items())
+
+    def verdict(self, evaluation: Evaluation) -> str:
+        """Say whether the picture follows the sound."""
+        name, metrics = "shuffle_l1_increase_relative", evaluation.metrics
+        low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+        if low is None or high is None:
+            why = evaluation.undefined.get(f"{name}_low") or evaluation.undefined.get(name, "nothing was compared")
+            return f"Whether the picture follows the sound cannot be told: {why}."
+        follows = "follows the sound" if low > 0 else "does not follow the sound, as far as can be told"
+        change = metrics[name]
+        return (
+            f"The picture {follows}: to the sound of another clip its error is {abs(change):.2%} "
+            f"{'larger' if change >= 0 else 'smaller'} (95 % interval {low:.2%} to {high:.2%})."
+        )

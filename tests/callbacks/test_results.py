@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from callbacks import results
 from callbacks.evaluation import Evaluation, EvaluationCallback, split_undefined
+from callbacks.meanings import Meaning
 from callbacks.results import commit, is_cut, read_results, write_rows
 from datamodules.atomic_file import DiskError
 from datamodules.errors import InputError
@@ -209,7 +210,38 @@ def test_rows_have_nine_digits(tmp_path):
 
 def test_every_entry_is_written(tmp_path):
     run_test(tmp_path, Numbers())
-    assert (
-        json.loads((tmp_path / "results/generated/results.json").read_text()).keys()
-        == results.Results.__required_keys__
+    entries = (results.Results.__required_keys__ | results.Results.__optional_keys__) - {"verdict"}
+    assert json.loads((tmp_path / "results/generated/results.json").read_text()).keys() == entries
+
+
+def test_the_command_is_that_of_the_callback_that_knows_it(tmp_path):
+    class Typed(Callback):
+        command = ("lightning", "test")
+
+    run_test(tmp_path, Numbers(), callbacks=[Mean(), Typed()])
+    assert read_results(tmp_path)["command"] == ["lightning", "test"]
+
+
+def test_results_of_version_0_2_can_be_read(tmp_path):
+    run_test(tmp_path, Numbers())
+    path = tmp_path / "results/generated/results.json"
+    path.write_text(
+        json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "meanings"})
     )
+    assert read_results(tmp_path)["metrics"] == {"mean": 1.5, "best": 0.0}
+
+
+def test_metrics_are_described_where_their_callback_does(tmp_path):
+    class Described(Mean):
+        meanings = (
+            Meaning("best", "the best of all", "lower", 0, None, beside="mean"),
+            Meaning("mean", "the mean", "higher"),
+        )
+
+    run_test(tmp_path, Numbers(), callbacks=[Described()])
+    found = read_results(tmp_path)
+    assert found["headline"] == "mean"
+    assert found["meanings"] == {
+        "best": {"means": "the best of all", "better": "lower", "range": [0, None], "beside": "mean"},
+        "mean": {"means": "the mean", "better": "higher", "range": [None, None], "beside": None},
+    }

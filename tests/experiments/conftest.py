@@ -1,6 +1,7 @@
 """What the tests of all experiments ask of a run's configuration."""
 
 import csv
+import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,23 @@ def _everything_logged_was_declared(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             logged = {name for name in next(csv.reader(file)) if name.startswith(("train/", "val/"))}
         assert logged
         assert logged <= declared, sorted(logged - declared)
+
+
+@pytest.fixture(autouse=True)
+def _every_metric_is_described(tmp_path: Path) -> Iterator[None]:
+    """Compare what every test of a run reports with what is said of it."""
+    yield
+    for path in tmp_path.glob("runs/*/*/results/*/results.json"):
+        results = json.loads(path.read_text())
+        names = {*results["metrics"], *results["undefined"]}
+        assert results["meanings"].keys() == names
+        assert results["headline"] in names
+        for name, said in results["meanings"].items():
+            assert said["beside"] in {None, *names}
+            low, high = said["range"]
+            value = results["metrics"].get(name, low)
+            assert low is None or value >= low, name
+            assert high is None or value is None or value <= high, name
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from callbacks import SoundMetrics
+from callbacks.evaluation import Evaluation
 from callbacks.results import read_results
 from callbacks.sound.measures import av_align, motion_frames, onset_frames, ssim
 from callbacks.sound.table import METRICS, PieceTable
@@ -224,7 +226,27 @@ def test_a_test_leaves_its_files_and_a_validation_logs(tmp_path, capsys):
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == [f"clip{n}" for n in range(CLIPS)]
     assert float(rows[0]["l1"]) == pytest.approx(0.1, abs=1e-6)
-    assert "shuffle_l1_increase" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "shuffle_l1_increase" in printed
+    assert results["verdict"] in printed
+    assert results["verdict"].startswith("The picture follows the sound: to the sound of another clip its error is 200")
+
+
+@pytest.mark.parametrize(
+    ("interval", "sentence"),
+    [
+        ((0.01, -0.02, 0.04), "The picture does not follow the sound, as far as can be told: .* is 1.00% larger"),
+        ((-0.01, -0.02, 0.0), "The picture does not follow the sound, as far as can be told: .* is 1.00% smaller"),
+        (None, "Whether the picture follows the sound cannot be told: one clip"),
+    ],
+)
+def test_what_may_be_chance_is_no_following(interval, sentence):
+    name = "shuffle_l1_increase_relative"
+    names = (name, f"{name}_low", f"{name}_high")
+    known = (
+        Evaluation(dict(zip(names, interval, strict=True))) if interval else Evaluation(undefined={name: "one clip"})
+    )
+    assert re.match(sentence, SoundMetrics().verdict(known))
 
 
 def test_a_module_that_draws_nothing_is_named(tmp_path):

@@ -1,0 +1,62 @@
+"""What the metrics of video drawn to sound mean."""
+
+from callbacks.meanings import Meaning
+
+_TESTS = {"shuffle": "the sound of another clip", "silence": "silence"}
+
+SOUND_MEANINGS = (
+    Meaning(
+        "l1",
+        "mean absolute error of a pixel, in shares of the range from black to white",
+        "lower", 0, 1,
+        trap="A still mean picture has a small one. Whether the picture follows the sound is told by "
+        "shuffle_l1_increase_low alone.",
+    ),
+    Meaning("psnr", "likeness of the pictures in decibels, of the squared error of all pixels", "higher"),
+    Meaning(
+        "psnr_own_mean_picture", "what the mean picture of each piece reaches, which nobody can know from the sound",
+        "higher", beside="psnr",
+    ),
+    Meaning("ssim", "structural likeness of the pictures", "higher", -1, 1),
+    Meaning("temporal_difference", "mean absolute error of the change from picture to picture", "lower", 0, 2),
+    Meaning(
+        "temporal_difference_still", "what any still picture has: how much the real pictures change", "lower", 0, 1,
+        beside="temporal_difference",
+    ),
+    Meaning("frame_change", "how much the drawn pictures change from one to the next", None, 0, 1),
+    Meaning(
+        "av_align",
+        "peaks of movement that are peaks of sound, intersection over union",
+        "higher", 0, 1,
+        trap="Coarse: read it between chance and target, and compare it at one rate of pictures only.",
+    ),
+    Meaning("av_align_other_sound", "what chance gives: the same against another clip's sound", "higher", 0, 1,
+            beside="av_align"),
+    Meaning("av_align_target", "what the real pictures have", "higher", 0, 1, beside="av_align"),
+    Meaning(
+        "change_loudness_correlation", "correlation of the change of the pictures with the loudness", "higher", -1, 1
+    ),
+    Meaning(
+        "change_loudness_correlation_target", "what the real pictures have", "higher", -1, 1,
+        beside="change_loudness_correlation",
+    ),
+    *(
+        meaning
+        for test, sound in _TESTS.items()
+        for meaning in (
+            Meaning(f"{test}_l1", f"error of what is drawn to {sound}", None, 0, 1),
+            Meaning(
+                f"{test}_l1_increase",
+                f"how much larger the error to {sound} is, mean over clips: above 0 the pictures follow the sound",
+                "higher", -1, 1,
+            ),
+            Meaning(f"{test}_l1_increase_low", "lower end of its 95 % interval over clips", "higher"),
+            Meaning(f"{test}_l1_increase_high", "upper end of its 95 % interval over clips", "higher"),
+            Meaning(f"{test}_l1_increase_relative", f"how much larger the error to {sound} is, in shares of l1",
+                    "higher", -1, None),
+            Meaning(f"{test}_l1_increase_relative_low", "lower end of its 95 % interval over clips", "higher"),
+            Meaning(f"{test}_l1_increase_relative_high", "upper end of its 95 % interval over clips", "higher"),
+        )
+    ),
+    Meaning("silence_frame_change", "how much the pictures change where nothing is heard", None, 0, 1),
+)  # fmt: skip
