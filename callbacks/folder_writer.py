@@ -1,8 +1,9 @@
 """The base of writers that turn one source into one folder of predictions."""
 
+import os
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
@@ -10,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from callbacks.file_names import fitting
 from callbacks.results import ABOUT, PREDICTIONS, about_run, write_record, write_rows
 from callbacks.source_folder import source_folder, source_label
+from callbacks.text import printable
 from datamodules.atomic_file import atomic_folder
 from datamodules.errors import refuse_several
 
@@ -29,10 +31,13 @@ class FolderWriter(Callback):
 
     Attributes:
         folder: where to write until the end of the prediction.
+        shown: name of the file that people look at first.
     """
 
+    shown: ClassVar[str]
+
     def __init__(self) -> None:
-        self.folder = Path()
+        self.folder = self._target = Path()
         self._about: dict[str, Any] = {}
         self._cut: dict[str, str] = {}  # file by name
         self._files = ExitStack()  # closing it puts the folder in its place
@@ -48,7 +53,7 @@ class FolderWriter(Callback):
         name = source_label(trainer.datamodule)  # type: ignore[attr-defined]  # set without a type
         folder = source_folder(Path(trainer.default_root_dir) / PREDICTIONS, name, about, ABOUT)
         self._cut = {}
-        self._files = ExitStack()
+        self._files, self._target = ExitStack(), folder
         self.folder = self._files.enter_context(atomic_folder(folder))
 
     def path(self, kind: str, name: str, suffix: str) -> Path:
@@ -65,6 +70,14 @@ class FolderWriter(Callback):
             write_rows(self.folder / FILES, ["name", "file"], self._cut.items())
             rank_zero_warn(f"{len(self._cut)} names are too long for files; {FILES} tells what theirs are called")
         self._files.close()
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what was found, and where it lies."""
+        print(f"{self.found()}; {printable(os.path.relpath(self._target / self.shown))}", flush=True)
+
+    def found(self) -> str:
+        """Return what was found, in a few words, once all is written."""
+        raise NotImplementedError
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Leave what was written in the unfinished folder."""

@@ -6,20 +6,24 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ProgressBar
 
+from callbacks.bar_progress import epoch_of
+from callbacks.figures import duration
+from callbacks.remaining import Remaining, batch_of_fit, batches_of_fit, validation_name
+
 
 class PlainProgress(ProgressBar):
-    """Print a line after every epoch, and in between when one has not been printed for a while.
+    """Print where the work is, how long it still takes, and the newest numbers; and a line at the end of a training.
 
     Args:
-        every: Seconds between two lines within an epoch.
+        every: Seconds between two lines, at least.
     """
 
-    def __init__(self, every: float = 20.0) -> None:
+    def __init__(self, every: float = 10.0) -> None:
         super().__init__()
         self.every = every
         self._enabled = True
-        self._printed = 0.0
-        self._began = 0.0
+        self._printed = time.monotonic()
+        self._left = self._loop = Remaining(float("inf"))
 
     def disable(self) -> None:
         """Print nothing any more; Lightning calls it on every rank but the first."""
@@ -29,58 +33,80 @@ class PlainProgress(ProgressBar):
         """Print again."""
         self._enabled = True
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock of the epoch."""
-        self._began = self._printed = time.monotonic()
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock of the training."""
+        self._left = Remaining(batches_of_fit(trainer), batch_of_fit(trainer, trainer.fit_loop.batch_idx))
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Print where the epoch is."""
-        where = f"{self._epoch(trainer)}, batch {batch_idx + 1} of {self.total_train_batches}"
-        self._now_and_then(where, trainer, pl_module)
+        where = f"{epoch_of(trainer)}, batch {batch_idx + 1} of {self.total_train_batches}"
+        self._now_and_then(where, self._left.seconds(batch_of_fit(trainer, batch_idx)))
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print the epoch's numbers."""
-        self._line(f"{self._epoch(trainer)}, {time.monotonic() - self._began:.1f} s", trainer, pl_module)
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Print the last numbers."""
+        self._line(f"{trainer.current_epoch} epochs trained")
 
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
-        self._printed = time.monotonic()
+    def on_validation_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Start the clock of a loader."""
+        self._begin(batch_idx, trainer.num_sanity_val_batches if trainer.sanity_checking else trainer.num_val_batches,
+                    dataloader_idx)  # fmt: skip
 
-    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
-        self._printed = time.monotonic()
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:  # fmt: skip
+        """Print where the validation is."""
+        name = validation_name(pl_module, dataloader_idx)
+        during = f"{epoch_of(trainer)}, " if trainer.state.fn == "fit" else ""
+        self._batch(f"{during}{name}", batch_idx)
+
+    def on_test_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Start the clock of a loader."""
+        self._begin(batch_idx, trainer.num_test_batches, dataloader_idx)
 
     def on_test_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         """Print where the test is."""
-        total = sum(trainer.num_test_batches)
-        self._now_and_then(f"test batch {batch_idx + 1} of {total}", trainer, pl_module)
+        self._batch("test", batch_idx)
+
+    def on_predict_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Start the clock of a loader."""
+        self._begin(batch_idx, trainer.num_predict_batches, dataloader_idx)
 
     def on_predict_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
         """Print how much has been predicted; the length of a stream is not known."""
-        total = sum(trainer.num_predict_batches)
+        self._batch("prediction", batch_idx)
+
+    def _begin(self, batch_idx: int, totals: list[int | float], loader: int) -> None:
+        if batch_idx == 0:
+            self._loop = Remaining(totals[loader])
+
+    def _batch(self, where: str, batch_idx: int) -> None:
+        total = self._loop.total
         of = "" if total == float("inf") else f" of {total}"
-        self._now_and_then(f"predict batch {batch_idx + 1}{of}", trainer, pl_module)
+        self._now_and_then(f"{where} batch {batch_idx + 1}{of}", self._loop.seconds(batch_idx + 1))
 
-    @staticmethod
-    def _epoch(trainer: pl.Trainer) -> str:
-        total = "" if trainer.max_epochs in (None, -1) else f" of {trainer.max_epochs}"
-        return f"epoch {trainer.current_epoch + 1}{total}"
-
-    def _now_and_then(self, where: str, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def _now_and_then(self, where: str, left: float | None) -> None:
         if time.monotonic() - self._printed >= self.every:
-            self._line(where, trainer, pl_module)
+            self._line(where if left is None else f"{where}, {duration(left)} left")
 
-    def _line(self, where: str, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def _line(self, where: str) -> None:
         self._printed = time.monotonic()
         if self._enabled:
-            logged = {k: float(v) for k, v in trainer.callback_metrics.items() if k.endswith("/total")}
-            shown = logged | {k: float(v) for k, v in trainer.progress_bar_metrics.items()}
+            metrics = self.trainer.callback_metrics
+            logged = {name: float(value) for name, value in metrics.items() if name.endswith("/total")}
+            shown = logged | {name: float(value) for name, value in self.trainer.progress_bar_metrics.items()}
             print("  ".join([where, *(f"{name} {value:.4g}" for name, value in shown.items())]), flush=True)

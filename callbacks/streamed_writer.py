@@ -1,5 +1,6 @@
 """The base of writers that turn every recording of a prediction into a folder of its own."""
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from callbacks.results import ABOUT, PREDICTIONS, about_run, write_record
 from callbacks.source_folder import source_folder
+from callbacks.text import printable
 from datamodules.atomic_file import atomic_folder
 from datamodules.errors import refuse_several
 from datamodules.protocols import HasPredictSources
@@ -21,6 +23,15 @@ class OpenFiles(Protocol):
 
     def finish(self, whole: bool) -> None:
         """Write the rest; ``whole`` if the recording was not cut short."""
+
+    def found(self) -> str:
+        """Return what was found, in a few words, once it is finished."""
+        ...
+
+    @property
+    def shown(self) -> str:
+        """Name of the file that people look at first."""
+        ...
 
     def abandon(self, error: BaseException) -> None:
         """Close the files of a prediction that an error ended."""
@@ -48,7 +59,8 @@ class StreamedWriter(Callback, Generic[FilesT]):
         self._waiting: dict[str, Any] = {}
         self._current: FilesT | None = None
         self._folder = ExitStack()  # closing it puts the folder of the current one in its place
-        self._parent = self._draft = Path()
+        self._parent = self._draft = self._target = Path()
+        self._told: list[str] = []
         self._about: dict[str, Any] = {}
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -64,7 +76,7 @@ class StreamedWriter(Callback, Generic[FilesT]):
         refuse_several(trainer.world_size, f"{kind} works")
         self._waiting = {source.name: source for source in data.predict_sources}
         self._parent = Path(trainer.default_root_dir) / PREDICTIONS
-        self._about = about_run(trainer, pl_module)
+        self._about, self._told = about_run(trainer, pl_module), []
 
     def files_of(self, name: str, open_files: Callable[[Any, Path], FilesT]) -> FilesT:
         """Return the files of a recording; with its first part the previous ones are completed and these opened.
@@ -82,6 +94,7 @@ class StreamedWriter(Callback, Generic[FilesT]):
                 raise RuntimeError(f"{self.part}s of {name!r} come twice, or belong to no source")
             source = self._waiting.pop(name)
             folder = source_folder(self._parent, name, self._about_of(source), ABOUT)
+            self._target = folder
             with ExitStack() as opened:
                 self._draft = opened.enter_context(atomic_folder(folder))
                 self._current = open_files(source, self._draft)
@@ -98,6 +111,10 @@ class StreamedWriter(Callback, Generic[FilesT]):
         if self._waiting and self._about["complete"]:
             raise RuntimeError(f"no {self.part} came of {', '.join(self._waiting)}")
 
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what was found, and where it lies."""
+        print(*self._told, sep="\n", flush=True)
+
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Close the files of the recording at hand."""
         if self._current is not None:
@@ -113,6 +130,8 @@ class StreamedWriter(Callback, Generic[FilesT]):
             with self._folder:
                 current.finish(self._about["complete"])
                 write_record(self._draft / ABOUT, self._about_of(current.source))
+            place = printable(os.path.relpath(self._target / current.shown))
+            self._told.append(f"{printable(current.source.name)}: {current.found()}; {place}")
 
     def _about_of(self, source: Any) -> dict[str, Any]:
         return self._about | {"source": str(source.path.absolute())}

@@ -16,6 +16,7 @@ room work. The rest, by who asks:
 - the course of adversarial training: :class:`HasHealth`;
 - the folder of a prediction: :class:`HasSource`, :class:`HasPredictSources`;
 - the choice of ``best.ckpt``: :class:`HasHeadline`, :class:`DeclaresUndefined`;
+- progress: :class:`NamesValidations`;
 - the check of monitors before a training: :class:`DeclaresLossTerms`, :class:`DeclaresAlternatives`,
   :class:`DeclaresLogged`;
 - what stands in ``results.json``: :class:`AddsToResults`, :class:`KnowsCommand`.
@@ -205,6 +206,17 @@ class HasHealth(Protocol):
     """
 
     health: Mapping[str, Tensor]
+
+
+@runtime_checkable
+class NamesValidations(Protocol):
+    """A model whose validation shows it several sets of data, each for a purpose of its own.
+
+    Attributes:
+        validation_names: what each loader is for, as it is shown beside the progress.
+    """
+
+    validation_names: Sequence[str]
 
 
 # --- what a data module offers --------------------------------------------------------------------------------------

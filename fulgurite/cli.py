@@ -13,15 +13,17 @@ from typing import NamedTuple, NoReturn
 from fulgurite import clashes, plugins
 from fulgurite.bad_versions import refuse_bad_versions
 from fulgurite.huge_pages import use_huge_pages
+from fulgurite.processes import rank
 from fulgurite.refuse import refuse, show
 from fulgurite.signals import SIGNALS
 
 
 class Verb(NamedTuple):
-    """Where a verb lives (a module with ``main(argv)``) and its line in the help."""
+    """Where a verb lives (a module with ``main(argv)``), its line in the help, and whether it takes a while to load."""
 
     module: str
     help: str
+    is_heavy: bool = True
 
 
 VERBS = {
@@ -30,7 +32,7 @@ VERBS = {
     "test": Verb("fulgurite.train", "judge a checkpoint on the labelled test data"),
     "predict": Verb("fulgurite.train", "score your own recordings with a checkpoint"),
     "sample": Verb("fulgurite.sample", "draw new pictures from a checkpoint"),
-    "experiments": Verb("fulgurite.experiment_files", "list the experiments, or copy one to edit"),
+    "experiments": Verb("fulgurite.experiment_files", "list the experiments, or copy one to edit", is_heavy=False),
 }
 
 
@@ -56,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         clashes.refuse_other_packages()
         refuse_bad_versions()
         use_huge_pages()
+        if (not ours or VERBS[first].is_heavy) and "torch" not in sys.modules and rank() == 0:
+            print("loading ...", file=sys.stderr, flush=True)  # importing torch and Lightning takes seconds
         with SIGNALS.caught():
             try:
                 verb = import_module(module)

@@ -16,16 +16,18 @@ from typing import Any, ClassVar
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
+from lightning.pytorch.callbacks import ModelSummary, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 import datamodules  # noqa: F401  # a short class name (class_path: VTAGAN) is that of an imported class
 import lightning_models  # noqa: F401
 from callbacks import Checkpoints, WandbRun, resolve_checkpoint
+from callbacks.bar_progress import BarProgress
 from callbacks.finite_weights import FiniteWeights
 from callbacks.graceful_stop import GracefulStop
 from callbacks.metrics_csv import MetricsCsv
 from callbacks.monitors import LoggedMonitors, check_monitors
+from callbacks.parts_of_model import PartsOfModel
 from callbacks.plain_progress import PlainProgress
 from callbacks.training_record import TrainingRecord
 from callbacks.written_settings import WrittenSettingsWin
@@ -224,7 +226,9 @@ class CommandLine(OpenLightningCLI):
         refuse_twice(chosen)
         place_checkpoints(self.place.run, chosen)
         if settings["enable_progress_bar"] is not False and not any(isinstance(c, ProgressBar) for c in chosen):
-            own.append(RichProgressBar() if sys.stdout.isatty() else PlainProgress())
+            own.append(BarProgress() if sys.stdout.isatty() else PlainProgress())
+        if settings["enable_model_summary"] is not False and not any(isinstance(c, ModelSummary) for c in chosen):
+            own.append(PartsOfModel())
         settings["callbacks"] = [LoggedMonitors(), *chosen, *own]  # the first: before those that miss a metric
         if settings["logger"] is None:
             settings["logger"] = [table] if table else False

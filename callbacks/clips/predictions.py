@@ -10,19 +10,25 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks.clips.overlay import Overlay
-from callbacks.clips.plots import draw_scores
+from callbacks.clips.plots import draw_scores, runs
 from callbacks.clips.table import Array
 from callbacks.clips.window_merger import Merged, WindowMerger
+from callbacks.figures import clock, figure, several
 from callbacks.file_names import cell
 from callbacks.plots import name_title, picture
 from callbacks.streamed_writer import StreamedWriter
+from callbacks.text import printable
 from callbacks.thresholds import threshold_of
 from datamodules.atomic_file import atomic_file
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.media import VideoWriter, read_frames
 from datamodules.protocols import VideoSource
+
+LEAST_FRAMES, NEARLY_ALL = 50, 0.9
+"""Where so large a share of so many frames is unusual, the scene is another one."""
 
 
 class ClipPredictions(StreamedWriter["_Prediction"]):
@@ -111,6 +117,27 @@ class _Prediction:
             if whole and self._frames is not None and next(self._frames, None) is not None:
                 raise RuntimeError(f"{self.source.path} has more than the {len(self._scores)} frames that were scored")
             self._draw_timeline()
+
+    @property
+    def shown(self) -> str:
+        """The overlay, or the timeline where none was wanted."""
+        return "timeline.png" if self._frames is None else "overlay.mp4"
+
+    def found(self) -> str:
+        """Return how many frames lie above the threshold, and which is the most unusual."""
+        score = np.frombuffer(self._scores)
+        loudest = f"highest score {figure(score.max())} at {clock(float(score.argmax()) / self.source.fps)}"
+        if self._threshold is None:
+            return f"{several(len(score), 'frame')} scored, {loudest}; no threshold is known"
+        above = score > self._threshold
+        if len(score) >= LEAST_FRAMES and above.mean() > NEARLY_ALL:
+            rank_zero_warn(
+                f"{printable(self.source.name)}: {above.mean():.0%} of its frames lie above the threshold. Is it "
+                "another scene, camera or light than the model was trained on? Then its scores say nothing: train on "
+                "that one."
+            )
+        events = several(len(runs(above)), "event")
+        return f"{int(above.sum()):,} of {several(len(score), 'frame')} above the threshold, in {events}, {loudest}"
 
     def abandon(self, error: BaseException) -> None:
         """Close the files where they are."""

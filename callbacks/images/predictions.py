@@ -7,9 +7,11 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.figures import figure, several
 from callbacks.folder_writer import FolderWriter
 from callbacks.images.sheets import colour, grid, to_picture
 from callbacks.results import write_rows
+from callbacks.text import printable
 from datamodules.atomic_file import atomic_file
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
@@ -27,6 +29,8 @@ class ImagePredictions(FolderWriter):
     Args:
         sheet: pictures on the sheet.
     """
+
+    shown = "sheet.png"
 
     def __init__(self, sheet: int = 64) -> None:
         if sheet < 1:
@@ -78,3 +82,12 @@ class ImagePredictions(FolderWriter):
         rows = [(name, *scores) for name, scores in zip(self._names, self._scores, strict=True)]
         write_rows(self.folder / "scores.csv", ["name", "psnr", "kl"], rows)
         super().on_predict_epoch_end(trainer, pl_module)
+
+    def found(self) -> str:
+        """Return how many pictures were reconstructed, how well, and which is the least like its reconstruction."""
+        decibels = [score for score, _ in self._scores]
+        row = int(np.argmin(decibels))
+        return (
+            f"{several(len(decibels), 'picture')} reconstructed, PSNR {figure(float(np.median(decibels)))} dB in the "
+            f"middle, {figure(decibels[row])} dB at worst ({printable(self._names[row])})"
+        )

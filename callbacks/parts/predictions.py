@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from callbacks.figures import figure, several
 from callbacks.folder_writer import FolderWriter
 from callbacks.parts.boxes import Box, find_boxes
 from callbacks.parts.contact_sheet import ContactSheet, with_legend
@@ -16,10 +18,14 @@ from callbacks.parts.heat_picture import draw_heat, with_bar
 from callbacks.parts.table import part_start
 from callbacks.picture_file import Picture
 from callbacks.results import write_record, write_rows
+from callbacks.text import printable
 from callbacks.thresholds import pixel_threshold_of, threshold_of
 from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
 from datamodules.png_file import write_png
+
+LEAST_PICTURES, NEARLY_ALL = 10, 0.9
+"""Where so large a share of so many pictures is defective, the surface is another one."""
 
 
 class PartPredictions(FolderWriter):
@@ -39,6 +45,8 @@ class PartPredictions(FolderWriter):
     Args:
         worst: number of pictures on the contact sheet.
     """
+
+    shown = "contact_sheet.png"
 
     def __init__(self, worst: int = 12) -> None:
         if worst < 1:
@@ -114,6 +122,21 @@ class PartPredictions(FolderWriter):
         sheet = with_legend(self._sheet.draw(), self._pixel_threshold)
         write_png(self.folder / "contact_sheet.png", sheet)
         super().on_predict_epoch_end(trainer, pl_module)
+
+    def found(self) -> str:
+        """Return how many pictures are defective, and which is the worst."""
+        defective = sum(row[3] for row in self._pictures)
+        worst = max(self._pictures, key=lambda row: row[2])
+        count = len(self._pictures)
+        if count >= LEAST_PICTURES and defective > NEARLY_ALL * count:
+            rank_zero_warn(
+                f"{defective} of {count} pictures are called defective. Is it another surface, camera or light than "
+                "the model was trained on? Then its scores say nothing: train on good pictures of that one."
+            )
+        return (
+            f"{defective:,} of {several(count, 'picture')} defective, highest score {figure(worst[2])} of "
+            f"{printable(worst[0])}"
+        )
 
     def _record(self, scores: PartScores, start: int, defective: bool, boxes: Sequence[Box]) -> dict[str, Any]:
         height, width = scores.heat.shape

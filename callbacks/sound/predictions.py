@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.figures import duration, several
 from callbacks.streamed_writer import StreamedWriter
 from datamodules.batches import AudioVideoBatch, GeneratedClips
 from datamodules.protocols import SoundSource
@@ -122,6 +123,12 @@ class _Track:
                 self._video.write_sound(self._kept)
                 for piece in self._sound:
                     self._video.write_sound(piece)
+
+    shown = "video.mp4"
+
+    def found(self) -> str:
+        """Return how much was drawn."""
+        return f"{several(self._frames, 'picture')} drawn, {duration(self._frames / self.source.fps)}"
 
     def abandon(self, error: BaseException) -> None:
         """Close the video where it is."""

@@ -27,7 +27,7 @@ tells when a model judges by such a calibration.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
@@ -51,11 +51,13 @@ class CalibratedModule(PhasedModule, Generic[Batch, Row, Scores]):
         threshold: 0-dim buffer, the score above which something is called anomalous; NaN until calibrated.
         calibrated_at: ``batches_seen`` of the weights that the calibration was made with; None where nobody knows.
         renamed_state: beginnings of names in older checkpoints, and what they are called now.
+        validation_names: what the loaders of a validation are for.
     """
 
     threshold: Tensor
     calibrated_at: int | None = None
     renamed_state: ClassVar[Mapping[str, str]] = {}
+    validation_names: ClassVar[Sequence[str]] = ("calibration", "validation")
 
     def __init__(self, **training: Any) -> None:
         super().__init__(**training)

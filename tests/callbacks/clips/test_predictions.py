@@ -226,3 +226,22 @@ def test_a_video_of_another_folder_keeps_the_folder_of_its_own(tmp_path, sources
         "a-2": (str(tmp_path / "other/a.mp4"), True),
     }
     assert len((folder / "a-2/scores.csv").read_text().splitlines()) == 1 + 9
+
+
+def test_what_was_found_is_said(tmp_path, sources, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    predict(tmp_path, sources)
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "a: 8 of 23 frames above the threshold, in 2 events, highest score 1.8000 at 0:00; predictions/a/overlay.mp4",
+        "b: 2 of 7 frames above the threshold, in 1 event, highest score 1.2100 at 0:00; predictions/b/overlay.mp4",
+    ]
+    predict(tmp_path, sources[1:], threshold=float("nan"), overlay=False)
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "b: 7 frames scored, highest score 1.2100 at 0:00; no threshold is known; predictions/b/timeline.png"
+    )
+
+
+def test_another_scene_is_told(tmp_path):
+    long = [Source("a", write_video(tmp_path / "a.mp4", 60), 12.5, 60)]
+    with pytest.warns(UserWarning, match=r"^a: 100% of its frames lie above the threshold\. Is it another scene"):
+        predict(tmp_path, long, threshold=-1.0)

@@ -58,7 +58,7 @@ def predict(folder, source, whole, callback=None, model=None, **kwargs):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_picture_its_latent_vector_and_its_score(tmp_path, channels):
+def test_every_picture_its_latent_vector_and_its_score(tmp_path, channels, capsys):
     whole = outputs(channels)
     predict(tmp_path, "/data/my cars", whole, ImagePredictions(sheet=3))
     folder = tmp_path / "predictions/my cars"
@@ -88,6 +88,10 @@ def test_every_picture_its_latent_vector_and_its_score(tmp_path, channels):
         for r, i in zip(whole.reconstructed, whole.images, strict=True)
     ]
     np.testing.assert_allclose([float(row["psnr"]) for row in scores], expected, rtol=1e-5)
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith(f"{len(NAMES)} pictures reconstructed, PSNR {np.median(expected):.2f} dB in the middle, ")
+    assert f"{min(expected):.2f} dB at worst ({NAMES[int(np.argmin(expected))]}); " in said
+    assert said.endswith("predictions/my cars/sheet.png")
     np.testing.assert_allclose([float(row["kl"]) for row in scores], whole.kl.sum(1), rtol=1e-5)
     assert cv2.imread(str(folder / "sheet.png")).shape == (2 * (18 + 96 + 2), 3 * (400 + 2), 3)  # enlarged four times
 

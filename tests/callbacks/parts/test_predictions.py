@@ -272,3 +272,17 @@ def test_a_picture_of_one_row_has_boxes_too(shape):
     _, (box,) = find_boxes(heat, 1.0)
     assert (box.x, box.y, box.width, box.height, box.area, box.score) == (shape[1] - 1, shape[0] - 1, 1, 1, 1, 2.0)
     assert find_boxes(heat, 3.0)[1] == []
+
+
+def test_what_was_found_is_said(tmp_path, batches, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    predict(tmp_path, batches)
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "2 of 3 pictures defective, highest score 12 of sub/dir; predictions/strips/contact_sheet.png"
+    )
+
+
+def test_another_surface_is_told(tmp_path):
+    torn = [make_batch(number, f"torn {number}", [(4, 40, 6, 8, 9.0)]) for number in range(10)]
+    with pytest.warns(UserWarning, match=r"^10 of 10 pictures are called defective\. Is it another surface"):
+        predict(tmp_path, torn)

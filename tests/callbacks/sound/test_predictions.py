@@ -51,7 +51,7 @@ def predict(folder, source, module=None, **options):
 
 
 @pytest.mark.parametrize("seconds", [7.3, 1.5, 0.02, 4.0])
-def test_the_film_lasts_as_long_as_the_sound(tmp_path, seconds):
+def test_the_film_lasts_as_long_as_the_sound(tmp_path, seconds, capsys):
     film = predict(tmp_path, write_wav(tmp_path / "a.wav", seconds))
     times = [time for time, _ in read_timed_frames(film)]
     assert len(times) == max(1, round(seconds * 30))
@@ -59,6 +59,9 @@ def test_the_film_lasts_as_long_as_the_sound(tmp_path, seconds):
     heard = sum(piece.shape[1] for piece in read_sound(film, 44_100)) / 44_100
     assert abs(heard - seconds) <= 1 / 30 + 1024 / 44_100  # AAC works in blocks of 1,024 samples
     assert {path.name for path in film.parent.iterdir()} == {"about.json", "video.mp4"}
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith(f"a: {len(times)} picture{'s' * (len(times) > 1)} drawn, ")
+    assert said.endswith("predictions/a/video.mp4")
 
 
 def test_sound_after_the_last_picture_is_kept(tmp_path):
