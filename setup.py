@@ -11,5 +11,5 @@ setup(
         *OVERLAYS,
     ],
     package_dir={"fulgurite.experiments": "experiments"},
-    package_data={"": ["*.yaml"]},
+    package_data={"": ["*.yaml"], "fulgurite.pages": ["templates/*"]},
 )

@@ -55,7 +55,7 @@ def test_it_holds_what_the_source_holds(wheel):
     for part in PARTS:
         home = "fulgurite/experiments" if part == "experiments" else part
         for file in (ROOT / part).rglob("*"):
-            if file.suffix in (".py", ".yaml", ".typed"):
+            if file.suffix in (".py", ".yaml", ".typed", ".html", ".css", ".js"):
                 assert f"{home}/{file.relative_to(ROOT / part)}" in held
     (licence,) = [name for name in held if name.endswith("LICENSE")]
     assert "Copyright 2026 The Fulgurite authors" in zipfile.ZipFile(wheel).read(licence).decode()

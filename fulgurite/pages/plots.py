@@ -1,0 +1,222 @@
+"""Plots for a page, in one style for light and dark: figures of plotly as plain dictionaries.
+
+A colour is written ``var(--c1)``; the page puts the one of its style in its place. Text in them is made safe here:
+plotly takes some of HTML's marks for its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from callbacks import auc
+from callbacks.text import printable
+
+Figure = dict[str, Any]
+"""``data`` and ``layout``, made of JSON's types."""
+
+COLOURS = tuple(f"var(--c{number})" for number in range(1, 9))
+MOST_POINTS = 2000
+"""Of one line; of a longer one the lowest and the highest of each of 1000 equal parts are drawn."""
+SHOWN = 8
+"""Lines of a plot that are drawn at once; the others are a click on their names away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a plot.
+
+    Attributes:
+        name: in the legend; may be any text.
+        x: ``(N,)``, rising.
+        y: ``(N,)``; what is not finite leaves a gap.
+        kind: ``line``, ``dots`` (few values, each with a point), or ``reference`` (dashed: what the others are beside).
+        shown: whether it is drawn at once, or after a click on its name.
+    """
+
+    name: str
+    x: ArrayLike
+    y: ArrayLike
+    kind: Literal["line", "dots", "reference"] = "line"
+    shown: bool = True
+
+
+def curves(lines: Sequence[Line], across: str, up: str = "", marked: float | None = None, mark: str = "") -> Figure:
+    """Return lines over a common axis.
+
+    Args:
+        lines: at least one; beyond eight that are shown, the last wait for a click.
+        across: title of the horizontal axis.
+        up: title of the vertical axis.
+        marked: place of a vertical line.
+        mark: what stands at it.
+    """
+    shown = [line for line in lines if line.shown][:SHOWN]
+    data = [
+        _trace(line, COLOURS[number % len(COLOURS)], any(line is one for one in shown))
+        for number, line in enumerate(lines)
+    ]
+    layout = _layout(across, up, legend=len(lines) > 1)
+    if marked is not None:
+        layout["shapes"] = [_line({"x0": marked, "x1": marked, "y0": 0, "y1": 1, "yref": "paper"})]
+        layout["annotations"] = [_note(mark, x=marked, y=1, yref="paper", yanchor="bottom")]
+        layout["margin"]["t"] = 24
+    return {"data": data, "layout": layout}
+
+
+def roc(found: Mapping[str, auc.RankCurve], shown: Sequence[str]) -> Figure:
+    """Return ROC curves by the name of the score, with the area in the legend.
+
+    Args:
+        found: the curves; each has both classes.
+        shown: names of those that are drawn at once.
+    """
+    lines = []
+    for name, curve in found.items():
+        false_rate, true_rate = auc.roc_curve(curve)
+        rows = _evenly(len(false_rate))
+        label = f"{name}  {auc.auroc(curve):.4f}"
+        lines.append(Line(label, false_rate[rows], true_rate[rows], shown=name in shown))
+    figure = _square(lines, "false positive rate", "true positive rate")
+    figure["layout"]["shapes"] = [_line({"x0": 0, "y0": 0, "x1": 1, "y1": 1})]
+    return figure
+
+
+def precision_recall(found: Mapping[str, auc.RankCurve], shown: Sequence[str]) -> Figure:
+    """Return precision-recall curves by the name of the score, with the average precision in the legend; as ``roc``."""
+    lines, share = [], 0.0
+    for name, curve in found.items():
+        recall, precision = auc.precision_recall_curve(curve)
+        rows = _evenly(len(recall))
+        label = f"{name}  {auc.average_precision(curve):.4f}"
+        lines.append(Line(label, recall[rows], precision[rows], shown=name in shown))
+        share = curve.positives / (curve.positives + curve.negatives)
+    figure = _square(lines, "recall", "precision", shape="vh")
+    figure["layout"]["shapes"] = [_line({"x0": 0, "x1": 1, "y0": share, "y1": share})]
+    figure["layout"]["annotations"] = [_note(f"chance {share:.2f}", x=0, y=share, xanchor="left", yanchor="top")]
+    return figure
+
+
+def timeline(
+    frame: ArrayLike, score: ArrayLike, spans: Sequence[tuple[float, float]], threshold: float | None
+) -> Figure:
+    """Return a score over the frames, labelled spans shaded, the threshold dashed; it zooms along the frames.
+
+    Args:
+        frame: ``(N,)``, rising.
+        score: ``(N,)``.
+        spans: first and last frame of each span with an anomaly.
+        threshold: of the score; None where unknown.
+    """
+    layout = _layout("frame", "score", legend=False, height=190)
+    band = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 0}}
+    band |= {"fillcolor": "var(--anomalous)", "opacity": 0.2}
+    layout["shapes"] = [{**band, "x0": begin - 0.5, "x1": end + 0.5} for begin, end in spans]
+    if threshold is not None:
+        layout["shapes"].append(_line({"x0": 0, "x1": 1, "xref": "paper", "y0": threshold, "y1": threshold}))
+        layout["annotations"] = [_note("threshold", x=1, xref="paper", y=threshold, xanchor="right", yanchor="bottom")]
+    layout["yaxis"]["fixedrange"] = True
+    return {"data": [_trace(Line("score", frame, score), COLOURS[0], True)], "layout": layout}
+
+
+def thinned(x: ArrayLike, y: ArrayLike, most: int = MOST_POINTS) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a line of at most ``most`` points: of each of ``most / 2`` equal parts the lowest and the highest.
+
+    No peak is lost, and each point is one of the line's own. A gap (a value that is not finite) is kept where a part
+    has nothing else.
+
+    Args:
+        x: ``(N,)``, rising.
+        y: ``(N,)``.
+        most: an even number.
+    """
+    across, up = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if len(up) <= most:
+        return across, up
+    edges = np.linspace(0, len(up), most // 2 + 1).astype(int)
+    rows: list[int] = []
+    for begin, end in pairwise(edges.tolist()):
+        part = np.where(np.isfinite(up[begin:end]), up[begin:end], np.nan)
+        if np.isnan(part).all():
+            rows.append(begin)
+        else:
+            rows += sorted({begin + int(np.nanargmin(part)), begin + int(np.nanargmax(part))})
+    return across[rows], up[rows]
+
+
+def plain_text(text: str) -> str:
+    """Return a text that plotly shows as it is."""
+    return escape(printable(text), quote=False)
+
+
+def _trace(line: Line, colour: str, shown: bool, shape: str = "linear") -> dict[str, Any]:
+    x, y = thinned(line.x, line.y)
+    style = {"color": colour, "width": 1.4, "shape": shape}
+    if line.kind == "reference":
+        style |= {"dash": "dot"}
+    return {
+        "type": "scatter",
+        "mode": "lines" if line.kind == "line" and len(y) > 1 else "lines+markers",
+        "name": plain_text(line.name),
+        "x": _numbers(x),
+        "y": _numbers(y),
+        "line": style,
+        "marker": {"size": 5},
+        "visible": True if shown else "legendonly",
+    }
+
+
+def _numbers(values: NDArray[np.float64]) -> list[float | None]:
+    """Return numbers with six digits, more than a screen can show; whole ones in full, None for a gap."""
+    return [
+        None if not np.isfinite(one) else int(one) if float(one).is_integer() else float(f"{one:.6g}") for one in values
+    ]
+
+
+def _layout(across: str, up: str, legend: bool, height: int = 280) -> dict[str, Any]:
+    axis = {"gridcolor": "var(--line)", "zeroline": False, "linecolor": "var(--line)", "automargin": True}
+    return {
+        "height": height,
+        "autosize": True,
+        "margin": {"l": 48, "r": 12, "t": 10, "b": 40},
+        "font": {"family": "var(--font)", "size": 12, "color": "var(--soft)"},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "hovermode": "x",
+        "hoverlabel": {"namelength": -1},
+        "dragmode": "zoom",
+        "showlegend": legend,
+        "legend": {"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top", "font": {"size": 11}},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "var(--faint)", "activecolor": "var(--accent)"},
+        "xaxis": {**axis, "title": {"text": across, "standoff": 6}},
+        "yaxis": {**axis, "title": {"text": plain_text(up), "standoff": 8}},
+        "meta": {"square": False},
+    }
+
+
+def _square(lines: Sequence[Line], across: str, up: str, shape: str = "linear") -> Figure:
+    layout = _layout(across, up, legend=True, height=420)
+    layout["xaxis"] |= {"range": [-0.01, 1.01]}
+    layout["yaxis"] |= {"range": [-0.01, 1.02]}
+    layout["legend"]["y"] = -0.16
+    layout["hovermode"] = "closest"
+    layout["meta"] = {"square": True}
+    data = [_trace(line, COLOURS[number % len(COLOURS)], line.shown, shape) for number, line in enumerate(lines)]
+    return {"data": data, "layout": layout}
+
+
+def _line(place: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "line", "line": {"color": "var(--soft)", "width": 1, "dash": "dash"}, "layer": "below", **place}
+
+
+def _note(text: str, **place: Any) -> dict[str, Any]:
+    return {"text": plain_text(text), "showarrow": False, "font": {"size": 11, "color": "var(--soft)"}, **place}
+
+
+def _evenly(count: int) -> NDArray[np.int64]:
+    """Return at most ``MOST_POINTS`` rows of a curve that rises all the way, both ends included."""
+    return np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(np.int64))

@@ -1,0 +1,78 @@
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+from callbacks import auc
+from fulgurite.pages import plots
+from fulgurite.pages.plots import Line
+
+
+def test_a_long_line_keeps_its_peaks_and_only_points_of_its_own():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=123_457)
+    y[[77, 60_001, 123_456]] = 50, -40, 60
+    x, thin = plots.thinned(np.arange(len(y)), y)
+    assert len(thin) <= plots.MOST_POINTS
+    assert {50, -40, 60} <= set(thin)
+    assert (np.diff(x) > 0).all()
+    assert (y[x.astype(int)] == thin).all()
+    short = plots.thinned([0, 1], [3, 4])
+    assert [list(part) for part in short] == [[0, 1], [3, 4]]
+
+
+def test_every_part_of_a_thinned_line_has_its_lowest_and_highest():
+    y = np.sin(np.arange(10_000)) * np.arange(10_000)
+    x, thin = plots.thinned(np.arange(10_000), y, most=100)
+    for begin in range(0, 10_000, 200):
+        inside = thin[(x >= begin) & (x < begin + 200)]
+        assert inside.min() == y[begin : begin + 200].min()
+        assert inside.max() == y[begin : begin + 200].max()
+
+
+def test_a_gap_stays_a_gap():
+    y = np.ones(5000)
+    y[2000:3000] = np.nan
+    (trace,) = plots.curves([Line("a", np.arange(5000), y)], "x")["data"]
+    assert None in trace["y"]
+    assert 1 in trace["y"]
+
+
+def test_roc_and_precision_recall_say_what_sklearn_says():
+    rng = np.random.default_rng(1)
+    label = rng.integers(0, 2, 9000)
+    score = (label + rng.normal(size=9000)).round(2)
+    found = {"score": auc.rank_curve(score, label)}
+    roc, pr = plots.roc(found, ["score"]), plots.precision_recall(found, ["score"])
+    assert roc["data"][0]["name"].endswith(f"{roc_auc_score(label, score):.4f}")
+    assert pr["data"][0]["name"].endswith(f"{average_precision_score(label, score):.4f}")
+    false, true, _ = roc_curve(label, score)
+    drawn = np.interp(false, roc["data"][0]["x"], roc["data"][0]["y"])
+    assert np.abs(drawn - true).max() < 0.01
+    (line,) = roc["data"]
+    assert [(line["x"][end], line["y"][end]) for end in (0, -1)] == [(0, 0), (1, 1)]
+
+
+def test_labelled_spans_are_shaded_and_the_threshold_is_a_line():
+    figure = plots.timeline([0, 1, 2, 3], [0.1, 0.9, 0.8, 0.2], [(1, 2)], 0.5)
+    band, line = figure["layout"]["shapes"]
+    assert (band["type"], band["x0"], band["x1"]) == ("rect", 0.5, 2.5)
+    assert (line["y0"], line["y1"]) == (0.5, 0.5)
+    assert len(plots.timeline([0], [1], [], None)["layout"]["shapes"]) == 0
+
+
+def test_marks_of_html_in_a_name_are_shown_as_they_are():
+    (trace,) = plots.curves([Line("<b>&\n", [0], [1])], "x")["data"]
+    assert trace["name"] == "&lt;b&gt;&amp;\\n"
+
+
+def test_more_than_eight_lines_wait_for_a_click():
+    figure = plots.curves([Line(str(n), [0, 1], [n, n]) for n in range(12)], "x")
+    assert [trace["visible"] for trace in figure["data"]] == [True] * 8 + ["legendonly"] * 4
+
+
+@pytest.mark.parametrize("marked", [None, 3.0])
+def test_a_figure_is_made_of_what_json_has(marked):
+    figure = plots.curves([Line("a", np.arange(3, dtype=np.int64), np.float32([1, 2, 3]))], "x", "y", marked, "best")
+    assert json.loads(json.dumps(figure, allow_nan=False)) == figure
