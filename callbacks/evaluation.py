@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from rich.console import Console
 
+from callbacks.cases import CaseBook, write_cases
 from callbacks.meanings import Meaning, describe
 from callbacks.results import FOLDER, RESULTS, SCORES, about_run, write_record, write_rows
 from callbacks.short_table import short_table
@@ -81,11 +82,11 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
     A metric thus depends neither on the batch size nor on the number of processes. It is logged as ``val/<name>`` or
     ``test/<name>``; what is undefined is not, and a warning says why. The sanity check is not judged. A test also
     prints a table and, but for ``fast_dev_run``, writes ``results.json`` and ``scores.csv`` into
-    ``results/<source>/`` of the run folder, and plots where the room has some; whole, in place of an older test of that
-    source.
+    ``results/<source>/`` of the run folder, plots where the room has some, and the worst and best cases; whole, in
+    place of an older test of that source.
 
     A room supplies its table of what was collected (``new_table``, ``collect``, ``gather``), its metrics
-    (``evaluate``) and the columns of ``scores.csv`` (``scores``).
+    (``evaluate``), the columns of ``scores.csv`` (``scores``) and what keeps its cases (``new_cases``).
 
     Attributes:
         judged: type of the answers that are judged; a step that returns another one, or None, is not.
@@ -105,6 +106,7 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
     def __init__(self) -> None:
         self.undefined: dict[str, str] = {}
         self._table: TableT | None = None
+        self._cases: CaseBook[RowsT] | None = None
         self._began = 0.0
         self._said: set[str] = set()
 
@@ -132,6 +134,10 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         """Write the plots of a test into a folder and return their paths."""
         return []
 
+    def new_cases(self, trainer: Trainer) -> CaseBook[RowsT] | None:
+        """Return what keeps the worst and best cases of a test; None where none are shown."""
+        return None
+
     def verdict(self, evaluation: Evaluation) -> str:
         """Return what the figures of a test come to, in a sentence; empty where they speak for themselves."""
         return ""
@@ -149,6 +155,8 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start an empty table; our own table of results takes the place of Lightning's."""
         self._table, self._began = self.new_table(trainer), time.monotonic()
+        dry = trainer.fast_dev_run  # type: ignore[attr-defined]  # set without a type
+        self._cases = None if dry else self.new_cases(trainer)
         trainer.test_loop.verbose = False
 
     def on_validation_batch_end(
@@ -175,6 +183,8 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
     ) -> None:
         """Take in the answer to a batch."""
         self.on_validation_batch_end(trainer, pl_module, outputs, batch, batch_idx, dataloader_idx)
+        if self._cases is not None and isinstance(outputs, self.judged):
+            self._cases.add(outputs, batch)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log ``val/<metric>`` on every process."""
@@ -193,6 +203,8 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
             raise RuntimeError(f"{type(pl_module).__name__}.test_step returned no {judged}: nothing to judge")
         evaluation = self.evaluate(rows, "test", trainer, pl_module)
         self._log(pl_module, "test", evaluation)
+        cases = self._cases.choose(rows, evaluation.details) if self._cases is not None else []
+        self._cases = None  # release the memory
         if not trainer.is_global_zero:
             return
         described = describe(evaluation.all_names, self.meanings)
@@ -211,6 +223,8 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
             write_record(draft / RESULTS, about | evaluation.record() | told | _added(trainer) | seconds)
             for plot in self.draw(draft / "plots", rows, evaluation):
                 show(trainer, f"test/{plot.stem}", plot)
+            for case in write_cases(draft, cases):
+                show(trainer, f"test/case-{case.stem}", case)
         print(f"Results: {printable(os.path.relpath(folder))}", flush=True)
 
     def _gathered(self) -> RowsT:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from lightning.pytorch import LightningModule, Trainer
 
+from callbacks.clips.cases import ClipCases
 from callbacks.clips.evaluation import evaluate
 from callbacks.clips.meanings import CLIP_MEANINGS
 from callbacks.clips.plots import write_plots
@@ -23,10 +24,11 @@ class ClipMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
     See :func:`~callbacks.clips.evaluation.evaluate` for the metrics. Each is computed once per run over everything from
     all processes, never per batch, and logged as ``val/<name>`` or ``test/<name>``; what is undefined (one class only)
     is not logged, and ``undefined`` says why. The sanity check is not judged. A test also writes ``results.json``,
-    ``scores.csv`` (a row per frame) and ``plots/`` into ``results/<source>/``.
+    ``scores.csv`` (a row per frame), ``plots/`` and the worst and best frames, ``cases/``, into ``results/<source>/``.
 
     Args:
         plots: draw ROC and precision-recall curves and the score of every video over time, at test.
+        cases: draw the frames that were judged worst and best, at test.
 
     Attributes:
         undefined: reason by logged name (``val/frame_auroc_micro``) of what had no value in the last validation.
@@ -36,9 +38,9 @@ class ClipMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
     meanings = CLIP_MEANINGS
     matter = ("frame_auroc_micro", "frame_auroc_macro", "frame_ap", "pixel_auroc", "f1")
 
-    def __init__(self, plots: bool = True) -> None:
+    def __init__(self, plots: bool = True, cases: bool = True) -> None:
         super().__init__()
-        self.plots = plots
+        self.plots, self.cases = plots, cases
 
     def logged(self, model: Any) -> list[str]:
         """Return the names of what is logged at a validation: those of a video without frames."""
@@ -80,3 +82,7 @@ class ClipMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
     def draw(self, folder: Path, rows: list[VideoSeries], evaluation: Evaluation) -> list[Path]:
         """Draw the curves and the scores over time."""
         return write_plots(folder, rows, evaluation.details.get("threshold")) if self.plots else []
+
+    def new_cases(self, trainer: Trainer) -> ClipCases | None:
+        """Return what keeps the worst and best frames."""
+        return ClipCases() if self.cases else None

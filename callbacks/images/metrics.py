@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from callbacks.evaluation import Evaluation, EvaluationCallback, split_undefined
+from callbacks.images.cases import ImageCases
 from callbacks.images.feature_extractor import FeatureExtractor, find_extractors, make_extractor
 from callbacks.images.meanings import IMAGE_MEANINGS
 from callbacks.images.sample_quality import Spread, frechet_distance, kernel_distance
@@ -38,7 +39,8 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
       all pairs and pixels. A model that draws one picture has 0, the data themselves 1.
 
     FID grows the fewer the pictures; with fewer pictures than features it says little, and a warning says so.
-    A test also writes ``scores.csv`` (a row per picture) and ``results.json``, there with references that need no
+    A test also writes ``scores.csv`` (a row per picture), the pictures reconstructed worst and best, ``cases/``, and
+    ``results.json``, there with references that need no
     learning: ``psnr_mean_picture`` (the best of all constants), FID and KID of that mean picture repeated, and KID of
     one half of the pictures against the other (FID is biased by their number, and would not compare). What has no value
     is not logged; ``undefined`` says why. The sanity check is not judged.
@@ -49,6 +51,7 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
             package torch-fidelity: ``pip install torch-fidelity``.
         inception_weights: file of Inception's weights; None looks in torch's folder of downloads.
         seed: of the samples.
+        cases: draw the pictures that were reconstructed worst and best, at test.
 
     Attributes:
         undefined: reason by logged name of what had no value in the last validation.
@@ -62,6 +65,7 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
         features: Sequence[Literal["random_conv", "inception"]] | None = None,
         inception_weights: str | None = None,
         seed: int = 0,
+        cases: bool = True,
     ) -> None:
         if features is not None and not features:
             raise InputError("ImageMetrics: features is empty; give random_conv, inception or both.")
@@ -71,7 +75,7 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
                 "among the features: add it, or leave the weights out."
             )
         super().__init__()
-        self.features, self.inception_weights, self.seed = features, inception_weights, seed
+        self.features, self.inception_weights, self.seed, self.cases = features, inception_weights, seed, cases
         first = features[0] if features else "random_conv"
         self.headline = f"fid_{first}"
         self.matter = (f"fid_{first}", f"kid_{first}", "sample_diversity", "psnr", "ssim")
@@ -150,6 +154,10 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
             decibels = -10 * np.log10(rows.squared_error)
         columns = (decibels.tolist(), rows.ssim.tolist(), rows.kl.sum(1).tolist())
         return ["name", "psnr", "ssim", "kl"], zip(rows.name, *columns, strict=True)
+
+    def new_cases(self, trainer: Trainer) -> ImageCases | None:
+        """Return what keeps the pictures reconstructed worst and best."""
+        return ImageCases() if self.cases else None
 
     def _features(self, images: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():

@@ -8,6 +8,7 @@ import numpy as np
 from lightning.pytorch import LightningModule, Trainer
 
 from callbacks.evaluation import Evaluation, EvaluationCallback
+from callbacks.parts.cases import PartCases
 from callbacks.parts.evaluation import evaluate_parts, judge_thresholds
 from callbacks.parts.meanings import PART_MEANINGS
 from callbacks.parts.plots import write_part_plots
@@ -42,10 +43,11 @@ class PartMetrics(EvaluationCallback[PartTable, list[PartRow]]):
     Each is computed once per run over the pictures of all processes and logged as ``val/<name>`` or
     ``test/<name>``. What is undefined (one class only) is not logged, and ``undefined`` says why. The sanity
     check is not judged. A test also writes ``results.json`` (with tables per group and kind of defect),
-    ``scores.csv`` (a row per tile) and ``plots/`` into ``results/<source>/``.
+    ``scores.csv`` (a row per tile), ``plots/`` and the worst and best tiles, ``cases/``, into ``results/<source>/``.
 
     Args:
         plots: draw ROC and precision-recall curves and the scores of every group, at test.
+        cases: draw the tiles that were judged worst and best, at test.
 
     Attributes:
         undefined: reason by logged name (``val/tile_auroc``) of what had no value in the last validation.
@@ -55,9 +57,9 @@ class PartMetrics(EvaluationCallback[PartTable, list[PartRow]]):
     meanings = PART_MEANINGS
     matter = ("tile_auroc", "tile_auroc_within", "image_auroc", "aupro", "f1")
 
-    def __init__(self, plots: bool = True) -> None:
+    def __init__(self, plots: bool = True, cases: bool = True) -> None:
         super().__init__()
-        self.plots = plots
+        self.plots, self.cases = plots, cases
 
     def logged(self, model: Any) -> list[str]:
         """Return the names of what is logged at a validation: those of a picture without tiles."""
@@ -92,3 +94,7 @@ class PartMetrics(EvaluationCallback[PartTable, list[PartRow]]):
     def draw(self, folder: Path, rows: list[PartRow], evaluation: Evaluation) -> list[Path]:
         """Draw the curves and the scores of every group."""
         return write_part_plots(folder, rows, evaluation.details.get("threshold")) if self.plots else []
+
+    def new_cases(self, trainer: Trainer) -> PartCases | None:
+        """Return what keeps the worst and best tiles."""
+        return PartCases() if self.cases else None

@@ -1,7 +1,5 @@
 """Real and generated video side by side with its sound, at every validation."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from callbacks.media import MediaCallback
-from callbacks.panels import to_pictures, video_frames
+from callbacks.panels import to_pictures
 from callbacks.plots import name_title, picture
+from callbacks.sound.shown_pieces import ShownPiece, pick_piece, rates_of, write_pieces
 from datamodules.batches import AudioVideoBatch, GeneratedClips
 from datamodules.protocols import HasAttention, HasRates
-from datamodules.sound.sound import Resampler, Sound, SoundVideoWriter, mp4_rate
+from datamodules.sound.sound import Sound
 
 _COLUMNS = 15  # pictures in a strip
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """One piece: its batch of one row, its sound ``(1, n)``, and named pictures ``(1, T, 3, H, W)`` in [0, 1]."""
-
-    batch: AudioVideoBatch
-    sound: Sound
-    clips: Mapping[str, Tensor]
-
-    @property
-    def title(self) -> str:
-        return f"{self.batch.name[0]}, from {float(self.batch.start[0]):.2f} s"
 
 
 class SoundMedia(MediaCallback):
@@ -51,7 +37,7 @@ class SoundMedia(MediaCallback):
     def __init__(self, clips: int = 3, every_n_validations: int = 1, keep: int = 20) -> None:
         super().__init__(every_n_validations, keep, clips=clips)
         self.clips = clips
-        self._picked: dict[str, _Shown] = {}
+        self._picked: dict[str, ShownPiece] = {}
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the pieces of the last time."""
@@ -69,10 +55,10 @@ class SoundMedia(MediaCallback):
         """Pick pieces."""
         if not (isinstance(outputs, GeneratedClips) and isinstance(batch, AudioVideoBatch) and trainer.is_global_zero):
             return
-        rates = _rates(trainer)
+        rates = rates_of(trainer)
         for row, name in enumerate(batch.name):
             if len(self._picked) < self.clips and name not in self._picked:
-                self._picked[name] = _pick(outputs, batch, row, rates)
+                self._picked[name] = pick_piece(outputs, batch, row, rates)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show them."""
@@ -80,10 +66,10 @@ class SoundMedia(MediaCallback):
             return
         if not self.is_due(trainer):
             return
-        shown, rates = [*self._picked.values()], _rates(trainer)
+        shown, rates = [*self._picked.values()], rates_of(trainer)
         self._picked = {}
         video, panel = (self.file(trainer, "batch", ending) for ending in (".mp4", ".png"))
-        _write_video(video, shown, rates)
+        write_pieces(video, [(one.sound, one.clips) for one in shown], rates)
         _draw_strips(panel, shown, rates)
         self.publish(trainer, "val/video", video)
         self.publish(trainer, "val/panel", panel)
@@ -96,43 +82,7 @@ class SoundMedia(MediaCallback):
                 self.publish(trainer, "val/attention", file)
 
 
-def _rates(trainer: Trainer) -> HasRates:
-    data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
-    if not isinstance(data, HasRates):
-        raise TypeError(f"{type(data).__name__} has no sample_rate and fps, which SoundMedia needs")
-    return data
-
-
-def _pick(outputs: GeneratedClips, batch: AudioVideoBatch, row: int, rates: HasRates) -> _Shown:
-    """Cut one piece out of a batch, without its padding; a copy, so that the batch can be freed."""
-    count = int(batch.valid[row].sum())
-    tensors = {
-        slot.name: value[row : row + 1].clone()
-        for slot in fields(batch)
-        if isinstance(value := getattr(batch, slot.name), Tensor)
-    }
-    drawn = {"generated": outputs.frames, "from other sound": outputs.shuffled}
-    clips = {"real": batch.frames[row : row + 1, :count].float().cpu() / 255}
-    clips |= {name: made[row : row + 1, :count].float().cpu() for name, made in drawn.items() if made is not None}
-    sound = batch.audio[row, :, : round(count * rates.sample_rate / rates.fps)].cpu().numpy()
-    return _Shown(replace(batch, name=[batch.name[row]], **tensors), sound, clips)
-
-
-def _write_video(path: Path, shown: list[_Shown], rates: HasRates) -> None:
-    videos = [video_frames(to_pictures(one.clips)) for one in shown]
-    first = next(videos[0])
-    rate = mp4_rate(rates.sample_rate)
-    with SoundVideoWriter(path, rates.fps, first.shape[:2], rate) as writer:
-        writer.write(first)
-        for one, frames in zip(shown, videos, strict=True):
-            for frame in frames:
-                writer.write(frame)
-            resampler = Resampler(path, rates.sample_rate, rate, channels=1)
-            writer.write_sound(resampler.push(one.sound))
-            writer.write_sound(resampler.rest())
-
-
-def _draw_strips(path: Path, shown: list[_Shown], rates: HasRates) -> None:
+def _draw_strips(path: Path, shown: list[ShownPiece], rates: HasRates) -> None:
     """Draw the spectrogram of every piece, and its pictures below at the same scale of time."""
     strips = len(shown[0].clips)
     ratios = [1.6, *[1.0] * strips] * len(shown)

@@ -6,10 +6,11 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 
 from callbacks.evaluation import Evaluation, EvaluationCallback
+from callbacks.sound.cases import SoundCases
 from callbacks.sound.meanings import SOUND_MEANINGS
+from callbacks.sound.shown_pieces import rates_of
 from callbacks.sound.table import METRICS, PieceTable
 from datamodules.batches import AudioVideoBatch, GeneratedClips
-from datamodules.protocols import HasRates
 
 
 class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
@@ -28,8 +29,11 @@ class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
       95 % interval (``_low``, ``_high``), and ``..._relative`` to the clip's error. Above 0 the pictures follow
       the sound. ``silence_l1_increase`` is the same to silence; ``silence_frame_change`` what still moves then.
 
-    A test also writes ``results.json`` and ``scores.csv`` (a row per clip) into
-    ``results/<source>/`` and prints a table.
+    A test also writes ``results.json``, ``scores.csv`` (a row per clip) and pieces of the clips that were generated
+    worst and best, ``cases/``, into ``results/<source>/`` and prints a table.
+
+    Args:
+        cases: write videos of the pieces that were generated worst and best, at test.
 
     Attributes:
         undefined: reason by logged name of what had no value in the last validation or test.
@@ -38,6 +42,10 @@ class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
     judged, headline, headline_mode = GeneratedClips, "l1", "min"
     meanings = SOUND_MEANINGS
     matter = ("shuffle_l1_increase_relative", "l1", "psnr", "ssim", "av_align")
+
+    def __init__(self, cases: bool = True) -> None:
+        super().__init__()
+        self.cases = cases
 
     def logged(self, model: Any) -> list[str]:
         """Return the names of what is logged at a validation."""
@@ -50,9 +58,7 @@ class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
     def collect(self, table: PieceTable, outputs: Any, batch: Any, trainer: Trainer) -> None:
         """Measure what was generated to a batch."""
         assert isinstance(batch, AudioVideoBatch)
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
-        if not isinstance(data, HasRates):
-            raise TypeError(f"{type(data).__name__} has no sample_rate and fps, which SoundMetrics needs")
+        data = rates_of(trainer)
         table.add(outputs, batch, data.sample_rate, data.fps)
 
     def gather(self, table: PieceTable) -> PieceTable:
@@ -86,3 +92,7 @@ class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
             f"The picture {follows}: to the sound of another clip its error is {abs(change):.2%} "
             f"{'larger' if change >= 0 else 'smaller'} (95 % interval {low:.2%} to {high:.2%})."
         )
+
+    def new_cases(self, trainer: Trainer) -> SoundCases | None:
+        """Return what keeps the pieces that were generated worst and best."""
+        return SoundCases(rates_of(trainer)) if self.cases else None

@@ -172,24 +172,25 @@ class Data(LightningDataModule):
 MEDIA = {"every_n_validations": 2, "keep": 1}
 CALLBACKS: dict[type[Callback], Case] = {
     callbacks.AdversarialHealth: Case(list, "fit", {"window": 4}, {"judge": "score", "window": 6}),
-    callbacks.ClipMetrics: Case(of_clips, "test", {}, {"plots": False}),
-    callbacks.SoundMetrics: Case(of_sound, "fit", {}, {}),
+    callbacks.ClipMetrics: Case(of_clips, "test", {}, {"plots": False, "cases": False}),
+    callbacks.SoundMetrics: Case(of_sound, "test", {}, {"cases": False}),
     callbacks.Checkpoints: Case(
         list,
         "fit",
         {"monitor": "val/one"},
         {"monitor": "val/other", "mode": "min", "tie_breaker": "val/tie", "every_n_batches": 3},
     ),
-    callbacks.PartMetrics: Case(of_parts, "test", {}, {"plots": False}),
+    callbacks.PartMetrics: Case(of_parts, "test", {}, {"plots": False, "cases": False}),
     callbacks.PartPredictions: Case(of_parts, "predict", {}, {"worst": 1}),
     callbacks.ImageMetrics: Case(
         of_pictures,
-        "fit",
+        "test",
         {},
         {
             "features": Refused(["inception"], "features"),
             "inception_weights": Refused("nowhere.pth", r"inception_weights is nowhere\.pth"),
             "seed": 1,
+            "cases": False,
         },
     ),
     callbacks.ImageMedia: Case(
