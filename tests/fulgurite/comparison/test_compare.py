@@ -1,0 +1,157 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from fulgurite.cli import main
+from fulgurite.comparison.difference import difference
+from fulgurite.comparison.leaderboard import leaderboard
+from fulgurite.comparison.run import find_runs, read_run
+
+
+def compare(*words):
+    main(["compare", *map(str, words)])
+
+
+def refused(capsys, *words):
+    with pytest.raises(SystemExit) as ended:
+        compare(*words)
+    assert ended.value.code == 2
+    return capsys.readouterr().err
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_seeds_are_one_row_and_the_best_comes_first(make_run, tmp_path, capsys):
+    for seed in range(3):
+        make_run(f"good{seed}", 2.0, seed)
+        make_run(f"bad{seed}", 0.5, seed, ngf=16)
+    compare("runs/vta_gan", "--baseline", "bad0")
+    said = capsys.readouterr().out
+    board = rows(tmp_path / "comparison/leaderboard.csv")
+    assert [row["name"] for row in board] == ["vta_gan/good0, good1, good2", "vta_gan/bad0, bad1, bad2"]
+    assert [row["runs"] for row in board] == ["3", "3"]
+    own = [float(row["frame_auroc_micro"]) for row in rows(tmp_path / "comparison/runs.csv") if "good" in row["name"]]
+    assert float(board[0]["frame_auroc_micro"]) == pytest.approx(np.mean(own))
+    assert float(board[0]["frame_auroc_micro_std"]) == pytest.approx(np.std(own, ddof=1))
+    low, high = (float(board[0][f"frame_auroc_micro_difference_{end}"]) for end in ("low", "high"))
+    assert 0 < low < float(board[0]["frame_auroc_micro_difference"]) < high
+    assert "model.ngf" in said
+    assert "cache_dir" not in said
+    assert " *" in said
+    assert "500 ms" in said
+    assert "2.00 GB" in said
+
+
+def test_what_may_be_chance_is_told(make_run, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    make_run("one", 1.0, 0)
+    make_run("two", 1.0, 1, ngf=16)
+    compare("runs/vta_gan", "--baseline", "one", "--metric", "frame_auroc_micro")
+    assert "no difference can be told" in capsys.readouterr().out
+
+
+def test_an_interval_holds_the_truth_as_often_as_it_says(make_run):
+    """Of two models of equal quality 95 % of the intervals hold 0; a few more may, with so few videos."""
+    held = 0
+    for trial in range(60):
+        runs = [read_run(make_run(f"{trial}-{kind}", 1.0, 2 * trial + kind, truth=trial), "ped2") for kind in (0, 1)]
+        one = difference("frame_auroc_micro", runs[:1], runs[1:], 400, trial)
+        held += one.low <= 0 <= one.high
+    assert 50 <= held <= 60
+
+
+def test_equal_runs_differ_by_nothing(make_run):
+    runs = [read_run(make_run(name, 1.0, 0), "ped2") for name in ("a", "b")]
+    one = difference("frame_auroc_micro", runs[:1], runs[1:], 200, 0)
+    assert (one.value, one.low, one.high, one.told) == (0.0, 0.0, 0.0, False)
+    assert difference("frame_eer", runs[:1], runs[1:], 200, 0).why.startswith("no interval: scores.csv")
+
+
+def test_other_test_data_are_said_at_the_top_and_have_no_interval(make_run, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    make_run("one", 1.0, 0)
+    make_run("two", 1.0, 0, truth=1, ngf=16)
+    compare("runs/vta_gan", "--baseline", "one")
+    said = capsys.readouterr()
+    assert said.err.startswith("warning: These runs were NOT measured on the same test data")
+    assert "(other test data)" in said.out
+
+
+def test_runs_that_were_not_tested_are_named_and_come_last(make_run, capsys, tmp_path):
+    make_run("tested")
+    make_run("untested", tested=False, ngf=16)
+    compare("runs/*/*")
+    assert "warning: Not tested: vta_gan/untested." in capsys.readouterr().err
+    assert [row["name"] for row in rows(tmp_path / "comparison/leaderboard.csv")] == [
+        "vta_gan/tested",
+        "vta_gan/untested",
+    ]
+
+
+def test_the_source_that_all_share_is_taken_or_asked_for(make_run, capsys, tmp_path):
+    run = make_run("one")
+    make_run("two", source="avenue", ngf=16)
+    assert "choose one by --source ped2 or avenue" in refused(capsys, "runs/vta_gan").replace(
+        "avenue or ped2", "ped2 or avenue"
+    )
+    assert "--source car: no run was tested on it" in refused(capsys, "runs/vta_gan", "--source", "car")
+    (tmp_path / "runs/vta_gan/two/results/avenue").rename(run / "results/avenue")
+    compare("runs/vta_gan", "--source", "avenue")
+    assert "Not tested: vta_gan/two" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "nowhere: there is no run. Give folders of runs or of experiments"),
+        (["runs/vta_gan", "--metric", "psnr"], "--metric psnr: not every test has it. All have frame_auroc_micro"),
+        (["runs/vta_gan", "--baseline", "three"], "--baseline three: no such run. There are vta_gan/one"),
+        (["runs/vta_gan", "--resamples", "3"], "--resamples 3: give at least 100"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(make_run, capsys, words, said):
+    make_run("one")
+    assert said in refused(capsys, *words)
+
+
+def test_damaged_files_are_named(make_run, capsys):
+    run = make_run("one")
+    (run / "training.json").write_text("{")
+    assert "training.json is damaged" in refused(capsys, "runs/vta_gan")
+    (run / "training.json").unlink()
+    compare("runs/vta_gan")
+    (run / "results/ped2/scores.csv").unlink()
+    assert "scores.csv is missing: run lightning test again" in refused(capsys, "runs/vta_gan")
+    (run / "config.yaml").write_text("a: [")
+    assert "config.yaml is damaged" in refused(capsys, "runs/vta_gan")
+
+
+def test_lower_is_better_where_it_is(make_run):
+    runs = [
+        read_run(make_run(name, quality, 0, ngf=size), "ped2") for name, quality, size in (("a", 1, 1), ("b", 2, 2))
+    ]
+    board = leaderboard(runs, "frame_eer", None)
+    assert [group.name for group in board.groups] == ["vta_gan/b", "vta_gan/a"]
+    assert board.best("frame_eer") == ["vta_gan/b"]
+    assert "frame_auroc_micro_baseline" not in board.shown
+
+
+def test_latest_is_no_second_run(make_run, tmp_path):
+    run = make_run("one")
+    (run.parent / "latest").symlink_to("one")
+    assert find_runs(["runs/vta_gan", "runs/vta_gan/latest", "runs/*/*"]) == [run]
+
+
+def test_results_of_two_kinds_cannot_be_ranked(make_run, capsys):
+    make_run("one")
+    other = make_run("two", experiment="motor_vae_gan")
+    path = other / "results/ped2/results.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"metrics": {"psnr": 20.0}, "system": "MotorVAEGAN"}))
+    assert "the tests of MotorVAEGAN, x have no metric in common" in refused(
+        capsys, "runs/vta_gan", "runs/motor_vae_gan"
+    )
