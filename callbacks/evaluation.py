@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from rich.console import Console
 
@@ -149,8 +150,9 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
             self._said.add(message)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start an empty table."""
+        """Start an empty table; our own table of results takes the place of Lightning's where one is asked for."""
         self._table = self.new_table(trainer)
+        trainer.validate_loop.verbose = False
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start an empty table; our own table of results takes the place of Lightning's."""
@@ -188,8 +190,13 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log ``val/<metric>`` on every process."""
-        if not trainer.sanity_checking:
-            self._log(pl_module, "val", self.evaluate(self._gathered(), "val", trainer, pl_module))
+        if trainer.sanity_checking:
+            return
+        evaluation = self.evaluate(self._gathered(), "val", trainer, pl_module)
+        self._log(pl_module, "val", evaluation)
+        if trainer.state.fn == TrainerFn.VALIDATING and trainer.is_global_zero:
+            described = describe(evaluation.all_names, self.meanings)
+            Console().print(short_table(evaluation, described, evaluation.all_names))
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log ``test/<metric>``, write the files and print the table.
@@ -208,7 +215,7 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         if not trainer.is_global_zero:
             return
         described = describe(evaluation.all_names, self.meanings)
-        Console().print(short_table(evaluation, self.matter, described, RESULTS))
+        Console().print(short_table(evaluation, described, self.matter, RESULTS))
         verdict = {"verdict": said} if (said := self.verdict(evaluation)) else {}
         print(*verdict.values(), sep="\n", end="\n" if verdict else "")
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # set without a type

@@ -7,7 +7,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ProgressBar
 
 from callbacks.bar_progress import epoch_of
-from callbacks.figures import duration
+from callbacks.figures import duration, figure
 from callbacks.remaining import Remaining, batch_of_fit, batches_of_fit, validation_name
 
 
@@ -109,4 +109,4 @@ class PlainProgress(ProgressBar):
             metrics = self.trainer.callback_metrics
             logged = {name: float(value) for name, value in metrics.items() if name.endswith("/total")}
             shown = logged | {name: float(value) for name, value in self.trainer.progress_bar_metrics.items()}
-            print("  ".join([where, *(f"{name} {value:.4g}" for name, value in shown.items())]), flush=True)
+            print("  ".join([where, *(f"{name} {figure(value)}" for name, value in shown.items())]), flush=True)

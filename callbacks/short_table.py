@@ -15,15 +15,15 @@ MOST = 5
 
 
 def short_table(
-    evaluation: "Evaluation", matter: Sequence[str], described: Mapping[str, Described], rest: str
+    evaluation: "Evaluation", described: Mapping[str, Described], matter: Sequence[str], rest: str = ""
 ) -> Table:
     """Return the table.
 
     Args:
         evaluation: of the test.
-        matter: the names that are shown, in this order; empty: the first ones.
         described: what the metrics mean, as far as anybody says.
-        rest: file that has all of them.
+        matter: the names that are shown, in this order; empty: the first ones.
+        rest: file that has all of them; empty where there is none.
     """
     title = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in evaluation.counts.items())
     table = Table("metric", "value", "beside it", "what it is", title=title, title_justify="left")
@@ -43,5 +43,5 @@ def short_table(
     left = [name for name in values if name not in shown]
     without = [name for name in evaluation.undefined if name not in shown]
     empty = f", and why {len(without)} have none" if without else ""
-    table.caption = f"{several(len(left), 'further figure')}{empty}: {rest}" if left or without else None
+    table.caption = f"{several(len(left), 'further figure')}{empty}: {rest}" if rest and (left or without) else None
     return table

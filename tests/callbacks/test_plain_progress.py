@@ -43,7 +43,7 @@ def bar(clock, trainer):
     return made
 
 
-NUMBERS = "  train/generator/total 2.5  val/score 0.75"
+NUMBERS = "  train/generator/total 2.5000  val/score 0.7500"
 
 
 def test_a_training_says_where_it_is_at_most_every_ten_seconds(clock, trainer, bar, capsys, monkeypatch):

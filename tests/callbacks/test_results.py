@@ -24,10 +24,14 @@ class Numbers(LightningDataModule):
     def test_dataloader(self):
         return DataLoader(torch.arange(float(self.count)))
 
+    val_dataloader = test_dataloader
+
 
 class Echo(LightningModule):
     def test_step(self, batch, batch_idx):
         return batch
+
+    validation_step = test_step
 
 
 class Mean(EvaluationCallback[list, list]):
@@ -245,3 +249,14 @@ def test_metrics_are_described_where_their_callback_does(tmp_path):
         "best": {"means": "the best of all", "better": "lower", "range": [0, None], "beside": "mean"},
         "mean": {"means": "the mean", "better": "higher", "range": [None, None], "beside": None},
     }
+
+
+def test_a_validation_that_was_asked_for_prints_one_table(tmp_path, capsys):
+    run = Trainer(
+        accelerator="cpu", logger=False, enable_progress_bar=False, callbacks=[Mean()], default_root_dir=tmp_path
+    )
+    run.validate(Echo(), Numbers())
+    said = capsys.readouterr().out
+    assert said.count("mean") == 1
+    assert "1.5000" in said
+    assert "Validate metric" not in said
