@@ -48,7 +48,7 @@ class Case:
     name: str
     kind: Kind
     says: str
-    figures: dict[str, float]
+    figures: dict[str, float | int]
     ending: Literal[".png", ".mp4"]
     draw: Callable[[Path], None]
 
@@ -101,6 +101,12 @@ def rank_of(score: float, scores: NDArray[np.float64], end: End) -> int:
     return int(beyond.sum()) + 1
 
 
+def outermost(rank: int, end: End) -> str:
+    """Say a rank: ``highest``, ``2nd highest``, ``11th lowest``."""
+    ending = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
+    return end if rank == 1 else f"{rank:,}{ending} {end}"
+
+
 def sentence(label: int, end: End, what: str, place: tuple[int, int], score: float, threshold: float | None) -> str:
     """Say why something is a case.
 
@@ -113,8 +119,7 @@ def sentence(label: int, end: End, what: str, place: tuple[int, int], score: flo
         threshold: above which it is called anomalous; None where unknown.
     """
     rank, count = place
-    first = f"The {end} score" if rank == 1 else f"The score of rank {rank} from the {end}"
-    said = f"{first} of {count:,} {what}: {score:.4g}"
+    said = f"The {outermost(rank, end)} score of {count:,} {what}: {score:.4g}"
     if threshold is None:
         return f"{said}; no threshold is known."
     above = score > threshold

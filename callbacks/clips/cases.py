@@ -152,7 +152,7 @@ def _case(kept: Kept[Shown], kind: Kind, says: str, score: float, rank: int, thr
     video, number = kept.key
     shown = kept.item
     name = f"{video}, frame {number}"
-    figures = {"score": score, "rank": float(rank)}
+    figures: dict[str, float | int] = {"score": score, "rank": rank}
     figures |= {} if threshold is None else {"threshold": threshold}
 
     def draw(path: Path) -> None:

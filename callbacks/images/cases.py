@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from callbacks.case_picture import case_picture
-from callbacks.cases import MOST, Case, CaseBook, End, Kind, rank_of
+from callbacks.cases import MOST, Case, CaseBook, End, Kind, outermost, rank_of
 from callbacks.extremes import Extremes, Kept
 from callbacks.heat import heat_colours
 from callbacks.images.table import Pictures
@@ -17,7 +17,7 @@ from datamodules.batches import Reconstructions
 from datamodules.png_file import write_png
 
 _BRIGHTEST = 0.25  # difference, of a range of 1, that has the brightest colour
-_MARKS = ("0", f"{_BRIGHTEST / 2}", f"{_BRIGHTEST} or more, of 1")
+_MARKS = ("0", f"{_BRIGHTEST / 2}", f"{_BRIGHTEST} or more")
 _PLAN: tuple[tuple[Kind, End], ...] = (("worst", "highest"), ("best", "lowest"))
 
 
@@ -66,12 +66,11 @@ def _case(kept: Kept[Shown], rows: Pictures, kind: Kind, end: End) -> Case:
     row = int(np.searchsorted(rows.index, kept.key))
     error = float(rows.squared_error[row])
     rank = rank_of(error, rows.squared_error, end)
-    figures = {"rank": float(rank), "ssim": float(rows.ssim[row])}
+    figures: dict[str, float | int] = {"rank": rank, "ssim": float(rows.ssim[row])}
     figures |= {"psnr": -10 * float(np.log10(error))} if error > 0 else {}
     value = f"{figures['psnr']:.2f} dB" if error > 0 else "no error at all"
-    psnr_end = "lowest" if end == "highest" else "highest"
-    first = f"The {psnr_end} PSNR" if rank == 1 else f"The PSNR of rank {rank} from the {psnr_end}"
-    says = f"{first} of {len(rows):,} pictures: {value}; SSIM {figures['ssim']:.3f}."
+    psnr_end: End = "lowest" if end == "highest" else "highest"
+    says = f"The {outermost(rank, psnr_end)} PSNR of {len(rows):,} pictures: {value}; SSIM {figures['ssim']:.3f}."
     lines = [f"{kind}: {rows.name[row]}", says]
     return Case(rows.name[row], kind, says, figures, ".png", partial(_draw, kept.item, lines))
 

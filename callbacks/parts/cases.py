@@ -80,7 +80,7 @@ class PartCases(CaseBook[Sequence[PartRow]]):
                 says = sentence(wanted, end, _WHAT[wanted], (rank, len(of_label)), own, details.get("threshold"))
                 top, left = tiles[name].tile[tile, :2].tolist()
                 title = f"{name}, tile at row {top}, column {left}"
-                figures = {"score": own, "rank": float(rank)}
+                figures = {"score": own, "rank": rank}
                 figures |= {key: details[key] for key in ("threshold",) if key in details}
                 draw = partial(_draw, one, [f"{kind}: {title}", says], details.get("pixel_threshold"))
                 cases.append(Case(title, kind, says, figures, ".png", draw))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from callbacks.cases import MOST, Case, CaseBook, End, Kind, rank_of
+from callbacks.cases import MOST, Case, CaseBook, End, Kind, outermost, rank_of
 from callbacks.extremes import Extremes, Kept
 from callbacks.sound.shown_pieces import write_pieces
 from callbacks.sound.table import PieceTable
@@ -85,12 +85,11 @@ def _case(kept: Kept[Shown], rows: PieceTable, kind: Kind, end: End, rates: HasR
     error = float(rows.rows[index][1]["l1"] or 0.0)
     whole = float(rows.clips()[clip]["l1"] or 0.0)
     rank = rank_of(error, errors, end)
-    first = f"The {end} error" if rank == 1 else f"The error of rank {rank} from the {end}"
     says = (
-        f"{first} of {len(errors):,} pieces: a mean absolute difference of {error:.4f}, of a range of 1; "
-        f"{whole:.4f} in the whole clip."
+        f"The {outermost(rank, end)} error of {len(errors):,} pieces: a mean absolute difference of {error:.4f}, "
+        f"of a range of 1; {whole:.4f} in the whole clip."
     )
-    figures = {"l1": error, "l1_of_clip": whole, "rank": float(rank), "start_seconds": kept.item.start}
+    figures = {"l1": error, "l1_of_clip": whole, "rank": rank, "start_seconds": kept.item.start}
     return Case(f"{clip}, from {kept.item.start:.2f} s", kind, says, figures, ".mp4", partial(_draw, kept.item, rates))
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from callbacks.case_picture import case_picture
-from callbacks.cases import MOST, Case, plan_of, rank_of, sentence, write_cases
+from callbacks.cases import MOST, Case, outermost, plan_of, rank_of, sentence, write_cases
 
 
 def case(kind, ending=".png", **figures):
@@ -76,7 +76,7 @@ def test_ranks_count_from_either_end():
         ),
         (
             (1, "lowest", "anomalous frames", (3, 7), 0.5, 1.0),
-            "The score of rank 3 from the lowest of 7 anomalous frames: 0.5, not above the threshold of 1: missed.",
+            "The 3rd lowest score of 7 anomalous frames: 0.5, not above the threshold of 1: missed.",
         ),
         (
             (1, "highest", "frames", (1, 7), 2.0, 1.0),
@@ -92,6 +92,12 @@ def test_ranks_count_from_either_end():
 )
 def test_the_sentence_says_what_is_known(arguments, said):
     assert sentence(*arguments) == said
+
+
+def test_ranks_are_said_in_words():
+    said = [outermost(rank, "lowest") for rank in (1, 2, 3, 4, 11, 22, 1113)]
+    ends = ["", "2nd ", "3rd ", "4th ", "11th ", "22nd ", "1,113th "]
+    assert said == [f"{end}lowest" for end in ends]
 
 
 def test_small_pictures_are_enlarged_and_text_is_never_cut_off():

@@ -33,11 +33,16 @@ def window(index, video, start, scores, labels, masks=False):
 
 
 def made(videos=4, length=120, known=True, masks=False, seed=0):
-    """Windows of every other frame; the second half of each video is anomalous, and scores higher."""
+    """Windows of every other frame, some left out, so that one or two hold a frame.
+
+    The second half of each video is anomalous, and scores higher.
+    """
     random = np.random.default_rng(seed)
     windows = []
     for video in range(videos):
         for start in range(0, length - T + 1, 2):
+            if random.random() < 0.3:
+                continue
             labels = [int(number >= length // 2) for number in range(start, start + T)]
             scores = [float(random.normal() + 2 * label) for label in labels]
             labels = labels if known else [-1] * T
