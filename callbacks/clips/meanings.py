@@ -38,6 +38,7 @@ CLIP_MEANINGS = (
     Meaning(
         "frame_auroc_micro_baseline", "what the speed of classical optical flow alone reaches, nothing learned",
         "higher", 0, 1, beside="frame_auroc_micro",
+        trap="It is calibrated as the model is, on the same videos. A model that does not beat it is of no use.",
     ),
     Meaning(
         "frame_auroc_minmax_baseline", "what the speed of classical optical flow alone reaches, nothing learned",
@@ -52,7 +53,10 @@ CLIP_MEANINGS = (
         "frame_auroc_minmax_frame_index", "what the mere number of the frame reaches: later is more anomalous",
         "higher", 0, 1, beside="frame_auroc_minmax",
     ),
-    Meaning("frame_auroc_micro_<part>", "what the evidence <part> alone reaches on raw scores", "higher", 0, 1),
+    Meaning(
+        "frame_auroc_micro_<part>", "what the evidence <part> alone reaches on raw scores", "higher", 0, 1,
+        trap="The best of many on the test is no method: which one that is, the test labels have told.",
+    ),
     Meaning("frame_auroc_minmax_<part>", "what the evidence <part> alone reaches after min-max", "higher", 0, 1),
     Meaning(
         "pixel_auroc",

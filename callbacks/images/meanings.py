@@ -9,8 +9,10 @@ IMAGE_MEANINGS = (
         "higher", None, None,
         trap="Of reconstructions, not of what is invented. A blurred picture can have a high one.",
     ),
-    Meaning("psnr_mean_picture", "what the best single picture reaches, nothing learned", "higher", beside="psnr"),
-    Meaning("ssim", "structural likeness of reconstructions", "higher", -1, 1),
+    Meaning("psnr_mean_picture", "what the best single picture reaches, nothing learned", "higher", beside="psnr",
+            trap="Of the pictures that are judged, which no training has seen: no model can know it."),
+    Meaning("ssim", "structural likeness of reconstructions", "higher", -1, 1,
+            trap="Of reconstructions too. In flat regions noise that nobody sees lowers it."),
     Meaning(
         "kl",
         "what the latent vector tells of a picture, in nats: divergence of posterior from prior",
@@ -18,7 +20,8 @@ IMAGE_MEANINGS = (
         trap="Near 0 the latent vector tells nothing and every sample is the mean; very large, samples from the prior "
         "lie where no picture was.",
     ),
-    Meaning("active_units", "latent dimensions that vary from picture to picture", "higher", 0, None),
+    Meaning("active_units", "latent dimensions that vary from picture to picture", "higher", 0, None,
+            trap="How many are needed depends on the pictures; counts.latent_dim is the most there can be."),
     Meaning(
         "fid_<part>_mean_picture", "what the mean picture, repeated, reaches", "lower", 0, None, beside="fid_<part>"
     ),
@@ -28,6 +31,7 @@ IMAGE_MEANINGS = (
     Meaning(
         "kid_<part>_halves", "one half of the pictures against the other: as good as can be", "lower", None, None,
         beside="kid_<part>",
+        trap="There is none for FID, whose value depends on the number of pictures.",
     ),
     Meaning(
         "fid_<part>",

@@ -50,8 +50,11 @@ PART_MEANINGS = (
         "f1",
         "harmonic mean of precision and recall of tiles at the calibrated threshold, which no test label has seen",
         "higher", 0, 1,
+        trap="The threshold lets about one normal tile in a hundred pass for defective; where defects are rarer than "
+        "that, false alarms outnumber them and it is low for the best of models.",
     ),
-    Meaning("image_auroc", "how often a defective picture's highest score is above a faultless one's", "higher", 0, 1),
+    Meaning("image_auroc", "how often a defective picture's highest score is above a faultless one's", "higher", 0, 1,
+            trap="What the recording gives away counts here as in tile_auroc: read tile_auroc_gap beside it."),
     Meaning(
         "pixel_auroc",
         "how often a defective pixel is hotter than a clean one",

@@ -12,18 +12,23 @@ SOUND_MEANINGS = (
         trap="A still mean picture has a small one. Whether the picture follows the sound is told by "
         "shuffle_l1_increase_low alone.",
     ),
-    Meaning("psnr", "likeness of the pictures in decibels, of the squared error of all pixels", "higher"),
+    Meaning("psnr", "likeness of the pictures in decibels, of the squared error of all pixels", "higher",
+            trap="A still picture in the right place has a high one: where little moves, most of the range is taken by "
+            "what does not."),
     Meaning(
         "psnr_own_mean_picture", "what the mean picture of each piece reaches, which nobody can know from the sound",
         "higher", beside="psnr",
     ),
-    Meaning("ssim", "structural likeness of the pictures", "higher", -1, 1),
-    Meaning("temporal_difference", "mean absolute error of the change from picture to picture", "lower", 0, 2),
+    Meaning("ssim", "structural likeness of the pictures", "higher", -1, 1,
+            trap="Of single pictures: it does not see when something moves."),
+    Meaning("temporal_difference", "mean absolute error of the change from picture to picture", "lower", 0, 2,
+            trap="Movement at the wrong time has a larger one than none: read that of a still picture beside it."),
     Meaning(
         "temporal_difference_still", "what any still picture has: how much the real pictures change", "lower", 0, 1,
         beside="temporal_difference",
     ),
-    Meaning("frame_change", "how much the drawn pictures change from one to the next", None, 0, 1),
+    Meaning("frame_change", "how much the drawn pictures change from one to the next", None, 0, 1,
+            trap="Flicker has a high one; temporal_difference_still is that of the real pictures."),
     Meaning(
         "av_align",
         "peaks of movement that are peaks of sound, intersection over union",
@@ -34,7 +39,8 @@ SOUND_MEANINGS = (
             beside="av_align"),
     Meaning("av_align_target", "what the real pictures have", "higher", 0, 1, beside="av_align"),
     Meaning(
-        "change_loudness_correlation", "correlation of the change of the pictures with the loudness", "higher", -1, 1
+        "change_loudness_correlation", "correlation of the change of the pictures with the loudness", "higher", -1, 1,
+        trap="Where the real pictures do not change with the loudness either, it says nothing: read the target.",
     ),
     Meaning(
         "change_loudness_correlation_target", "what the real pictures have", "higher", -1, 1,
@@ -49,11 +55,14 @@ SOUND_MEANINGS = (
                 f"{test}_l1_increase",
                 f"how much larger the error to {sound} is, mean over clips: above 0 the pictures follow the sound",
                 "higher", -1, 1,
+                trap="Believe it where its lower end (_low) is above 0, too.",
             ),
-            Meaning(f"{test}_l1_increase_low", "lower end of its 95 % interval over clips", "higher"),
+            Meaning(f"{test}_l1_increase_low", "lower end of its 95 % interval over clips", "higher",
+                    trap="Over clips, not pieces, which are alike within a clip; of few clips it is wide."),
             Meaning(f"{test}_l1_increase_high", "upper end of its 95 % interval over clips", "higher"),
             Meaning(f"{test}_l1_increase_relative", f"how much larger the error to {sound} is, in shares of l1",
-                    "higher", -1, None),
+                    "higher", -1, None,
+                    trap="Of a background that never moves the error is small, and a share of it soon large."),
             Meaning(f"{test}_l1_increase_relative_low", "lower end of its 95 % interval over clips", "higher"),
             Meaning(f"{test}_l1_increase_relative_high", "upper end of its 95 % interval over clips", "higher"),
         )

@@ -1,0 +1,1 @@
+"""What writes documents and their pictures; nothing of it is installed."""
