@@ -24,6 +24,7 @@ COMPANIONS = (
 )
 """Endings of what lies beside data and is none, such as labels and notes: nobody misses it."""
 
+APART = "move the videos elsewhere to train on the pictures; to train on the videos use --config vta_gan"
 _JUNK = {"@eadir", "__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "lost+found"}
 _NAMED = 5  # of several, in a message
 
@@ -125,6 +126,23 @@ def tell_left_out(root: Path, left_out: Sequence[Path], kind: str, remedy: str =
         counted = ", ".join(f"{count:,} {ending}" for ending, count in endings.most_common())
         named = some_of([str(path.relative_to(root)) for path in left_out])
         warnings.warn(f"{root}: left out, not known as {kind} here ({counted}): {named}{remedy}", stacklevel=3)
+
+
+def ask_which(root: Path, videos: Sequence[Path], pictures: Sequence[Path], remedy: str = APART) -> None:
+    """Refuse a folder of videos and pictures that nothing tells apart.
+
+    Args:
+        root: of the source.
+        videos: in it.
+        pictures: in it.
+        remedy: how to say what is meant, each way.
+
+    Raises:
+        InputError: if there are both.
+    """
+    if videos and pictures:
+        named = (some_of([str(path.relative_to(root)) for path in paths]) for paths in (videos, pictures))
+        raise InputError(f"data.source: {root} holds videos ({next(named)}) and pictures ({next(named)}): {remedy}")
 
 
 def some_of(names: Sequence[str]) -> str:

@@ -28,12 +28,14 @@ from datamodules.listing import (
     COMPANIONS,
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
+    ask_which,
     children,
     folder_named,
     list_images,
     other_files,
     some_of,
     tell_left_out,
+    walk,
 )
 
 T = TypeVar("T")
@@ -45,7 +47,8 @@ _SOUGHT = """\
   research:      training/frames/01/*.jpg  testing/frames/01/*.jpg  gt_masks_png/01/*.png or *.mat or *.npy
   ShanghaiTech:  training/videos/*.avi  testing/frames/01_0014/*.jpg  testing/test_frame_mask/01_0014.npy
   Avenue:        training_videos/*.avi  testing_videos/*.avi  testing_label_mask/1_label.mat
-  plain:         train/ and test/ with video files or folders of frames, test/labels.csv or test/masks/"""
+  plain:         train/ and test/ with video files or folders of frames, test/labels.csv or test/masks/
+  flat:          video files alone, all of them normal"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +88,7 @@ def read_layout(root: Path) -> VideoSource:
             f"data.source: {root} is not a folder; name an existing dataset, or leave data.source out to use "
             "the embedded demo"
         )
-    for layout in (_ucsd, _avenue, _research, _plain):
+    for layout in (_ucsd, _avenue, _research, _plain, _flat):
         source = layout(root)
         if source is not None:
             tell_left_out(root, other_files(root, (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *COMPANIONS)), "video")
@@ -145,6 +148,21 @@ def _plain(root: Path) -> VideoSource | None:
     labels = _by_name(read_csv_spans(table), test, table) if table.is_file() else {}
     masks = {path.name: path for path in children(folder_named(test_folder, "masks"))}
     return VideoSource("plain", _normal(_clips(train_folder)), _attach(test, labels, masks, root))
+
+
+def _flat(root: Path) -> VideoSource | None:
+    """A folder of videos alone: what somebody has who has watched a camera, and labelled nothing."""
+    videos = children(root, lambda path: path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+    if not videos:
+        return None
+    ask_which(
+        root,
+        videos,
+        walk(root, IMAGE_SUFFIXES),
+        "move the pictures elsewhere to train on the videos, or make each clip of frames a folder and put all clips, "
+        "files and folders, into train/",
+    )
+    return VideoSource("flat", _normal(_clips(root)), ())
 
 
 def _by_name(values: Mapping[str, T], clips: Sequence[Clip], table: Path) -> dict[str, T]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from datamodules.clips.augmentation import Jitter
@@ -26,6 +27,7 @@ from datamodules.decode_cache import IDENTITIES
 from datamodules.errors import InputError
 from datamodules.file_identity import VIDEOS_BY_CONTENT, content_hash, refuse_shared_videos
 from datamodules.letterbox import Letterbox
+from datamodules.listing import some_of
 from datamodules.ranges import check_range, height_and_width
 from datamodules.seeding import global_seed
 from datamodules.source import SourceDataModule, Stage
@@ -180,6 +182,12 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
             return self._known({"test": test}, source.test)
         train, validation = hold_out(self._cached(source.train), self._validation_fraction)
         held_out = {clip.name for clip in validation}
+        if source.layout == "flat":
+            named = some_of([clip.name for clip in validation])
+            rank_zero_info(
+                f"{self._root} has no train/ and test/: all of its {len(source.train)} videos are taken as normal. "
+                f"Held out from training, to choose the best weights and the threshold: {named}"
+            )
         refuse_shared_videos(
             {
                 "train": [clip.path for clip in source.train if clip.name not in held_out],

@@ -12,6 +12,8 @@ from datamodules.errors import InputError
 from datamodules.listing import (
     COMPANIONS,
     IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    ask_which,
     folders,
     list_images,
     natural_key,
@@ -78,6 +80,7 @@ def read_pictures(root: Path, validation_fraction: float, test_fraction: float) 
         InputError: if ``root`` does not exist, holds no picture, or can be read in more than one way.
     """
     named = _folders_with_pictures(root)
+    ask_which(root, walk(root, VIDEO_SUFFIXES), walk(root, IMAGE_SUFFIXES))
     tell_left_out(root, other_files(root, (*IMAGE_SUFFIXES, *COMPANIONS)), "pictures")
     roles = {folder: _SPLIT_OF[folder.lower()] for folder in named if folder.lower() in _SPLIT_OF}
     if "train" not in roles.values() or (len(roles) == 1 and len(named) > 1):  # a class may be called "train"

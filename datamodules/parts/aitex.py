@@ -9,6 +9,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from datamodules.errors import InputError
+from datamodules.listing import some_of
 from datamodules.mask_marking import decide_marking
 from datamodules.parts.inspection_folder import Inspection, Part, list_parts, read_inspection
 from datamodules.parts.part_pictures import Examined, PictureReader, examine
@@ -232,6 +233,12 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         for picture in defective:
             warn_of_mask(picture, self.starts[picture.part.group])
         self._inspection = source
+        if source.layout == "flat":
+            held_out = {split: some_of([one.part.name for one in splits[split]]) for split in ("validation", "test")}
+            rank_zero_info(
+                f"{self._root} has no good/: all of its {len(normal)} pictures are taken as faultless. Held out from "
+                f"training, for validation: {held_out['validation']}; for the test: {held_out['test']}"
+            )
         return {split: self._placed(pictures) for split, pictures in splits.items()}
 
     def _filtered(self, parts: Sequence[Part]) -> list[Part]:

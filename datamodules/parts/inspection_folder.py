@@ -14,10 +14,13 @@ from datamodules.errors import BadFile, InputError
 from datamodules.listing import (
     COMPANIONS,
     IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    ask_which,
     folder_named,
     folders,
     list_images,
     other_files,
+    some_of,
     tell_left_out,
     walk,
 )
@@ -33,7 +36,8 @@ _SOUGHT = """\
   AITEX:     NODefect_images/<fabric>/0001_000_03.png  Defect_images/0018_010_03.png  Mask_images/0018_010_03_mask.png
   MVTec AD:  train/good/000.png  test/good/000.png  test/<defect>/000.png  ground_truth/<defect>/000_mask.png,
              or a folder of such folders, one for each category
-  plain:     good/any.png  <defect>/any.png  masks/<defect>/any.png or any_mask.png"""
+  plain:     good/any.png  <defect>/any.png  masks/<defect>/any.png or any_mask.png
+  flat:      pictures alone, all of them faultless"""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Inspection:
     """The pictures of a source.
 
     Attributes:
-        layout: ``"AITEX"``, ``"MVTec AD"`` or ``"plain"``.
+        layout: ``"AITEX"``, ``"MVTec AD"``, ``"plain"`` or ``"flat"``.
         normal: faultless ones.
         defective: the others.
     """
@@ -98,7 +102,7 @@ def read_inspection(root: Path, on_bad_file: BadFile) -> Inspection:
             f"data.source: {root} is not a folder; name an existing dataset, or leave data.source out to use the "
             "embedded demo"
         )
-    for layout in (_aitex, _mvtec, _plain):
+    for layout in (_aitex, _mvtec, _plain, _flat):
         source = layout(root, on_bad_file)
         if source is not None:
             if not source.normal:
@@ -201,6 +205,25 @@ def _plain(root: Path, on_bad_file: BadFile) -> Inspection | None:
         for path in _without_masks(list_images(kind), kind)
     )
     return Inspection("plain", tuple(normal), tuple(defective))
+
+
+def _flat(root: Path, on_bad_file: BadFile) -> Inspection | None:
+    """A folder of pictures alone: what somebody has who has photographed good parts, and sorted nothing."""
+    pictures = list_images(root)
+    if not pictures:
+        return None
+    ask_which(root, walk(root, VIDEO_SUFFIXES), pictures)
+    masks = [path for path in pictures if _masked_stem(path) is not None]
+    sorted_ones = [folder.name for folder in folders(root) if walk(folder, IMAGE_SUFFIXES)]
+    if masks or sorted_ones:
+        beside = f"folders of pictures ({some_of(sorted_ones)})" if sorted_ones else f"masks ({masks[0].name})"
+        raise InputError(
+            f"data.source: {root} holds pictures and {beside}: put the faultless pictures into good/, or name a folder "
+            "that holds nothing but them"
+        )
+    group = root.resolve().name
+    normal = (Part(_name(path, root), path, group, GOOD, 0, group_is_source=True) for path in pictures)
+    return Inspection("flat", tuple(normal), ())
 
 
 def _masks_of(path: Path, kind: str, root: Path) -> tuple[Path, ...]:

@@ -258,3 +258,26 @@ def test_a_list_of_other_length_than_the_clips_is_told(build):
         file.write("\nTestVideoFile{end+1}.gt_frame = [1:2];\n")
     with pytest.warns(UserWarning, match=r"labels 3 clips, and 2 are there: each has those of its own number"):
         check(root, "UCSD", ["Test001", "Test002"], with_masks=False)
+
+
+def test_videos_alone_are_all_normal(tmp_path, frames, video):
+    for number in (10, 9):
+        video(tmp_path / f"cam{number}.mp4", frames(COUNT, seed=number))
+    (tmp_path / "notes.txt").write_text("the gate")
+    source = read_layout(tmp_path)
+    assert source.layout == "flat"
+    assert [clip.name for clip in source.train] == ["cam9", "cam10"]
+    assert all(clip.labels is not None and not clip.labels.spans for clip in source.train)
+    assert source.test == ()
+
+
+@pytest.mark.parametrize("picture", ["1.png", "clip/1.png"])
+def test_videos_and_pictures_are_a_question(tmp_path, frames, video, images, picture):
+    video(tmp_path / "cam.mp4", frames(COUNT))
+    (tmp_path / picture).parent.mkdir(exist_ok=True)
+    cv2.imwrite(str(tmp_path / picture), np.zeros((8, 8), np.uint8))
+    with pytest.raises(
+        InputError,
+        match=rf"holds videos \(cam\.mp4\) and pictures \({picture}\): move the pictures .* or make each clip",
+    ):
+        read_layout(tmp_path)

@@ -176,3 +176,11 @@ def test_names_that_differ_in_how_an_accent_is_composed_are_two_pictures(tmp_pat
     touch(tmp_path, "cafe\u0301.jpg")
     names = [name for name, _ in listed(read_pictures(tmp_path, 0.1, 0.1))]
     assert sorted(names) == ["cafe\u0301.jpg", "caf\u00e9.jpg"]
+
+
+def test_pictures_and_videos_are_a_question(tmp_path):
+    root = touch(tmp_path, "1.jpg", "holiday/film.mov")
+    with pytest.raises(
+        InputError, match=r"holds videos \(holiday/film\.mov\) and pictures \(1\.jpg\): move the videos"
+    ):
+        read_pictures(root, 0.1, 0.1)

@@ -197,3 +197,34 @@ def test_masks_beside_their_pictures_are_masks(touch, layout):
     source = read_inspection(root, "error")
     found = {part.path.name: [mask.name for mask in part.masks] for part in source.defective}
     assert found == {"000.png": ["000_mask.png"], "001.png": []}
+
+
+def test_pictures_alone_are_all_faultless(touch):
+    source = read_inspection(touch("10.png", "9.jpg"), "error")
+    assert source.layout == "flat"
+    assert [(part.name, part.group, part.label, part.for_test) for part in source.normal] == [
+        ("9", "set", 0, None),
+        ("10", "set", 0, None),
+    ]
+    assert source.defective == ()
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        ("broken/1.png", r"holds pictures and folders of pictures \(broken\): put the faultless pictures into good/"),
+        ("9_mask.png", r"holds pictures and masks \(9_mask\.png\): put the faultless pictures into good/"),
+    ],
+)
+def test_pictures_beside_others_are_a_question(touch, beside, said):
+    with pytest.raises(InputError, match=said):
+        read_inspection(touch("9.png", beside), "error")
+
+
+def test_pictures_and_videos_are_a_question(touch):
+    root = touch("9.png")
+    (root / "film.mp4").write_bytes(b"")
+    with pytest.raises(
+        InputError, match=r"holds videos \(film\.mp4\) and pictures \(9\.png\): move the videos elsewhere"
+    ):
+        read_inspection(root, "error")
