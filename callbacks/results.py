@@ -78,7 +78,7 @@ def read_results(path: Path) -> Results:
         found = json.loads(path.read_text())
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Run `lightning test` first.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no text, no JSON, or a number of thousands of digits
         raise InputError(f"{path} is no {RESULTS} of a test: {error}. Run `lightning test` again.") from error
     missing = sorted(Results.__required_keys__ - found.keys()) if isinstance(found, dict) else ["metrics"]
     if missing:

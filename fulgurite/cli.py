@@ -32,6 +32,7 @@ VERBS = {
     "test": Verb("fulgurite.train", "judge a checkpoint on the labelled test data"),
     "predict": Verb("fulgurite.train", "score your own recordings with a checkpoint"),
     "sample": Verb("fulgurite.sample", "draw new pictures from a checkpoint"),
+    "report": Verb("fulgurite.report", "write one HTML file of all that a run has left behind"),
     "compare": Verb("fulgurite.compare", "rank runs by their tests, and tell which differences may be chance"),
     "experiments": Verb("fulgurite.experiment_files", "list the experiments, or copy one to edit", is_heavy=False),
 }

@@ -4,7 +4,7 @@
 my_package = "my_package"       # its classes may be named, and its experiments/*.yaml are listed
 
 [project.entry-points."fulgurite.verbs"]
-report = "my_package.report"    # a module with main(argv), run by `lightning report`
+publish = "my_package.publish"  # a module with main(argv), run by `lightning publish`
 """
 
 from importlib.metadata import EntryPoint, entry_points

@@ -61,12 +61,26 @@ def _run(path: Path, which: str) -> tuple[Path, str | Path]:
         home = path.parent.parent / CONFIG
         is_at_home = path.parent.name == CHECKPOINTS and home.is_file()
         return (home if is_at_home else _config_within(path)), path
-    folder = path if (path / CONFIG).is_file() else path / LATEST
-    if (folder / CONFIG).is_file():
-        return folder / CONFIG, which
+    return run_folder(path, "--run") / CONFIG, which
+
+
+def run_folder(path: Path, option: str, holds: Sequence[str] = (CONFIG,)) -> Path:
+    """Return the folder of a run: ``path`` itself, or the newest run of an experiment's folder.
+
+    Args:
+        path: What the user wrote.
+        option: Before it, for the messages.
+        holds: Files by one of which a run is known; they may be patterns.
+
+    Raises:
+        InputError: If there is none; the message names runs that are near.
+    """
+    for folder in (path, path / LATEST):
+        if any(next(folder.glob(one), None) for one in holds):
+            return folder
     if not path.is_dir():
-        raise InputError(f"--run {path}: there is no such run. {_runs_near(path)}")
-    raise InputError(f"--run {path}: this is no run, it has no {CONFIG}. {_runs_near(path)}")
+        raise InputError(f"{option} {path}: there is no such run. {_runs_near(path)}")
+    raise InputError(f"{option} {path}: this is no run, it has no {CONFIG}. {_runs_near(path)}")
 
 
 def _runs_near(path: Path) -> str:

@@ -15,10 +15,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from callbacks.figures import duration, figure
 from callbacks.text import printable
 from datamodules.atomic_file import write_text
 
 TEMPLATES = "pages/templates"
+NOTHING = "–"
 
 
 def render(template: str, **values: Any) -> str:
@@ -41,29 +43,15 @@ def write_page(path: Path, page: str) -> None:
 
 
 def figure_text(value: float | int | None) -> str:
-    """Return a number as people read it: four digits, whole numbers in full; ``–`` where there is none."""
+    """Return a number as people read it; ``–`` where there is none."""
     if value is None:
-        return "–"
-    if isinstance(value, int) or value == 0:
-        return f"{value:,.0f}"
-    size = abs(value)
-    if size < 1e-3:
-        return f"{value:.2e}"
-    return f"{value:.4f}" if size < 1 else f"{value:,.0f}" if size >= 1e4 else f"{value:.4g}"
+        return NOTHING
+    return f"{value:,}" if isinstance(value, int) else figure(value)
 
 
-def duration_text(seconds: float) -> str:
-    """Return seconds as people say them: ``47 s``, ``12 min 5 s``, ``3 h 20 min``."""
-    whole = round(seconds)
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, rest = divmod(minutes, 60)
-    return f"{hours:,} h {rest} min" if rest else f"{hours:,} h"
+def brief(value: float | int | None) -> str:
+    """Return a number with four digits, and a whole one as such, for captions; ``–`` where there is none."""
+    return NOTHING if value is None else f"{value:.4g}"
 
 
 def bytes_text(count: float) -> str:
@@ -76,8 +64,9 @@ def bytes_text(count: float) -> str:
 
 
 FILTERS: dict[str, Callable[..., str]] = {
+    "brief": brief,
     "figure": figure_text,
-    "duration": duration_text,
+    "duration": duration,
     "bytes": bytes_text,
     "name": printable,
 }

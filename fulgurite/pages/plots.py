@@ -123,6 +123,33 @@ def timeline(
     return {"data": [_trace(Line("score", frame, score), COLOURS[0], True)], "layout": layout}
 
 
+def spread(values: Mapping[str, NDArray[np.float64]], across: str) -> Figure:
+    """Return histograms over common bins, each the share of its own values.
+
+    Args:
+        values: finite ``(N,)`` by name, at least one each.
+        across: what they are.
+    """
+    together = np.concatenate([*values.values()])
+    edges = np.histogram_bin_edges(together, bins=min(60, max(5, round(len(together) ** 0.5))))
+    centres = (edges[1:] + edges[:-1]) / 2
+    layout = _layout(across, "share", legend=len(values) > 1, height=240)
+    layout |= {"barmode": "overlay", "bargap": 0.04}
+    colours = {"anomalous": "var(--anomalous)"}
+    data = [
+        {
+            "type": "bar",
+            "name": plain_text(name),
+            "x": _numbers(centres),
+            "y": _numbers(np.histogram(one, edges)[0] / len(one)),
+            "marker": {"color": colours.get(name, COLOURS[number % len(COLOURS)])},
+            "opacity": 0.65 if len(values) > 1 else 0.85,
+        }
+        for number, (name, one) in enumerate(values.items())
+    ]
+    return {"data": data, "layout": layout}
+
+
 def thinned(x: ArrayLike, y: ArrayLike, most: int = MOST_POINTS) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return a line of at most ``most`` points: of each of ``most / 2`` equal parts the lowest and the highest.
 
@@ -199,7 +226,7 @@ def _layout(across: str, up: str, legend: bool, height: int = 280) -> dict[str, 
 
 
 def _square(lines: Sequence[Line], across: str, up: str, shape: str = "linear") -> Figure:
-    layout = _layout(across, up, legend=True, height=420)
+    layout = _layout(across, up, legend=True, height=370 + 18 * -(-len(lines) // 2))
     layout["xaxis"] |= {"range": [-0.01, 1.01]}
     layout["yaxis"] |= {"range": [-0.01, 1.02]}
     layout["legend"]["y"] = -0.16

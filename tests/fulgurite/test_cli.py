@@ -74,25 +74,25 @@ def installed(tmp_path, monkeypatch):
 
 def test_a_package_adds_a_verb(installed, tmp_path, capsys, monkeypatch):
     (tmp_path / "verb_of_a_package.py").write_text("def main(argv):\n    print('ran with', argv)\n")
-    installed("reporting", "[fulgurite.verbs]\nreport = verb_of_a_package\nfit = verb_of_a_package\n")
+    installed("reporting", "[fulgurite.verbs]\npublish = verb_of_a_package\nfit = verb_of_a_package\n")
     cli.main(["--help"])
     said = capsys.readouterr().out
-    assert "report       added by reporting\n" in said
+    assert "publish      added by reporting\n" in said
     assert "fit          added by reporting, and not used: the verb is ours\n" in said
     with pytest.raises(SystemExit, match="0"):
         cli.main(["fit", "--help"])
     assert "ran with" not in capsys.readouterr().out
-    cli.main(["report", "--fast"])
-    monkeypatch.setattr(sys, "argv", ["lightning", "report", "--slow"])
+    cli.main(["publish", "--fast"])
+    monkeypatch.setattr(sys, "argv", ["lightning", "publish", "--slow"])
     cli.main()
-    assert capsys.readouterr().out == "ran with ['report', '--fast']\nran with ['report', '--slow']\n"
+    assert capsys.readouterr().out == "ran with ['publish', '--fast']\nran with ['publish', '--slow']\n"
 
 
 def test_a_verb_that_two_packages_add(installed, capsys):
-    installed("one", "[fulgurite.verbs]\nreport = verb_a\n")
-    installed("two", "[fulgurite.verbs]\nreport = verb_b\n")
+    installed("one", "[fulgurite.verbs]\npublish = verb_a\n")
+    installed("two", "[fulgurite.verbs]\npublish = verb_b\n")
     with pytest.raises(SystemExit) as end:
-        cli.main(["report"])
+        cli.main(["publish"])
     assert end.value.code == 2
     assert "one" in (said := capsys.readouterr().err)
     assert "two" in said

@@ -1,5 +1,6 @@
 "use strict";
-// Draws each figure when it is scrolled to, in the colours that the page has; again when they change.
+// Draws each figure when it is scrolled to, in the colours that the page has, and again when they change; a click shows
+// a picture in its full size.
 (() => {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const canvases = [...document.querySelectorAll(".canvas")];
@@ -37,5 +38,8 @@
 
   const again = () => canvases.filter((canvas) => canvas.dataset.drawn).forEach(draw);
   dark.addEventListener("change", again);
+  for (const button of document.querySelectorAll(".zoom")) {
+    button.addEventListener("click", () => button.classList.toggle("full"));
+  }
   addEventListener("beforeprint", () => canvases.forEach(draw));
 })();

@@ -1,0 +1,38 @@
+import pytest
+
+from datamodules.errors import InputError
+from fulgurite.pages.media import medium, of_last_validation, taken_in, title_of
+
+
+def test_of_each_kind_the_last_validation_counts(run):
+    assert [path.name for path in of_last_validation(run)] == ["batch-0000012-samples.png", "batch-0000012.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("batch-0000012-samples.png", "samples"),
+        ("batch-0000012.png", "batch"),
+        ("attention-0000012.png", "attention"),
+        ("parts-12345678-worst_ones.png", "parts worst ones"),
+    ],
+)
+def test_a_file_is_called_by_what_it_shows(run, name, title):
+    assert title_of(run / name)[0] == title
+
+
+def test_what_a_browser_cannot_show_is_refused(run):
+    (run / "media/batch-0000012.mp4").replace(run / "media/a.png")
+    with pytest.raises(InputError, match=r"a\.png"):
+        medium(run, run / "media/a.png", "")
+    with pytest.raises(InputError, match="leads out of"):
+        medium(run / "media", run / "samples/seed-1/sheet.png", "")
+
+
+def test_the_largest_make_room_for_the_others(run):
+    paths = [run / "samples/seed-1/sheet.png", run / "media/batch-0000012-samples.png"]
+    media = [medium(run, path, "") for path in paths]
+    room = sum(one.room for one in media)
+    assert all(one.uri for one in taken_in(media, room))
+    assert [bool(one.uri) for one in taken_in(media, room - 1)] == [True, False]
+    assert sum(len(one.uri) for one in taken_in(media, room)) <= room
