@@ -48,7 +48,7 @@ from fulgurite.private_api import (
     null_is_written,
     other_processes,
 )
-from fulgurite.processes import rank
+from fulgurite.processes import rank, say
 from fulgurite.quiet import keep_quiet
 from fulgurite.refuse import shortened
 from fulgurite.run_folder import RunFolder
@@ -153,6 +153,10 @@ class CommandLine(OpenLightningCLI):
             help="Where a run leaves its files. --run RUN instead "
             "names an earlier one, which brings its configuration and its weights.",
         )
+        if self.words[0] == "test":
+            parser.add_argument(
+                "--report", type=bool, default=True, help="Whether the test ends with report.html in the run folder."
+            )
         parser.add_lightning_class_args(Checkpoints, "checkpoints")
         parser.add_lightning_class_args(WandbRun, "wandb")
 
@@ -269,6 +273,19 @@ class CommandLine(OpenLightningCLI):
             if end_other_processes(self.trainer):
                 watch.forget_words()
             raise
+        if self.subcommand == "test" and self.config[self.subcommand].report:
+            self._write_report(self.place.run)
+
+    def _write_report(self, run: Path) -> None:
+        """Write the report; that it cannot be written is said, and takes nothing from the test, which is over."""
+        from fulgurite.report import write_report  # here: what it needs is of no use to other verbs
+
+        if not self.trainer.is_global_zero or self.trainer.fast_dev_run:  # type: ignore[attr-defined]  # set untyped
+            return
+        try:
+            write_report(run)
+        except InputError as problem:
+            say(f"warning: no report was written: {one_line(problem)}")
 
     def fixed_arguments(self) -> dict[str, Any]:
         """Keep no predictions: they are written as they come."""

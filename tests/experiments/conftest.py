@@ -49,6 +49,16 @@ def _every_metric_is_described(tmp_path: Path) -> Iterator[None]:
             assert high is None or value is None or value <= high, name
 
 
+@pytest.fixture(autouse=True)
+def _every_test_has_a_report(tmp_path: Path) -> Iterator[None]:
+    """Look for the report of every run that was tested, and in it for what could not be shown."""
+    yield
+    for run in {path.parents[2] for path in tmp_path.glob("runs/*/*/results/*/results.json")}:
+        page = (run / "report.html").read_text()
+        assert "Best beside it" in page or "better" in page
+        assert 'id="missing"' not in page
+
+
 @pytest.fixture
 def assert_written() -> Callable[[dict[str, Any], dict[str, Any], Iterable[str]], None]:
     """Return the check that a run's config.yaml holds every value of an overlay, but for the keys that were typed."""
