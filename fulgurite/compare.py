@@ -5,6 +5,7 @@ lightning compare runs/vta_gan
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +16,10 @@ from callbacks.text import printable
 from datamodules.errors import InputError
 from fulgurite.comparison import tables
 from fulgurite.comparison.leaderboard import leaderboard
+from fulgurite.comparison.page import comparison_page
 from fulgurite.comparison.run import Run, find_runs, read_run, sources_of
 from fulgurite.errors import readable_errors
+from fulgurite.pages.page import write_page
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,14 +39,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--resamples", metavar="N", type=int, default=2000, help="draws of an interval (default: 2000)")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of the draws (default: 0)")
-    given = parser.parse_args((sys.argv[1:] if argv is None else list(argv))[1:])
+    words = sys.argv[1:] if argv is None else list(argv)
+    given = parser.parse_args(words[1:])
     with readable_errors():
         if given.resamples < 100:
             raise InputError(f"--resamples {given.resamples}: give at least 100; an interval needs its tails")
-        _compare(given)
+        _compare(given, words)
 
 
-def _compare(given: argparse.Namespace) -> None:
+def _compare(given: argparse.Namespace, words: Sequence[str]) -> None:
     folders = find_runs(given.runs)
     runs = _read(folders, given.source)
     board = leaderboard(runs, given.metric, given.baseline, given.resamples, given.seed)
@@ -59,6 +63,9 @@ def _compare(given: argparse.Namespace) -> None:
     if board.differing:
         console.print(tables.on_screen(tables.settings(board), "settings that differ"))
     written = tables.write_tables(given.output, board, runs)
+    page = given.output / "comparison.html"
+    write_page(page, comparison_page(board, runs, shlex.join(["lightning", *words])))
+    written.append(page)
     print(f"Written: {', '.join(printable(os.path.relpath(path)) for path in written)}", flush=True)
 
 

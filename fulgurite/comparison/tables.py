@@ -35,6 +35,17 @@ def ranking(board: Leaderboard) -> list[list[str]]:
     return rows
 
 
+def differences(board: Leaderboard) -> list[list[str]]:
+    """Return header and rows of the differences to the baseline, by metric; nothing without a baseline."""
+    if not board.baseline:
+        return []
+    others = [group for group in board.groups if group.name != board.baseline]
+    return [
+        ["", *board.shown],
+        *([group.name, *(_difference(board, group, m) for m in board.shown)] for group in others),
+    ]
+
+
 def costs(board: Leaderboard) -> list[list[str]]:
     """Return header and rows of what each group cost: weights, time of a step, memory, time, commit."""
     rows = [["", *COST, "commit"]]

@@ -155,3 +155,29 @@ def test_results_of_two_kinds_cannot_be_ranked(make_run, capsys):
     assert "the tests of MotorVAEGAN, x have no metric in common" in refused(
         capsys, "runs/vta_gan", "runs/motor_vae_gan"
     )
+
+
+def test_the_page_shows_everything_in_one_file(make_run, tmp_path):
+    for name, quality, size in (("one", 1.0, 32), ("<b>two", 2.0, 16)):
+        run = make_run(name, quality, ngf=size)
+        rows = "step,train/generator/total,val/frame_auroc_micro\n0,2.5,\n9,1.5,0.75\n"
+        (run / "metrics.csv").write_text(rows)
+    compare("runs/vta_gan", "--baseline", "one")
+    page = (tmp_path / "comparison/comparison.html").read_text()
+    assert "2 runs by frame_auroc_micro" in page
+    assert "Differences to vta_gan/one" in page
+    assert "<b>two" not in page.replace("&lt;b", "")
+    assert page.count('<figure class="plot">') == 3  # ROC, validation, loss
+    assert "model.ngf" in page
+    assert "src=" not in page
+    assert "http-equiv" in page
+    assert (tmp_path / "comparison/comparison.html").stat().st_size < 6e6
+
+
+def test_a_run_that_was_only_trained_has_its_place_on_the_page(make_run, tmp_path):
+    make_run("one")
+    make_run("two", tested=False, ngf=16)
+    compare("runs/vta_gan")
+    page = (tmp_path / "comparison/comparison.html").read_text()
+    assert "Not tested: vta_gan/two." in page
+    assert page.count('<figure class="plot">') == 1
