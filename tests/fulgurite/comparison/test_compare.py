@@ -169,7 +169,7 @@ def test_the_page_shows_everything_in_one_file(make_run, tmp_path):
     assert "<b>two" not in page.replace("&lt;b", "")
     assert page.count('<figure class="plot">') == 3  # ROC, validation, loss
     assert "model.ngf" in page
-    assert "src=" not in page
+    assert "<img src" not in page
     assert "http-equiv" in page
     assert (tmp_path / "comparison/comparison.html").stat().st_size < 6e6
 
