@@ -91,7 +91,8 @@ def _declared(model: LightningModule, callbacks: Iterable[Callback]) -> list[str
     if not (isinstance(model, DeclaresLossTerms) and "loss_terms" in vars(type(model))):
         return None
     phases = model.loss_terms.items()
-    logged = [f"train/{phase}/{term}" for phase, terms in phases for term in (*terms, "total", "skipped_steps")]
+    always = ("total", "learning_rate", "skipped_steps")
+    logged = [f"train/{phase}/{term}" for phase, terms in phases for term in (*terms, *always)]
     for callback in callbacks:
         kind = type(callback)
         if "logged" in vars(kind) and isinstance(callback, DeclaresLogged):

@@ -15,11 +15,14 @@ room work. The rest, by who asks:
 - scores: :class:`HasThreshold`, :class:`HasPartThresholds`;
 - the course of adversarial training: :class:`HasHealth`;
 - the folder of a prediction: :class:`HasSource`, :class:`HasPredictSources`;
+- what data a run has seen: :class:`HasFingerprints`;
 - the choice of ``best.ckpt``: :class:`HasHeadline`, :class:`DeclaresUndefined`;
 - progress: :class:`NamesValidations`;
 - the check of monitors before a training: :class:`DeclaresLossTerms`, :class:`DeclaresAlternatives`,
   :class:`DeclaresLogged`;
-- what stands in ``results.json``: :class:`AddsToResults`, :class:`KnowsCommand`.
+- the layout of a page on Weights & Biases: these, and :class:`DeclaresMedia`;
+- what stands in ``results.json``: :class:`AddsToResults`, :class:`KnowsCommand`; where it lies:
+  :class:`HasResultsFolder`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -176,7 +179,7 @@ class DeclaresLossTerms(Protocol):
 
     Attributes:
         loss_terms: names of the terms by phase, those included that are computed in some configurations only; logged as
-            ``train/<phase>/<term>`` beside ``train/<phase>/total``.
+            ``train/<phase>/<term>`` beside ``train/<phase>/total`` and ``train/<phase>/learning_rate``.
     """
 
     loss_terms: Mapping[str, Sequence[str]]
@@ -286,6 +289,15 @@ class HasSplitManifest(Protocol):
 
 
 @runtime_checkable
+class HasFingerprints(Protocol):
+    """A data module that knows its data by their content."""
+
+    def fingerprints(self) -> Mapping[str, str]:
+        """Return by split what is the same for the same content, whatever names, folders and order; see ``setup``."""
+        ...
+
+
+@runtime_checkable
 class HasRates(Protocol):
     """A data module of sound with pictures.
 
@@ -364,6 +376,17 @@ class KnowsCommand(Protocol):
 
 
 @runtime_checkable
+class HasResultsFolder(Protocol):
+    """A callback that writes what a test has come to.
+
+    Attributes:
+        results_folder: of the last test; None where nothing was written.
+    """
+
+    results_folder: Path | None
+
+
+@runtime_checkable
 class HasHeadline(Protocol):
     """A callback that judges validations, and knows the metric by which one is better than another.
 
@@ -374,6 +397,15 @@ class HasHeadline(Protocol):
 
     headline: str
     headline_mode: Literal["max", "min"]
+
+
+@runtime_checkable
+class DeclaresMedia(Protocol):
+    """A callback that says which pictures, videos and tables it sends to Weights & Biases."""
+
+    def media_names(self, model: Any) -> Sequence[str]:
+        """Return logged names, ``val/panel`` for example, for a model that has not run yet, or its class."""
+        ...
 
 
 @runtime_checkable

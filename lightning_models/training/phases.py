@@ -191,6 +191,7 @@ class PhasedModule(SavedTraining):
             optimizer.zero_grad(set_to_none=True)
         elif closes and self._scale is not None:
             self._scale.follow(phase)
+        rate = optimizer.param_groups[0]["lr"]  # of this batch; the scheduler may move it below
         with self.toggled_optimizer(optimizer), self._gradients_kept_local(not closes):
             terms: dict[str, Tensor] = getattr(self, f"{phase}_loss")(forward)
             total = self.weights.total(phase, terms)
@@ -202,6 +203,7 @@ class PhasedModule(SavedTraining):
         if closes and self.schedule == "step" and phase in self._schedulers:
             take_step(self.argument(phase, "scheduler"), self._schedulers[phase])
         self._record(phase, {**terms, "total": total}, closes)
+        self._latest[f"train/{phase}/learning_rate"] = rate
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Average the window's gradients and clip them; the gradient scaler has unscaled them by now."""

@@ -419,6 +419,19 @@ def test_half_precision_on_a_gpu_follows_float32(tmp_path):
 # ---------------------------------------------------------------- watching
 
 
+def test_logs_the_learning_rate_that_each_phase_has_taken(tmp_path):
+    logger = CSVLogger(tmp_path, name="", version="")
+    system = Gan(generator_scheduler=halve_each_epoch, schedule="step", n_critic=2)
+    trainer(tmp_path, max_epochs=1, logger=logger, log_every_n_steps=1).fit(system, loader())
+    with (tmp_path / "metrics.csv").open() as file:
+        logged = list(csv.DictReader(file))
+    first = float(logged[0]["train/discriminator/learning_rate"])
+    rates = [float(row["train/generator/learning_rate"]) for row in logged if row["train/generator/learning_rate"]]
+    assert {float(row["train/discriminator/learning_rate"]) for row in logged} == {first}
+    taken = rates[::2]  # the generator steps at every second batch, and its scheduler after it
+    assert taken == pytest.approx([first / 2**n for n in range(len(taken))])
+
+
 def test_logs_every_term_unweighted_and_the_weighted_total(tmp_path):
     system = Gan("wgan")
     system.weights["reconstruction"] = 0.0
