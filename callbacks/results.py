@@ -24,7 +24,7 @@ from callbacks.file_names import cell, text_of
 from callbacks.meanings import Described
 from datamodules.atomic_file import DRAFT, write_text
 from datamodules.errors import InputError
-from datamodules.protocols import HasSource, KnowsCommand
+from datamodules.protocols import HasFingerprints, HasSource, KnowsCommand
 from datamodules.seeding import global_seed
 
 FOLDER, RESULTS, SCORES = "results", "results.json", "scores.csv"
@@ -53,6 +53,7 @@ class Results(TypedDict):
     test_seconds: float
     headline: NotRequired[str]  # this entry and those below are missing where version 0.2 wrote the file
     command: NotRequired[list[str] | None]
+    fingerprints: NotRequired[dict[str, str] | None]
     verdict: NotRequired[str]
     meanings: NotRequired[dict[str, Described]]
 
@@ -100,10 +101,10 @@ def surroundings(trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]
     device = pl_module.device
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set without a type
     data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
-    source = data.source if isinstance(data, HasSource) else None
     return {
         "system": type(pl_module).__name__,
-        "source": str(Path(source).expanduser().absolute()) if source else None,
+        "source": source_path(data),
+        "fingerprints": fingerprints(data),
         "checkpoint": str(trainer.ckpt_path) if trainer.ckpt_path else None,
         "seed": global_seed(),
         "commit": commit(),
@@ -113,6 +114,17 @@ def surroundings(trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]
         "versions": versions(),
         "command": next((list(one.command) for one in callbacks if isinstance(one, KnowsCommand)), None),
     }
+
+
+def source_path(data: object) -> str | None:
+    """Return the absolute path of what a data module reads; None: the generated data, or no source at all."""
+    source = data.source if isinstance(data, HasSource) else None
+    return str(Path(source).expanduser().absolute()) if source else None
+
+
+def fingerprints(data: object) -> dict[str, str] | None:
+    """Return what tells the content of a data module's splits from others; None where it does not know."""
+    return dict(data.fingerprints()) if isinstance(data, HasFingerprints) else None
 
 
 def versions() -> dict[str, str]:

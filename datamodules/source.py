@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal
 
@@ -180,6 +181,16 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
         return {
             "source": str(self._root),
             "splits": {split: [item.name for item in items] for split, items in self._splits.items()},
+        }
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return 16 digits by split that is open: a digest of its items' digests and of what these depend on.
+
+        It is the same for the same content, whatever names, folders and order; labels and masks are no part of it.
+        """
+        return {
+            split: sha256("\n".join([self.form, *sorted(self._digests(split))]).encode()).hexdigest()[:16]
+            for split in self._splits
         }
 
     def state_dict(self) -> dict[str, Any]:

@@ -322,3 +322,22 @@ def test_the_demo_is_used_without_a_source_only_and_told_once(name, demo, monkey
     caplog.clear()
     opened(room, Path(tmp_path / "demo"), cache)
     assert not any("demo," in record.getMessage() for record in caplog.records)
+
+
+def fingerprints(room, source, cache, **options):
+    data = room.kind(str(source), cache_dir=str(cache), **{**room.options, **options})
+    data.setup("fit")
+    return data.fingerprints()
+
+
+def test_fingerprints_are_those_of_the_content(written, tmp_path):
+    """Another folder with the same files has the same; another division of them has others."""
+    room, source = written
+    shutil.copytree(source, tmp_path / "moved")
+    found = fingerprints(room, source, tmp_path / "cache")
+    assert found == fingerprints(room, tmp_path / "moved", tmp_path / "cache2")
+    assert {"train", "validation"} <= set(found)
+    assert all(len(one) == 16 for one in found.values())
+    assert len(set(found.values())) == len(found)
+    other = fingerprints(room, source, tmp_path / "cache", **room.other_split)
+    assert other["train"] != found["train"]
