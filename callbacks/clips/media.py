@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.attention_plot import draw_attention
 from callbacks.colour_bar import with_bars
 from callbacks.media import MediaCallback
 from callbacks.panels import panel, to_pictures, video_frames
@@ -16,6 +17,7 @@ from callbacks.visuals import visuals_of
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.media import VideoWriter
 from datamodules.png_file import write_png
+from datamodules.protocols import HasAttention
 
 
 class ClipMedia(MediaCallback):
@@ -23,7 +25,8 @@ class ClipMedia(MediaCallback):
 
     They show always the same windows: the first of the judged validation windows, half of them (rounded up)
     with an anomaly, each of another video. The model's ``visuals`` is called in evaluation mode, on rank 0
-    only; of a model without, the input and the heat of its scores are shown.
+    only; of a model without, the input and the heat of its scores are shown. Where the model offers ``attention``,
+    ``media/attention-<batches>.png`` shows it for the first window.
 
     Args:
         windows: number of windows.
@@ -36,6 +39,10 @@ class ClipMedia(MediaCallback):
         super().__init__(every_n_validations, keep, windows=windows)
         self.windows, self.fps = windows, fps
         self._picked: dict[tuple[bool, str], tuple[VideoBatch, Tensor]] = {}
+
+    def media_names(self, model: Any) -> list[str]:
+        """Return the names of what is shown."""
+        return ["val/panel", "val/video", *(["val/attention"] if isinstance(model, HasAttention) else [])]
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the windows of the last time."""
@@ -81,6 +88,13 @@ class ClipMedia(MediaCallback):
                 writer.write(frame)
         self.publish(trainer, "val/panel", picture)
         self.publish(trainer, "val/video", video)
+        if isinstance(pl_module, HasAttention):
+            with torch.no_grad():
+                weights = pl_module.attention(batch)
+            if weights.shape[1]:
+                file = self.file(trainer, "attention", ".png")
+                draw_attention(file, weights[0].float().cpu(), 1, "frame attended to", "frame")
+                self.publish(trainer, "val/attention", file)
 
 
 def _row(batch: VideoBatch, row: int) -> VideoBatch:

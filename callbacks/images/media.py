@@ -18,7 +18,7 @@ from datamodules.batches import ImageBatch, Reconstructions
 from datamodules.errors import InputError
 from datamodules.gathering import gather_objects
 from datamodules.png_file import write_png
-from datamodules.protocols import Decodes, Encodes, GeneratesVideo, HasSplitManifest, HasVisuals
+from datamodules.protocols import Decodes, Encodes, GeneratesVideo, HasSplitManifest, HasVisuals, HasVisualScales
 from datamodules.seeding import derive_seed
 
 TRAVERSED, REACH, STEPS = 8, 3.0, 9  # dimensions, standard deviations to either side, pictures
@@ -30,10 +30,11 @@ class ImageMedia(MediaCallback):
     """Writes ``media/batch-<batches>-<sheet>.png`` after a validation, and sends it to Weights & Biases.
 
     Sheets: ``reconstructions`` (above each one its input, and what the module's ``visuals`` adds, such as a map of
-    ``alpha`` in colours), ``samples`` of latent vectors that are always the same, ``traversals`` (the first picture,
-    one latent dimension a row moved from -3 to 3, those first whose posterior means vary most over the validation
-    pictures), ``interpolation`` between two pictures, along the straight line and along the arc. Of a module with
-    ``generate_video`` also ``video``, clips of the first samples as MP4 and GIF.
+    ``alpha`` in colours), each of these visuals alone below its input (``alpha``), ``samples`` of latent vectors that
+    are always the same, ``traversals`` (the first picture, one latent dimension a row moved from -3 to 3, those first
+    whose posterior means vary most over the validation pictures), ``interpolation`` between two pictures, along the
+    straight line and along the arc. Of a module with ``generate_video`` also ``video``, clips of the first samples as
+    MP4 and GIF.
 
     Args:
         pictures: pictures on the sheet of reconstructions, the first ones of the validation.
@@ -57,6 +58,12 @@ class ImageMedia(MediaCallback):
         super().__init__(every_n_validations, keep, pictures=pictures, samples=samples)
         self.pictures, self.samples, self.between, self.seed = pictures, samples, between, seed
         self._seen = _Seen()
+
+    def media_names(self, model: Any) -> list[str]:
+        """Return the names of what is shown."""
+        maps = model.visual_scales if isinstance(model, HasVisualScales) else ()
+        clips = ["video"] if isinstance(model, GeneratesVideo) else []
+        return [f"val/{name}" for name in ("reconstructions", *maps, "samples", "traversals", "interpolation", *clips)]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look for the pictures to interpolate before the first epoch, where the data module tells their names."""
@@ -108,7 +115,7 @@ class ImageMedia(MediaCallback):
             raise TypeError(f"{type(pl_module).__name__} lacks encode, decode or latent_dim; leave ImageMedia out")
         with torch.no_grad():
             sheets = {
-                "reconstructions": self._reconstructions(pl_module, seen),
+                **self._reconstructions(pl_module, seen),
                 "samples": grid({"sample": colour(pl_module.decode(self._z(pl_module)))}),
                 "traversals": _traversals(pl_module, seen),
                 "interpolation": self._interpolation(pl_module, seen),
@@ -127,7 +134,8 @@ class ImageMedia(MediaCallback):
         random = torch.Generator().manual_seed(derive_seed(self.seed, "sheet"))
         return torch.randn(self.samples, module.latent_dim, generator=random).to(module.device)
 
-    def _reconstructions(self, module: Any, seen: "_Seen") -> Picture:
+    def _reconstructions(self, module: Any, seen: "_Seen") -> dict[str, Picture]:
+        """Return the sheet of reconstructions, and one of each further visual of the module beside its input."""
         rows = [seen.rows[index] for index in sorted(seen.rows)][: self.pictures]
         batch = ImageBatch(
             images=torch.stack([picture for _, picture, _ in rows]).to(module.device),
@@ -139,8 +147,14 @@ class ImageMedia(MediaCallback):
             "input": colour(batch.images / 255),
             "reconstruction": colour(torch.stack([one for _, _, one in rows])),
         }
-        further = module.visuals(batch) if isinstance(module, HasVisuals) else {}
-        return with_bars(grid(shown | dict(further)), scales_of(module, further))
+        further = dict(module.visuals(batch)) if isinstance(module, HasVisuals) else {}
+        sheets = {"reconstructions": shown | further}
+        sheets |= {name: {"input": shown["input"], name: visual} for name, visual in further.items()}
+        scales = scales_of(module, further)
+        return {
+            name: with_bars(grid(sheet), {key: scale for key, scale in scales.items() if key in sheet})
+            for name, sheet in sheets.items()
+        }
 
     def _interpolation(self, module: Any, seen: "_Seen") -> Picture:
         by_name = {name: picture for name, picture, _ in (seen.rows[index] for index in sorted(seen.rows))}

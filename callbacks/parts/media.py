@@ -38,6 +38,10 @@ class PartMedia(MediaCallback):
         self.pictures = pictures
         self._picked: dict[bool, list[_Shown]] = {True: [], False: []}
 
+    def media_names(self, model: Any) -> list[str]:
+        """Return the name of what is shown."""
+        return ["val/parts"]
+
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the pictures of the last time."""
         self._picked = {True: [], False: []}

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from numpy.typing import NDArray
-from torch import Tensor
 
+from callbacks.attention_plot import draw_attention
 from callbacks.media import MediaCallback
 from callbacks.panels import to_pictures
 from callbacks.plots import name_title, picture
@@ -38,6 +38,10 @@ class SoundMedia(MediaCallback):
         super().__init__(every_n_validations, keep, clips=clips)
         self.clips = clips
         self._picked: dict[str, ShownPiece] = {}
+
+    def media_names(self, model: Any) -> list[str]:
+        """Return the names of what is shown."""
+        return ["val/video", "val/panel", *(["val/attention"] if isinstance(model, HasAttention) else [])]
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the pieces of the last time."""
@@ -78,7 +82,8 @@ class SoundMedia(MediaCallback):
                 weights = pl_module.attention(shown[0].batch)
             if weights.shape[1]:
                 file = self.file(trainer, "attention", ".png")
-                _draw_attention(file, weights[0].float().cpu(), rates.fps)
+                moments = weights[0].float().cpu()
+                draw_attention(file, moments, 1 / rates.fps, "sound heard (s)", "picture generated (s)")
                 self.publish(trainer, "val/attention", file)
 
 
@@ -109,16 +114,3 @@ def _decibels(sound: Sound) -> NDArray[np.float64]:
     pieces = np.lib.stride_tricks.sliding_window_view(np.pad(sound, 256), 512)[::128] * np.hanning(512)
     levels: NDArray[np.float64] = 20 * np.log10(1e-4 + np.abs(np.fft.rfft(pieces)) / 128)
     return levels.T
-
-
-def _draw_attention(path: Path, weights: Tensor, fps: float) -> None:
-    layers, frames = weights.shape[:2]
-    seconds, highest = frames / fps, float(weights.max())  # one scale for all layers
-    with picture(path, 3.2 * layers + 1.4, 4.0) as figure:
-        axes: Any = figure.subplots(1, layers, squeeze=False, sharey=True)
-        for number, axis in enumerate(axes[0]):
-            shown = axis.imshow(weights[number].numpy(), extent=(0, seconds, seconds, 0), vmin=0, vmax=highest)
-            axis.set_title(f"layer {number + 1}", fontsize=9)
-            axis.set_xlabel("sound heard (s)", fontsize=8)
-        axes[0][0].set_ylabel("picture generated (s)", fontsize=8)
-        figure.colorbar(shown, ax=axes[0].tolist(), label="share of attention (each row sums to 1)")

@@ -311,6 +311,12 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
             "heat": (F.interpolate(heat, size, mode="bilinear")[:, :, None] / 2).clamp(0, 1),
         }
 
+    @torch.no_grad()
+    def attention(self, batch: VideoBatch) -> Tensor:
+        """Return how much each frame attends to each, ``(B, 1, T, T)``; ``(B, 0, T, T)`` without temporal attention."""
+        self._check_window(batch)
+        return self.reconstructor.attention(from_pixels(batch.frames))
+
     def _check_window(self, batch: VideoBatch) -> None:
         if batch.frames.shape[1] != self.num_frames:
             raise InputError(

@@ -65,13 +65,11 @@ class Reconstructor(nn.Module):
 
     def forward(self, frames: Tensor) -> Reconstruction:
         """Reconstruct clips ``(B, T, 3, H, W)`` in [-1, 1]; H and W are multiples of the generator's stride."""
-        lap, res = split(frames) if self.frequency_split else (frames / 2, frames / 2)  # (B, T, 3, H, W) each
+        lap, res = self._split(frames)  # (B, T, 3, H, W) each
         high = lap
         # (B, T-1, 2, H, W) each
         flows = [] if self.flow is None else self.flow.scales(frames, finest_only=not self.training)
-        if self.flow_fusion is not None:
-            # Flow is learned from how well it explains the next frame; the reconstruction must not bend it.
-            lap, res = self.flow_fusion(lap, res, shrink_flow(flows[0].detach()))  # flow (B, T-1, 2, H/4, W/4)
+        lap, res = self._fused(lap, res, flows)
         if self.temporal_attention is not None:
             temporal = TEMPORAL_STRENGTH * self.temporal_attention(lap + res)[:, None]  # (B, 1, 3, H, W)
             lap, res = lap + temporal, res + temporal
@@ -80,6 +78,23 @@ class Reconstructor(nn.Module):
             band.unflatten(0, frames.shape[:2]) for band in reconstructed
         )  # (B, T, 3, H, W) each
         return Reconstruction(frames, high, reconstructed_lap, reconstructed_lap + reconstructed_res, flows)
+
+    def attention(self, frames: Tensor) -> Tensor:
+        """Return how much each frame of ``(B, T, 3, H, W)`` attends to each, ``(B, 1, T, T)``; no layer without."""
+        if self.temporal_attention is None:
+            return frames.new_zeros(len(frames), 0, frames.shape[1], frames.shape[1])
+        flows = [] if self.flow is None else self.flow.scales(frames, finest_only=True)
+        lap, res = self._fused(*self._split(frames), flows)
+        return self.temporal_attention.weights(lap + res)[:, None]
+
+    def _split(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        return split(frames) if self.frequency_split else (frames / 2, frames / 2)
+
+    def _fused(self, lap: Tensor, res: Tensor, flows: list[Tensor]) -> tuple[Tensor, Tensor]:
+        if self.flow_fusion is None:
+            return lap, res
+        # Flow is learned from how well it explains the next frame; the reconstruction must not bend it.
+        return self.flow_fusion(lap, res, shrink_flow(flows[0].detach()))  # flow (B, T-1, 2, H/4, W/4)
 
 
 def shrink_flow(flow: Tensor) -> Tensor:

@@ -90,20 +90,30 @@ class TemporalFeatureFusion(nn.Module):
         Raises:
             InputError: If the clip is longer than ``num_frames``.
         """
-        batch, length, _, height, width = frames.shape
-        if length > self.num_frames:
-            raise InputError(
-                f"temporal attention was built for {self.num_frames} frames and got {length}: "
-                "raise num_frames or shorten the windows"
-            )
-        tokens = self.project(self.encoder(frames.flatten(0, 1)))  # (B T, D), D = 2048 by default
-        tokens = tokens.reshape(batch, length, -1) + self.positions[:length]  # (B, T, D)
+        batch, _, _, height, width = frames.shape
+        tokens = self._tokens(frames)
         attended, _ = self.attention(tokens, tokens, tokens, need_weights=False)  # (B, T, D)
         tokens = self.norm(tokens + self.dropout(attended))  # (B, T, D)
         base = self.to_map(tokens.mean(dim=1)).view(batch, 3, self.base_size, self.base_size)  # (B, 3, 64, 64)
         if (height, width) == (self.base_size, self.base_size):
             return base
         return F.interpolate(base, size=(height, width), mode="bilinear", align_corners=False)  # (B, 3, H, W)
+
+    def weights(self, frames: Tensor) -> Tensor:
+        """Return how much each frame attends to each, ``(B, T, T)``: the mean of the heads, each row with the sum 1."""
+        tokens = self._tokens(frames)
+        _, weights = self.attention(tokens, tokens, tokens, need_weights=True)
+        return weights
+
+    def _tokens(self, frames: Tensor) -> Tensor:
+        batch, length = frames.shape[:2]
+        if length > self.num_frames:
+            raise InputError(
+                f"temporal attention was built for {self.num_frames} frames and got {length}: "
+                "raise num_frames or shorten the windows"
+            )
+        tokens = self.project(self.encoder(frames.flatten(0, 1)))  # (B T, D), D = 2048 by default
+        return tokens.reshape(batch, length, -1) + self.positions[:length]  # (B, T, D)
 
 
 def sinusoidal_positions(length: int, width: int) -> Tensor:

@@ -73,8 +73,9 @@ def test_fit_test_sample_and_predict(system, words, source, tmp_path):
     assert {path.name for path in (run / "checkpoints").glob("*.ckpt")} == {"best.ckpt", "last.ckpt"}
     sheets = [f"batch-0000005-{name}.png" for name in ("reconstructions", "samples", "traversals", "interpolation")]
     clips = ["batch-0000005-video.mp4", "batch-0000005-video.gif"] if system == "cnn_param_tanh" else []
+    maps = ["batch-0000005-alpha.png"] if system == "cnn_param_tanh" else []
     shown = {path.name: path.read_bytes() for path in (run / "media").iterdir()}
-    assert set(shown) == {*sheets, *clips, "course.png"}
+    assert set(shown) == {*sheets, *maps, *clips, "course.png"}
     main(["validate", *words(system), "--ckpt_path", "best"])  # the same weights: the same files once more
     assert {path.name: path.read_bytes() for path in (run / "media").iterdir()} == shown
 

@@ -105,6 +105,31 @@ def test_shows_the_same_windows_every_time_anomalous_ones_first(tmp_path):
     assert frames[0].shape[:2] == (18 + 4 * (96 + 2) + 34, 2 * (144 + 2))
 
 
+class Attends(Shows):
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = layers
+
+    def attention(self, batch):
+        assert not self.training
+        assert not torch.is_grad_enabled()
+        return torch.eye(T).expand(len(batch), self.layers, T, T)
+
+
+@pytest.mark.parametrize("layers", [1, 0])
+def test_attention_is_shown_where_there_is_some(layers, tmp_path, monkeypatch):
+    sent = []
+    monkeypatch.setattr("callbacks.media.show", lambda trainer, name, file: sent.append((name, file.name)))
+    callback, model = ClipMedia(windows=2), Attends(layers)
+    fit(tmp_path, model, callback)
+    shown = ["batch-0000005.png", "batch-0000005.mp4", *["attention-0000005.png"] * layers]
+    assert [file for _, file in sent] == shown
+    assert [name for name, _ in sent] == callback.media_names(model)[: len(shown)]
+    if layers:  # the diagonal is bright, the rest dark
+        picture = cv2.imread(str(tmp_path / "media/attention-0000005.png"))
+        assert picture.std() > 20
+
+
 def test_keeps_a_bounded_number_of_files(tmp_path):
     fit(tmp_path, Shows(), ClipMedia(windows=1, keep=2), epochs=4)
     names = sorted(path.name for path in (tmp_path / "media").glob("*.png"))

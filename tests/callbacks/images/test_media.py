@@ -122,7 +122,7 @@ def test_every_picture_is_in_its_place(tmp_path):
     fit(tmp_path, model, ImageMedia(pictures=10, samples=12))
     names = {path.name for path in (tmp_path / "media").iterdir()}
     assert names == {
-        f"batch-0000005-{name}.png" for name in ("reconstructions", "samples", "traversals", "interpolation")
+        f"batch-0000005-{name}.png" for name in ("reconstructions", "alpha", "samples", "traversals", "interpolation")
     }
 
     shown = sheet(tmp_path, "reconstructions")
@@ -134,6 +134,12 @@ def test_every_picture_is_in_its_place(tmp_path):
         assert cell(shown, 3 * line + 1, column) == [20 * number] * 3
         assert len(set(cell(shown, 3 * line + 2, column))) > 1 or number == 0  # heat, in colours
     assert cell(shown, 3, 2) == [255] * 3  # the second line has two
+
+    alone = sheet(tmp_path, "alpha")  # below its input
+    assert alone.shape == (2 * 2 * (18 + H + 2) + 34, 8 * (W + 2), 3)
+    for line, column in ((0, 3), (1, 1)):
+        assert cell(alone, 2 * line, column) == cell(shown, 3 * line, column)
+        assert cell(alone, 2 * line + 1, column) == cell(shown, 3 * line + 2, column)
 
     assert sheet(tmp_path, "samples").shape == (2 * (18 + H + 2), 8 * (W + 2), 3)
 
@@ -178,6 +184,7 @@ def test_validate_names_its_files_by_the_batches_of_the_weights(tmp_path):
     assert sorted(path.name for path in (tmp_path / "media").iterdir()) == [
         f"batch-0000003-{name}"
         for name in (
+            "alpha.png",
             "interpolation.png",
             "reconstructions.png",
             "samples.png",
@@ -201,7 +208,7 @@ def test_everything_is_sent_to_weights_and_biases(tmp_path, monkeypatch):
     assert sent == [
         *(
             (f"val/{name}", media / f"batch-0000005-{name}.png")
-            for name in ("reconstructions", "samples", "traversals", "interpolation")
+            for name in ("reconstructions", "alpha", "samples", "traversals", "interpolation")
         ),
         ("val/video", media / "batch-0000005-video.mp4"),
     ]

@@ -310,6 +310,13 @@ def test_windows_of_another_length_are_refused():
         model().prepare(batch(frames=4))
 
 
+def test_attention_has_a_layer_where_there_is_temporal_attention():
+    shown = calibrated().attention(batch())
+    assert shown.shape == (len(batch()), 1, batch().frames.shape[1], batch().frames.shape[1])
+    torch.testing.assert_close(shown.sum(-1), torch.ones_like(shown[..., 0]))
+    assert calibrated(temporal_attention=False).attention(batch()).shape == (2, 0, 8, 8)
+
+
 def test_visuals_are_pictures():
     shown = calibrated().visuals(batch())
     assert set(shown) == {"input", "reconstruction", "error", "heat"}

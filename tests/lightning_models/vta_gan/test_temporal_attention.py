@@ -114,3 +114,19 @@ def test_exports():
     program = torch.export.export(fusion, (clip,), dynamic_shapes=({0: batch},))
     more = torch.randn(3, 5, 3, 16, 16)
     torch.testing.assert_close(program.module()(more), fusion(more), atol=1e-5, rtol=1e-4)
+
+
+def test_weights_are_those_of_the_forward_pass():
+    fusion = small(dropout=0.0, heads=1).eval()
+    clip = torch.randn(2, 5, 3, 16, 16)
+    with torch.no_grad():
+        weights = fusion.weights(clip)
+        tokens = fusion._tokens(clip)
+        attended, _ = fusion.attention(tokens, tokens, tokens, need_weights=False)
+        projection, shift = (
+            one.chunk(3)[2] for one in (fusion.attention.in_proj_weight, fusion.attention.in_proj_bias)
+        )
+        values = torch.nn.functional.linear(tokens, projection, shift)
+    assert weights.shape == (2, 5, 5)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 5))
+    torch.testing.assert_close(fusion.attention.out_proj(weights @ values), attended)
