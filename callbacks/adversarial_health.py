@@ -12,7 +12,7 @@ from torch import Tensor
 from callbacks.batches_seen import batches_seen
 from callbacks.course_plot import draw_course
 from callbacks.results import write_record
-from callbacks.wandb_run import show
+from callbacks.wandb_logger import show
 from datamodules.errors import InputError
 from datamodules.private_api import writes_log
 from datamodules.protocols import Decodes, HasHealth
@@ -91,6 +91,10 @@ class AdversarialHealth(Callback):
         """Return the names of what is logged: of every kind of generated data that a model may have."""
         names = ("real", "reconstruction", "sample", "pseudo", "accuracy", "objective")
         return [f"train/health/{name}" for name in names]
+
+    def media_names(self, model: Any) -> list[str]:
+        """Return the name of what is shown."""
+        return ["train/course"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check that there is something to watch."""

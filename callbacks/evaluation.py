@@ -13,13 +13,15 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from rich.console import Console
 
+from callbacks.auc import RankCurve
 from callbacks.cases import CaseBook, write_cases
 from callbacks.meanings import Meaning, describe
 from callbacks.results import FOLDER, RESULTS, SCORES, about_run, write_record, write_rows
 from callbacks.short_table import short_table
 from callbacks.source_folder import source_folder, source_label
 from callbacks.text import printable
-from callbacks.wandb_run import show
+from callbacks.wandb_charts import CASES_TABLE, send_cases, send_curves, send_scores
+from callbacks.wandb_logger import show
 from datamodules.atomic_file import atomic_folder
 from datamodules.listing import some_of
 from datamodules.protocols import AddsToResults
@@ -96,6 +98,7 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         meanings: of its metrics, for ``results.json``; one that is described nowhere is reported without a word.
         matter: the few that are printed after a test, the first the most telling; empty: the first of all.
         undefined: reason by logged name of what had no value in the last validation or test.
+        results_folder: what the last test has written; None where it has written nothing.
     """
 
     judged: ClassVar[type[Any]]
@@ -106,6 +109,7 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
 
     def __init__(self) -> None:
         self.undefined: dict[str, str] = {}
+        self.results_folder: Path | None = None
         self._table: TableT | None = None
         self._cases: CaseBook[RowsT] | None = None
         self._began = 0.0
@@ -135,8 +139,16 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         """Write the plots of a test into a folder and return their paths."""
         return []
 
+    def media_names(self, model: Any) -> list[str]:
+        """Return the names of the pictures and tables of a test."""
+        return [CASES_TABLE]
+
     def new_cases(self, trainer: Trainer) -> CaseBook[RowsT] | None:
         """Return what keeps the worst and best cases of a test; None where none are shown."""
+        return None
+
+    def curve(self, rows: RowsT) -> RankCurve | None:
+        """Return what ROC and precision-recall curves of a test are drawn from; None where there is no such thing."""
         return None
 
     def verdict(self, evaluation: Evaluation) -> str:
@@ -232,6 +244,10 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
                 show(trainer, f"test/{plot.stem}", plot)
             for case in write_cases(draft, cases):
                 show(trainer, f"test/case-{case.stem}", case)
+        self.results_folder = folder
+        send_curves(trainer, self.curve(rows))
+        send_scores(trainer, *self.scores(rows))
+        send_cases(trainer, folder)
         print(f"Results: {printable(os.path.relpath(folder))}", flush=True)
 
     def _gathered(self) -> RowsT:

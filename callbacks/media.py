@@ -9,7 +9,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from callbacks.batches_seen import batches_seen
 from callbacks.picture_file import keep_newest
-from callbacks.wandb_run import show
+from callbacks.wandb_logger import show
 from datamodules.errors import InputError
 
 

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 from lightning.pytorch import LightningModule, Trainer
 
+from callbacks.auc import RankCurve
 from callbacks.clips.cases import ClipCases
 from callbacks.clips.evaluation import evaluate
 from callbacks.clips.meanings import CLIP_MEANINGS
-from callbacks.clips.plots import write_plots
+from callbacks.clips.plots import frame_curve, write_plots
 from callbacks.clips.table import FrameTable, VideoSeries
 from callbacks.evaluation import Evaluation, EvaluationCallback
 from callbacks.thresholds import threshold_of
+from callbacks.wandb_charts import CURVES, OVER_TIME, PLOTS
 from datamodules.batches import FrameScores
 from datamodules.protocols import DeclaresAlternatives
 
@@ -49,6 +51,10 @@ class ClipMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
         empty = VideoSeries("", none, none, none, dict.fromkeys(names, none))
         return [f"val/{name}" for name in evaluate([empty]).names]
 
+    def media_names(self, model: Any) -> list[str]:
+        """Return the names of the pictures and tables of a test."""
+        return [*super().media_names(model), *CURVES, OVER_TIME, *(PLOTS if self.plots else ())]
+
     def new_table(self, trainer: Trainer) -> FrameTable:
         """Return an empty table of frames."""
         return FrameTable()
@@ -78,6 +84,10 @@ class ClipMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
             )
         )
         return ["name", "frame", "score", "label", *names], cells
+
+    def curve(self, rows: list[VideoSeries]) -> RankCurve:
+        """Return the curve of the frames with a label."""
+        return frame_curve(rows)
 
     def draw(self, folder: Path, rows: list[VideoSeries], evaluation: Evaluation) -> list[Path]:
         """Draw the curves and the scores over time."""

@@ -23,13 +23,18 @@ def write_plots(folder: Path, series: Sequence[VideoSeries], threshold: float | 
         series: the videos; twelve go on one page of ``scores-<page>.png``.
         threshold: raw score from which on a frame is called anomalous; None where unknown.
     """
-    score, label = (np.concatenate([getattr(one, name) for one in series]) for name in ("score", "label"))
-    paths = write_curves(folder, auc.rank_curve(score[label != UNKNOWN_LABEL], label[label != UNKNOWN_LABEL]))
+    paths = write_curves(folder, frame_curve(series))
     pages = [series[first : first + PER_PAGE] for first in range(0, len(series), PER_PAGE)]
     for number, page in enumerate(pages, start=1):
         paths.append(folder / (f"scores-{number}.png" if len(pages) > 1 else "scores.png"))
         _draw_page(paths[-1], page, threshold)
     return paths
+
+
+def frame_curve(series: Sequence[VideoSeries]) -> auc.RankCurve:
+    """Return the curve of all frames whose label is known."""
+    score, label = (np.concatenate([getattr(one, name) for one in series]) for name in ("score", "label"))
+    return auc.rank_curve(score[label != UNKNOWN_LABEL], label[label != UNKNOWN_LABEL])
 
 
 def draw_scores(

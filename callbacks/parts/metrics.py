@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 from lightning.pytorch import LightningModule, Trainer
 
+from callbacks.auc import RankCurve
 from callbacks.evaluation import Evaluation, EvaluationCallback
 from callbacks.parts.cases import PartCases
-from callbacks.parts.evaluation import evaluate_parts, judge_thresholds
+from callbacks.parts.evaluation import Tiles, evaluate_parts, judge_thresholds
 from callbacks.parts.meanings import PART_MEANINGS
-from callbacks.parts.plots import write_part_plots
+from callbacks.parts.plots import tile_curve, write_part_plots
 from callbacks.parts.results import part_scores
 from callbacks.parts.table import PartRow, PartTable
 from callbacks.thresholds import pixel_threshold_of, threshold_of
+from callbacks.wandb_charts import CURVES, PLOTS
 from datamodules.batches import PartScores
 from datamodules.protocols import DeclaresAlternatives
 
@@ -68,6 +70,10 @@ class PartMetrics(EvaluationCallback[PartTable, list[PartRow]]):
         empty = PartRow("", "", "", 0, 0, 0.0, none.reshape(0, 4), scores, none, dict.fromkeys(names, scores))
         return [f"val/{name}" for name in evaluate_parts([empty]).names]
 
+    def media_names(self, model: Any) -> list[str]:
+        """Return the names of the pictures and tables of a test."""
+        return [*super().media_names(model), *CURVES, *(PLOTS if self.plots else ())]
+
     def new_table(self, trainer: Trainer) -> PartTable:
         """Return an empty table of pictures."""
         return PartTable()
@@ -90,6 +96,10 @@ class PartMetrics(EvaluationCallback[PartTable, list[PartRow]]):
     def scores(self, rows: list[PartRow]) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
         """Return one row per tile."""
         return part_scores(rows)
+
+    def curve(self, rows: list[PartRow]) -> RankCurve:
+        """Return the curve of ``tile_auroc``."""
+        return tile_curve(Tiles(rows))
 
     def draw(self, folder: Path, rows: list[PartRow], evaluation: Evaluation) -> list[Path]:
         """Draw the curves and the scores of every group."""

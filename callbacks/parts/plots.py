@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from callbacks.auc import Floats
+from callbacks.auc import Floats, RankCurve
 from callbacks.parts.evaluation import Flags, Tiles
 from callbacks.parts.table import PartRow
 from callbacks.plots import ANOMALOUS, FAINT, SCORE, THRESHOLD, name_title, picture, plain, write_curves
@@ -23,7 +23,7 @@ def write_part_plots(folder: Path, rows: Sequence[PartRow], threshold: float | N
         threshold: raw score above which a tile is called defective; None where unknown.
     """
     tiles = Tiles(rows)
-    paths = write_curves(folder, tiles.curve("", tiles.defective, tiles.faultless))
+    paths = write_curves(folder, tile_curve(tiles))
     groups = np.unique(tiles.group).tolist()
     columns = min(3, len(groups))
     lines = -(-len(groups) // columns)
@@ -40,6 +40,11 @@ def write_part_plots(folder: Path, rows: Sequence[PartRow], threshold: float | N
         figure.supxlabel(f"score of a tile (raw{dashed})", fontsize=9)
         figure.supylabel("share of tiles of the kind", fontsize=9)
     return [*paths, path]
+
+
+def tile_curve(tiles: Tiles) -> RankCurve:
+    """Return the curve of defective tiles against those of faultless pictures."""
+    return tiles.curve("", tiles.defective, tiles.faultless)
 
 
 def _draw_group(axes: Axes, tiles: Tiles, own: Flags, threshold: float | None) -> None:

@@ -2,8 +2,6 @@ import errno
 import json
 import os
 import socket
-import struct
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -17,12 +15,13 @@ import yaml
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 from torch.utils.data import DataLoader
-from wandb.proto import wandb_internal_pb2
 
 from callbacks import WandbRun
+from callbacks.training_record import TrainingRecord
+from callbacks.wandb_logger import BatchesLogger, show
 from callbacks.wandb_mode import wandb_mode
-from callbacks.wandb_run import BatchesLogger, show
 from datamodules.errors import InputError
+from tests.wandb_file import wandb_files
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +52,7 @@ class Tiny(LightningModule):
         return torch.optim.SGD(self.parameters(), lr=1.0)
 
 
-def fit(folder, mode="auto", **kwargs):
+def fit(folder, mode="auto", callbacks=(), **kwargs):
     folder.mkdir(exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump({"model": {"ngf": 7}}))
     run = Trainer(
@@ -63,30 +62,13 @@ def fit(folder, mode="auto", **kwargs):
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=folder,
-        callbacks=[WandbRun(mode=mode)],
+        callbacks=[*callbacks, WandbRun(mode=mode)],
         max_epochs=1,
         log_every_n_steps=1,
         **kwargs,
     )
     run.fit(Tiny(), DataLoader(torch.zeros(3, 1)))
     return run
-
-
-def records(folder):
-    """Every record of the offline run's file: a 7-byte header, then chunks in blocks of 32 KiB."""
-    (file,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    data, position, part, found = file.read_bytes(), 7, b"", []
-    while position + 7 <= len(data):
-        if 32768 - position % 32768 < 7:
-            position += 32768 - position % 32768
-            continue
-        _, length, kind = struct.unpack("<IHB", data[position : position + 7])
-        part += data[position + 7 : position + 7 + length]
-        position += 7 + length
-        if kind in (1, 4):  # a whole record, or the last chunk of one
-            found.append(wandb_internal_pb2.Record.FromString(part))
-            part = b""
-    return found
 
 
 def test_offline_run_is_kept_in_the_run_folder_over_batches(tmp_path, monkeypatch):
@@ -100,32 +82,20 @@ def test_offline_run_is_kept_in_the_run_folder_over_batches(tmp_path, monkeypatc
     monkeypatch.setattr(socket.socket, "connect", local_only)
     fit(tmp_path / "run")
     assert os.environ["WANDB_ERROR_REPORTING"] == "false"
-    deadline = time.monotonic() + 30  # W&B's own process closes the file a little after it says so
-    while not any(record.WhichOneof("record_type") == "exit" for record in records(tmp_path / "run")):
-        assert time.monotonic() < deadline, "the run was never closed"
-        time.sleep(0.05)
-    found = records(tmp_path / "run")
-    rows = [
-        {
-            item.nested_key[0] if item.nested_key else item.key: json.loads(item.value_json)
-            for item in record.history.item
-        }
-        for record in found
-        if record.WhichOneof("record_type") == "history"
-    ]
-    assert [row["batches"] for row in rows if "train/loss" in row] == [0, 1, 2]
-    assert [row["batches"] for row in rows if "media/panel" in row] == [3]
-    assert not any("trainer/global_step" in row for row in rows)
-    definitions = [record.metric for record in found if record.WhichOneof("record_type") == "metric"]
-    assert any(metric.glob_name == "*" and metric.step_metric == "batches" for metric in definitions)
-    updates = [item for record in found for item in [*record.run.config.update, *record.config.update]]
-    assert any(json.loads(item.value_json) == {"ngf": 7} for item in updates if item.key == "model")
+    (found,) = wandb_files(tmp_path / "run")
+    assert found.batches("train/loss") == [1, 2, 3]
+    assert found.batches("media/panel") == [3]
+    assert "trainer/global_step" not in found.names()
+    assert any(metric.glob_name == "*" and metric.step_metric == "batches" for metric in found.definitions)
+    assert found.config["model"] == {"ngf": 7}
 
 
 def test_a_resumed_run_keeps_its_number(tmp_path, monkeypatch):
     seen = []
 
     class Fake:
+        settings = SimpleNamespace(sync_dir="wandb/offline-run-1")
+
         def __getattr__(self, name):
             return lambda *args, **kwargs: None
 
@@ -142,6 +112,8 @@ def test_a_resumed_run_keeps_its_number(tmp_path, monkeypatch):
     assert first["id"] == again["id"] != other["id"]
     assert first["mode"] == "offline"
     assert first["dir"] == tmp_path / "a"
+    assert (first["group"], first["job_type"]) == (tmp_path.name, "fit")
+    assert json.loads((tmp_path / "a/wandb_run.json").read_text())["trainings"] == ["offline-run-1"] * 2
 
 
 @pytest.mark.parametrize(
@@ -280,3 +252,73 @@ def test_the_run_is_not_kept_elsewhere_in_silence(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path / "run")
     with pytest.raises(InputError, match=r"run cannot be written\. Allow writing there"):
         fit(tmp_path / "run")
+
+
+class Judged(Tiny):
+    """Is tested, and may break off there."""
+
+    def __init__(self, breaks=False):
+        super().__init__()
+        self.breaks = breaks
+
+    def test_step(self, batch, batch_idx):
+        if self.breaks:
+            raise KeyboardInterrupt
+        self.log("test/score", 1.0)
+
+
+def run_test(folder, model):
+    trainer = Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        default_root_dir=folder,
+        callbacks=[WandbRun(mode="offline")],
+    )
+    trainer.test(model, DataLoader(torch.zeros(2, 1)), verbose=False)
+
+
+def test_an_aborted_test_leaves_no_run(tmp_path):
+    with pytest.raises(SystemExit):
+        run_test(tmp_path, Judged(breaks=True))
+    assert not (tmp_path / "wandb").exists()
+    assert not (tmp_path / "wandb_run.json").exists()
+
+
+def test_a_training_goes_on_and_is_tested_in_the_same_run(tmp_path):
+    folder = tmp_path / "exp" / "run"
+    folder.parent.mkdir()
+    fit(folder)
+    fit(folder)
+    run_test(folder, Judged())
+    known = json.loads((folder / "wandb_run.json").read_text())
+    sittings = wandb_files(folder)
+    assert {one.run.run_id for one in sittings} == {known["id"]}
+    assert {(one.run.run_group, one.run.job_type) for one in sittings} == {("exp", "fit")}
+    assert [one.folder.name for one in sittings[:2]] == known["trainings"]
+    assert sittings[2].batches("test/score") == [0]  # weights that have seen nothing
+
+
+def test_a_test_that_begins_a_run_is_its_job(tmp_path):
+    run_test(tmp_path, Judged())
+    (found,) = wandb_files(tmp_path)
+    assert found.run.job_type == "test"
+    assert json.loads((tmp_path / "wandb_run.json").read_text())["trainings"] == []
+    assert "about_test" in found.config
+
+
+def test_the_pace_goes_to_wandb_alone(tmp_path):
+    fit(tmp_path, callbacks=[TrainingRecord()])
+    (found,) = wandb_files(tmp_path)
+    assert found.batches("train/samples_per_second") == found.batches("train/data_wait_share") == [1, 2, 3]
+    paces = [row for row in found.rows if "train/data_wait_share" in row]
+    assert all(0 <= row["train/data_wait_share"] <= 1 and row["train/samples_per_second"] > 0 for row in paces)
+
+
+def test_what_waits_to_be_uploaded_stays_in_the_run_folder_unless_the_user_has_another(tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_DATA_DIR", raising=False)
+    fit(tmp_path / "a")
+    assert os.environ["WANDB_DATA_DIR"] == str(tmp_path / "a/wandb")
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "mine"))
+    fit(tmp_path / "b")
+    assert os.environ["WANDB_DATA_DIR"] == str(tmp_path / "mine")

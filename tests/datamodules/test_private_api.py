@@ -8,6 +8,7 @@ from pkgutil import walk_packages
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
@@ -105,6 +106,51 @@ def test_writes_log_says_when_lightning_writes(tmp_path):
     )
     trainer.fit(model, DataLoader(torch.zeros(4, 1)))
     assert [number for number, written in enumerate(model.written, 1) if written] == [3, 6]
+
+
+class Rows(Logger):
+    """Keeps what it is given, with where it is to lie."""
+
+    name, version = "rows", ""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = []
+
+    def log_hyperparams(self, *args, **kwargs):
+        pass
+
+    def log_metrics(self, metrics, step=None):
+        self.rows.append((step, {**metrics}))
+
+
+def test_log_over_moves_what_lightning_logs_and_nothing_else(tmp_path):
+    logger, seen = Rows(), [10]
+    options = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = Trainer(
+        max_epochs=1, log_every_n_steps=1, accelerator="cpu", logger=logger, default_root_dir=tmp_path, **options
+    )
+
+    class Logs(Watched):
+        def training_step(self, batch, batch_idx):
+            self.log("loss", 1.0)
+            seen[0] += 1
+            return super().training_step(batch, batch_idx)
+
+        def validation_step(self, batch, batch_idx):
+            self.log_dict({"val": 2.0})
+
+        def on_validation_end(self):
+            self.trainer._logger_connector.log_metrics({"own": 3.0}, step=99)
+
+    batches = DataLoader(torch.zeros(2, 1))
+    for _ in range(2):  # the second changes nothing more
+        private_api.log_over(trainer, lambda: seen[0])
+    trainer.fit(Logs(), batches, batches)
+    at = [(step, {*row}) for step, row in logger.rows if "own" not in row]
+    assert at == [(11, {"loss", "epoch"}), (12, {"loss", "epoch"}), (12, {"val", "epoch"})]
+    assert {step for step, row in logger.rows if "own" in row} == {99}
+    assert trainer.fit_loop.epoch_loop._batches_that_stepped == 2  # its own count is as it was
 
 
 def test_ddp_options():

@@ -155,6 +155,6 @@ def test_a_run_whose_folder_is_deleted_goes_on_in_a_new_one(fit, recwarn):
     assert any("was deleted while it was being trained" in str(warning.message) for warning in recwarn)
     assert {"config.yaml", "metrics.csv", "checkpoints", ".lock"} <= {path.name for path in run.iterdir()}
     rows = list(csv.DictReader((run / "metrics.csv").open()))
-    assert [row["step"] for row in rows if row["train/loss"]] == ["2", "3", "4", "5", "6", "7"]
+    assert [row["step"] for row in rows if row["train/loss"]] == ["3", "4", "5", "6", "7", "8"]
     assert {path.name for path in (run / "checkpoints").iterdir()} >= {"best.ckpt", "last.ckpt"}
     fit("--ckpt_path", "last", "--trainer.max_epochs", "5")

@@ -16,7 +16,7 @@ def test_fit_leaves_a_run_folder(fit, capsys):
     run = fit()
     assert {p.name for p in run.iterdir()} >= {"config.yaml", "metrics.csv", "checkpoints"}
     assert {p.name for p in (run / "checkpoints").iterdir()} >= {"best.ckpt", "last.ckpt"}
-    assert [row["step"] for row in rows(run) if row["train/loss"]] == ["0", "1", "2", "3"]
+    assert [row["step"] for row in rows(run) if row["train/loss"]] == ["1", "2", "3", "4"]
     assert f"Run folder: runs/tiny/{run.name}" in capsys.readouterr().out
 
 
@@ -41,7 +41,7 @@ def test_saved_config_repeats_the_run_in_a_new_folder(fit):
 def test_last_goes_on_in_the_same_folder(fit):
     run = fit()
     assert fit("--ckpt_path", "last", "--trainer.max_epochs", "3") == run
-    assert [row["step"] for row in rows(run) if row["train/loss"]] == ["0", "1", "2", "3", "4", "5"]
+    assert [row["step"] for row in rows(run) if row["train/loss"]] == ["1", "2", "3", "4", "5", "6"]
     assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["epoch"] == 2
 
 

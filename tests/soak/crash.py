@@ -89,9 +89,7 @@ def _check_goes_on(setting: Setting, folder: Path, expected: Path, code: int) ->
     if kept.exists():
         whole = torch.load(kept, weights_only=True)["phased_training"]["batches_seen"]
         with (setting.run(folder) / "metrics.csv").open() as file:
-            begun = max(
-                (int(row["step"]) + 1 for row in csv.DictReader(file) if (row["step"] or "").isdigit()), default=0
-            )
+            begun = max((int(row["step"]) for row in csv.DictReader(file) if (row["step"] or "").isdigit()), default=0)
         assert begun - whole <= setting.accumulate, f"{begun} batches are logged, the checkpoint has {whole}"
     more = ["--ckpt_path", "last"] if kept.exists() else []
     code = run(setting.words(folder, *more), folder / "log")

@@ -1,0 +1,107 @@
+"""What is sent to Weights & Biases: figures, pictures, videos, tables, all over the batches that the weights have seen.
+
+What W&B's own process beside this one cannot take stops no training.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import wandb
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+from wandb.sdk.mailbox import HandleAbandonedError
+
+from callbacks.batches_seen import batches_seen
+
+AXIS = "batches"
+GONE = (wandb.Error, HandleAbandonedError, ConnectionError)
+"""What W&B raises where its server says no, and where its own process beside this one has ended."""
+
+
+class BatchesLogger(WandbLogger):
+    """Lightning's logger with ``batches`` as the x-axis, which goes silent where W&B's own process has ended.
+
+    Args:
+        begin: begins the run when something is first logged, so that a verb that is broken off before leaves none; None
+            where ``experiment`` has begun already, and in processes that log nothing.
+        given: arguments of Lightning's logger.
+
+    Attributes:
+        gone: whether W&B's own process has ended.
+    """
+
+    gone = False
+
+    def __init__(self, begin: Callable[[], Any] | None = None, **given: Any) -> None:
+        super().__init__(**given)
+        self._begin = begin
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a run."""
+        return self._experiment is not None
+
+    @property
+    def experiment(self) -> Any:
+        """The run; Lightning asks for it before anything is known to work, and a run that waits is None until then."""
+        return self._experiment if self._begin else super().experiment
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Log ``metrics`` at batch ``step``; never with W&B's own step, which drops what comes late."""
+        if metrics:
+            self.send(lambda run: run.log(metrics if step is None else {**metrics, AXIS: step}))
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: the run carries ``config.yaml`` of its folder, which holds them."""
+
+    def note(self, config: Mapping[str, Any]) -> None:
+        """Add ``config`` to the run's configuration."""
+        self.send(lambda run: run.config.update(config, allow_val_change=True))
+
+    def send(self, what: Callable[[Any], object]) -> None:
+        """Do something with the run, which begins where it has not; nothing any more where W&B's process has ended."""
+        if self.gone:
+            return
+        if self._begin and self._experiment is None:
+            self._experiment = self._begin()
+        try:
+            what(self.experiment)
+        except GONE as error:
+            self.gone = True
+            rank_zero_warn(
+                f"W&B's own process beside this one has ended ({said(error)}), and nothing more is logged there. The "
+                "run goes on; metrics.csv in its folder has everything."
+            )
+
+
+def show(trainer: Trainer, name: str, file: Path) -> None:
+    """Send a picture (PNG) or a video (MP4) to Weights & Biases where the run has such a logger."""
+    if any(wandb_loggers(trainer)):
+        send(trainer, name, medium(file, caption=file.stem))
+
+
+def send(trainer: Trainer, name: str, what: Any) -> None:
+    """Send an object of W&B, such as a table or a chart, at the batches that the weights have seen."""
+    for logger in wandb_loggers(trainer):
+        logger.log_metrics({name: what}, step=batches_seen(trainer))
+
+
+def wandb_loggers(trainer: Trainer) -> Iterator[WandbLogger]:
+    """Yield the loggers of this process that send something to Weights & Biases."""
+    if trainer.is_global_zero:
+        yield from (logger for logger in trainer.loggers if isinstance(logger, WandbLogger))
+
+
+def medium(file: Path, caption: str | None = None) -> wandb.Image | wandb.Video:
+    """Return W&B's form of a picture (PNG) or a video (MP4, with its sound if it has one)."""
+    if file.suffix == ".mp4":
+        return wandb.Video(str(file), format="mp4")
+    return wandb.Image(str(file), caption=caption)
+
+
+def said(error: BaseException) -> str:
+    """Return what an error of W&B says, in one line."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
