@@ -34,6 +34,7 @@ VERBS = {
     "sample": Verb("fulgurite.sample", "draw new pictures from a checkpoint"),
     "report": Verb("fulgurite.report", "write one HTML file of all that a run has left behind"),
     "compare": Verb("fulgurite.compare", "rank runs by their tests, and tell which differences may be chance"),
+    "dashboard": Verb("fulgurite.dashboard", "watch trainings in a terminal, or lay out pages on W&B", is_heavy=False),
     "experiments": Verb("fulgurite.experiment_files", "list the experiments, or copy one to edit", is_heavy=False),
 }
 
