@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from fulgurite.cli import main
+from tests.experiments import on_wandb
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 OVERLAYS = sorted(path.stem for path in (EXPERIMENTS / "aitex_vae").glob("*.yaml"))
@@ -61,10 +62,13 @@ def latest(tmp_path: Path) -> Path:
     return (tmp_path / "runs/aitex_vae/latest").resolve()
 
 
-def test_fit_test_and_predict_leave_their_files(words, source, tmp_path):
-    main(["fit", *words()])
-    main(["test", *words(), "--ckpt_path", "best"])
+def test_fit_test_and_predict_leave_their_files(words, source, tmp_path, monkeypatch):
+    given = words()
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    main(["fit", *given])
+    main(["test", *given, "--ckpt_path", "best"])
     run = latest(tmp_path)
+    on_wandb.check(run, 3, {f"train/vae/{term}" for term in ("bce", "log_spectral", "spectral", "ssim")})
     results = json.loads(next(run.glob("results/*/results.json")).read_text())
     for name in ("tile_auroc", "tile_auroc_macro", "tile_auroc_within", "pixel_auroc", "aupro", "tile_ap"):
         assert 0 <= results["metrics"][name] <= 1

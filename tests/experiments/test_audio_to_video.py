@@ -15,6 +15,8 @@ from datamodules.sound.music import compose, write_clip
 from datamodules.sound.pieces import PieceShape, TrainingPieces, evaluation_starts
 from fulgurite.cli import main
 from lightning_models.audio_to_video import AudioToVideo, AudioToVideoNetLegacy
+from tests.experiments import on_wandb
+from tests.wandb_file import wandb_files
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 OVERLAYS = sorted(path.stem for path in EXPERIMENTS.glob("audio_to_video/*.yaml"))
@@ -64,8 +66,15 @@ def fit_and_test(words: list[str], tmp_path: Path, experiment: str = "audio_to_v
     return run
 
 
-def test_the_experiment_alone_and_its_prediction(words, source, tmp_path):
-    run = fit_and_test(words(), tmp_path)
+def test_the_experiment_alone_and_its_prediction(words, source, tmp_path, monkeypatch):
+    given = words()
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    run = fit_and_test(given, tmp_path)
+    on_wandb.check(run, 2, {"train/generator/l2"})
+    fit, _ = wandb_files(run)
+    with av.open(str(fit.file("val/video"))) as container:
+        sound = np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
+    assert np.abs(sound).max() > 0.05
     assert list(run.glob("media/*.mp4"))
     assert list(run.glob("media/attention-*.png"))
     main(["predict", *words(), "--ckpt_path", "best", "--data.source", str(source / "3.mp4")])

@@ -14,6 +14,8 @@ import torch
 import yaml
 
 from fulgurite.cli import main
+from tests.experiments import on_wandb
+from tests.wandb_file import wandb_files
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 OVERLAYS = sorted(
@@ -93,8 +95,15 @@ def fit_and_test(words: list[str], tmp_path: Path) -> Path:
     return run
 
 
-def test_the_experiment_alone(words, tmp_path):
-    fit_and_test(words(), tmp_path)
+def test_the_experiment_alone(words, tmp_path, monkeypatch):
+    given = words()
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    run = fit_and_test(given, tmp_path)
+    on_wandb.check(run, 3, {"train/health/sample"})
+    _, test = wandb_files(run)
+    frames = test.table("test/scores_over_time_table")
+    assert [(row["video"], row["frame"]) for row in frames] == [(f"{n:02d}", f) for n in (0, 1) for f in range(FRAMES)]
+    assert {row["label"] for row in frames} == {0, 1}
 
 
 @pytest.mark.parametrize("overlay", sorted(set(OVERLAYS) - {"overlays/ddp"}))

@@ -106,3 +106,10 @@ def test_lightning_starts_no_watch_of_its_own(trainer_of, monkeypatch):
     launcher = trainer_of().strategy.launcher
     monkeypatch.setattr(launcher, "_call_children_scripts", lambda: None)
     assert launcher.launch(lambda: "done") == "done"
+
+
+def test_a_view_is_what_saving_would_send():
+    workspaces = pytest.importorskip("wandb_workspaces.workspaces")
+    view = private_api.view_of(workspaces.Workspace(entity="e", project="p", name="n"))
+    assert (view["entity"], view["project"], view["displayName"]) == ("e", "p", "n")
+    assert view["spec"]["section"]["panelBankConfig"]["sections"] == []
