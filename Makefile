@@ -16,7 +16,7 @@ TESTS ?= tests
 # One thread a process: two test processes with two threads each are slower than with one.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 300
 
-.PHONY: help install run test test-slow soak test-gpu test-oldest test-newest lint types audit format bench ablation wheel lock clean
+.PHONY: help install run test test-slow soak test-gpu test-oldest test-newest dashboard lint types audit format bench ablation wheel lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -35,6 +35,9 @@ $(INSTALLED): requirements.lock pyproject.toml setup.py
 run: $(INSTALLED) ## train and test VTA-GAN, or CONFIG=experiments/..., on generated data (at most 15 minutes on 2 cores)
 	$(BIN)/lightning fit --config $(CONFIG)
 	$(BIN)/lightning test --config $(CONFIG) --ckpt_path best
+
+dashboard: $(INSTALLED) ## show the newest training in the terminal, or RUN=..., a run or an experiment
+	$(BIN)/lightning dashboard $(RUN)
 
 test: lint types ## check style, types, and all tests but the slow ones (about 8 minutes on 2 cores)
 	$(PYTEST) -n 2 -m "not slow and not gpu"
