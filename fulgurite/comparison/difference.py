@@ -7,7 +7,7 @@ import numpy as np
 
 from callbacks.figures import figure
 from datamodules.seeding import derive_seed
-from fulgurite.comparison.run import Run
+from fulgurite.comparison.run import Run, measured_alike
 from fulgurite.comparison.statistics import Statistic, statistic_of
 
 CONFIDENCE = 0.95
@@ -57,7 +57,7 @@ def difference(metric: str, runs: Sequence[Run], baseline: Sequence[Run], resamp
         seed: of the draws.
     """
     value = _mean_of(metric, runs) - _mean_of(metric, baseline)
-    if {run.data for run in runs} != {run.data for run in baseline} or len({run.data for run in runs}) != 1:
+    if not measured_alike([*runs, *baseline]):
         return Difference(value, why="other test data")
     ways = [_way(metric, run) for run in (*runs, *baseline)]
     known = [way for way in ways if way is not None]

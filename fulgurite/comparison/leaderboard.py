@@ -10,7 +10,7 @@ import numpy as np
 from callbacks.short_table import MOST
 from datamodules.errors import InputError
 from fulgurite.comparison.difference import Difference, difference, metrics_of
-from fulgurite.comparison.run import Run
+from fulgurite.comparison.run import Run, measured_alike
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def leaderboard(
 
 def _groups(runs: Sequence[Run]) -> list[Group]:
     def alike(run: Run) -> str:
-        return repr((run.folder.parent.name, sorted(run.settings.items()), run.data))
+        return repr((run.folder.parent.name, sorted(run.settings.items()), run.data, run.content))
 
     parts = [list(part) for _, part in groupby(sorted(runs, key=alike), key=alike)]
     parts.sort(key=lambda part: min(str(run.folder) for run in part))
@@ -163,12 +163,15 @@ def _differing(groups: Sequence[Group]) -> dict[str, dict[str, str | None]]:
 
 def _remarks(runs: Sequence[Run]) -> list[str]:
     remarks = []
-    by_data: dict[str, list[str]] = {}
-    for run in runs:
-        by_data.setdefault(run.data, []).append(run.name)
-    untested = by_data.pop("", [])
-    if len(by_data) > 1:
-        parts = "; ".join(f"{', '.join(names)}" for names in by_data.values())
+    untested = [run.name for run in runs if not run.data]
+    alike: list[list[Run]] = []
+    for run in (run for run in runs if run.data):
+        group = next((group for group in alike if measured_alike([*group, run])), None)
+        if group is None:
+            alike.append(group := [])
+        group.append(run)
+    if len(alike) > 1:
+        parts = "; ".join(", ".join(run.name for run in group) for group in alike)
         remarks.append(
             "These runs were NOT measured on the same test data, and their figures say little about each other. "
             f"Measured on the same data were: {parts}"

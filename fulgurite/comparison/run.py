@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,16 @@ class Run:
         """Digest of what was judged by which truth, empty without a test: equal for equal test data only."""
         columns = {name: self.items[name] for name in _IDENTITY if name in self.items}
         return hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:12] if columns else ""
+
+    @property
+    def content(self) -> str:
+        """What tells the content of the test data from others, empty where nobody has kept it."""
+        return ((self.results.get("fingerprints") or {}).get("test") or "") if self.results else ""
+
+
+def measured_alike(runs: Sequence[Run]) -> bool:
+    """Tell whether runs were tested on the same items, with the same truth, and of the same content where it is known."""
+    return len({run.data for run in runs}) == 1 and len({run.content for run in runs} - {""}) < 2
 
 
 def find_runs(paths: list[str]) -> list[Path]:

@@ -181,3 +181,12 @@ def test_a_run_that_was_only_trained_has_its_place_on_the_page(make_run, tmp_pat
     page = (tmp_path / "comparison/comparison.html").read_text()
     assert "Not tested: vta_gan/two." in page
     assert page.count('<figure class="plot">') == 1
+
+
+def test_other_content_under_the_same_names_is_other_test_data(make_run, capsys):
+    for name, content in (("one", "aa"), ("two", "bb")):
+        path = make_run(name, ngf=len(name + content) + ord(name[0])) / "results/ped2/results.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"fingerprints": {"test": content}}))
+    make_run("older", ngf=3)
+    compare("runs/vta_gan")
+    assert "Measured on the same data were: vta_gan/older, vta_gan/one; vta_gan/two." in capsys.readouterr().err
