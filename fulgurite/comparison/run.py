@@ -61,7 +61,7 @@ class Run:
 
 
 def measured_alike(runs: Sequence[Run]) -> bool:
-    """Tell whether runs were tested on the same items, with the same truth, and of the same content where it is known."""
+    """Tell whether runs were tested on the same items, by the same truth, of the same content where it is known."""
     return len({run.data for run in runs}) == 1 and len({run.content for run in runs} - {""}) < 2
 
 
