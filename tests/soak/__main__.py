@@ -3,14 +3,14 @@
 import argparse
 import sys
 import tempfile
-from functools import partial
+import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TaskID
+from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
-from tests.soak.promise import try_promise
+from tests.soak.promise import try_promises
 from tests.soak.promises import PROMISES
 
 
@@ -27,26 +27,27 @@ def main() -> int:
         parser.error(f"there is no promise {', '.join(sorted(unknown))}")
     console = Console(file=sys.stdout)
     table = Table("promise", "tried", "passed", "seconds", title=f"seed {given.seed}")
-    broken = 0
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        for promise in chosen:
-            with Progress(
-                *Progress.get_default_columns(), MofNCompleteColumn(), console=console, transient=True
-            ) as bar:
-                done = partial(_show, bar, bar.add_task(promise.name, total=None))
-                outcome = try_promise(promise, Path(folder), given.seed, given.most, given.jobs, done)
+    broken, begun = 0, time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder, _bars(console) as bars:
+        tasks = {one.name: bars.add_task(one.name, total=None) for one in chosen}
+
+        def done(name: str, tried: int, total: int) -> None:
+            bars.update(tasks[name], completed=tried, total=total)
+
+        for name, outcome in try_promises(chosen, Path(folder), given.seed, given.most, given.jobs, done):
             passed = outcome.tried - len(outcome.failures)
             broken += len(outcome.failures)
-            table.add_row(promise.name, str(outcome.tried), str(passed), f"{outcome.seconds:.0f}")
-            for name, what in outcome.failures.items():
-                console.print(f"{promise.name}: {name}\n{what}", markup=False, highlight=False)
-            console.print(f"{promise.name}: {passed} of {outcome.tried} in {outcome.seconds:.0f} s")
+            table.add_row(name, str(outcome.tried), str(passed), f"{outcome.seconds:.0f}")
+            for case, what in outcome.failures.items():
+                console.print(f"{name}: {case}\n{what}", markup=False, highlight=False)
+            console.print(f"{name}: {passed} of {outcome.tried} in {outcome.seconds:.0f} s")
+    table.caption = f"{(time.monotonic() - begun) / 60:.1f} minutes in all; where one ends the next has begun"
     console.print(table)
     return int(broken > 0)
 
 
-def _show(bar: Progress, task: TaskID, tried: int, total: int) -> None:
-    bar.update(task, completed=tried, total=total)
+def _bars(console: Console) -> Progress:
+    return Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console, transient=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import multiprocessing
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import islice
@@ -26,13 +26,11 @@ class Promise:
         name: In a word or two.
         cases: All cases in a fixed order, the same for the same seed. What one needs is made as it is tried.
         short: How many of them ``make test`` tries.
-        together: How many may be tried at once; 1 where a case takes both cores.
     """
 
     name: str
     cases: Callable[[int], Iterator[Case]]
     short: int
-    together: int = 2
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Outcome:
     Attributes:
         tried: Number of cases.
         failures: What was raised, by the name of the case.
-        seconds: Time for all of them.
+        seconds: Time from the beginning of the first case to the end of the last.
     """
 
     tried: int
@@ -50,52 +48,71 @@ class Outcome:
     seconds: float
 
 
-_cases: list[Case] = []  # those of the promise that is tried; the processes that share them are forked with it
+_cases: dict[str, list[Case]] = {}  # by the name of the promise; the processes that share them are forked with it
 
 
-def try_promise(
-    promise: Promise,
+def try_promises(
+    promises: Sequence[Promise],
     folder: Path,
     seed: int,
     most: int | None,
     jobs: int = 1,
-    done: Callable[[int, int], object] = lambda tried, total: None,
-) -> Outcome:
-    """Try the cases of a promise, each in a folder of its own.
+    done: Callable[[str, int, int], object] = lambda name, tried, total: None,
+) -> Iterator[tuple[str, Outcome]]:
+    """Try the cases of promises, each in a folder of its own, and yield what became of a promise when it is through.
+
+    The cases of a promise begin while the last ones of the promise before are tried, so that no core waits.
 
     Args:
-        promise: What is tried.
+        promises: What is tried, in this order.
         folder: Folder for those of the cases.
         seed: Of the cases.
-        most: How many are tried; None for all.
+        most: How many are tried of each; None for all.
         jobs: Processes that share the work.
-        done: Called with the number of cases that were tried, and of all.
+        done: Called with the name of a promise, the number of its cases that were tried, and of all.
     """
-    begun, failures, tried = time.monotonic(), dict[str, str](), 0
-    _cases[:] = islice(promise.cases(seed), most)
-    total, jobs = len(_cases), min(jobs, promise.together)
-    size = max(1, total // (jobs * 20))
+    _cases.clear()
+    _cases.update({one.name: list(islice(one.cases(seed), most)) for one in promises})
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
-        parts = [
-            pool.submit(_try_some, folder / promise.name.replace(" ", "_"), range(first, min(first + size, total)))
-            for first in range(0, total, size)
-        ]
+        parts = {}
+        for name, cases in _cases.items():
+            size = max(1, len(cases) // (jobs * 20))
+            stem = folder / name.replace(" ", "_")
+            for first in range(0, len(cases), size):
+                part = pool.submit(_try_some, name, stem, range(first, min(first + size, len(cases))))
+                parts[part] = name
+        so_far: dict[str, list[_Part]] = {name: [] for name in _cases}
         for part in as_completed(parts):
-            count, broken = part.result()
-            tried += count
-            failures |= broken
-            done(tried, total)
-    return Outcome(tried, failures, time.monotonic() - begun)
+            name = parts[part]
+            so_far[name].append(part.result())
+            tried = sum(one.tried for one in so_far[name])
+            done(name, tried, len(_cases[name]))
+            if tried == len(_cases[name]):
+                yield name, _outcome(so_far[name])
 
 
-def _try_some(stem: Path, numbers: range) -> tuple[int, dict[str, str]]:
-    """Return how many cases were tried, and what was raised by the name of the case."""
-    failures = {}
+class _Part(NamedTuple):
+    tried: int
+    failures: dict[str, str]
+    begun: float
+    ended: float
+
+
+def _outcome(parts: Sequence[_Part]) -> Outcome:
+    failures = {name: what for part in parts for name, what in part.failures.items()}
+    seconds = max(part.ended for part in parts) - min(part.begun for part in parts)
+    return Outcome(sum(part.tried for part in parts), failures, seconds)
+
+
+def _try_some(name: str, stem: Path, numbers: range) -> _Part:
+    """Try some cases of a promise, and say what was raised by the name of the case."""
+    begun, failures = time.monotonic(), {}
     for number in numbers:
+        case = _cases[name][number]
         place = stem.with_name(f"{stem.name}-{number:04d}")
         place.mkdir(parents=True)
         try:
-            _cases[number].check(place)
+            case.check(place)
         except Exception:  # the table counts it, and shows what it was
-            failures[_cases[number].name] = traceback.format_exc()
-    return len(numbers), failures
+            failures[case.name] = traceback.format_exc()
+    return _Part(len(numbers), failures, begun, time.monotonic())
