@@ -21,6 +21,7 @@ UNHELPFUL_WARNINGS = (
 UNHELPFUL_MESSAGES = (
     "💡 Tip:",  # advertisements of other products; Lightning has no switch for them
     "TPU available",  # says that there is none on every machine but a few
+    "Trainer already configured with model summary callbacks",  # that is our own
     "\nDetected KeyboardInterrupt",  # the command says it in its own words
 )
 
