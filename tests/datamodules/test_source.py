@@ -324,20 +324,30 @@ def test_the_demo_is_used_without_a_source_only_and_told_once(name, demo, monkey
     assert not any("demo," in record.getMessage() for record in caplog.records)
 
 
-def fingerprints(room, source, cache, **options):
-    data = room.kind(str(source), cache_dir=str(cache), **{**room.options, **options})
-    data.setup("fit")
-    return data.fingerprints()
+def alter(path):
+    """Give a picture, a folder of frames or a film other content under the same name."""
+    if path.is_dir():
+        path = min(path.iterdir())
+    if path.suffix == ".mp4":
+        write_films(path.parent / "other")
+        (path.parent / "other/clip0.mp4").replace(path)
+        shutil.rmtree(path.parent / "other")
+    else:
+        assert cv2.imwrite(str(path), 255 - cv2.imread(str(path)))
 
 
 def test_fingerprints_are_those_of_the_content(written, tmp_path):
-    """Another folder with the same files has the same; another division of them has others."""
+    """Another folder with the same files has the same; another division of them, or other content, has others."""
     room, source = written
     shutil.copytree(source, tmp_path / "moved")
-    found = fingerprints(room, source, tmp_path / "cache")
-    assert found == fingerprints(room, tmp_path / "moved", tmp_path / "cache2")
+    found = opened(room, source, tmp_path / "cache").fingerprints()
+    moved = opened(room, tmp_path / "moved", tmp_path / "cache2")
+    assert found == moved.fingerprints()
     assert {"train", "validation"} <= set(found)
     assert all(len(one) == 16 for one in found.values())
     assert len(set(found.values())) == len(found)
-    other = fingerprints(room, source, tmp_path / "cache", **room.other_split)
+    other = opened(room, source, tmp_path / "cache", **room.other_split).fingerprints()
     assert other["train"] != found["train"]
+    alter(room.held_out(tmp_path / "moved", moved.split_manifest()["splits"]["train"][-1]))
+    altered = opened(room, tmp_path / "moved", tmp_path / "cache2").fingerprints()
+    assert altered["train"] != found["train"]
