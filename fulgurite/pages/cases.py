@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from callbacks.cases import CASES
 from datamodules.errors import InputError
 from fulgurite.pages.checked import Checked, read_object
 from fulgurite.pages.media import Medium, medium
 
-CASES = "cases.json"
 ENDINGS = (".png", ".mp4")
 
 

@@ -5,13 +5,46 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from callbacks.figures import duration, figure, several
-from fulgurite.pages.checked import Checked
+from callbacks.training_record import FILE as TRAINING
+from fulgurite.pages.checked import Checked, read_object
 from fulgurite.pages.page import bytes_text, figure_text
 from fulgurite.pages.results_files import when
+from fulgurite.runs import CHECKPOINTS
 
 Fact = tuple[str, str | None]
 """What is told, and what it is; None where nobody knows."""
 GENERATED = "generated data"
+
+
+def read_training(run: Path) -> Checked | None:
+    """Return ``training.json`` of a run, with all that is told from it checked; None where there is none.
+
+    Raises:
+        InputError: if it is damaged.
+    """
+    path = run / TRAINING
+    if not path.is_file():
+        return None
+    training = Checked(read_object(path), str(path))
+    training_facts(training)
+    best_facts(training, None)
+    environment([("", training)])
+    command_of(training)
+    return training
+
+
+def read_index(run: Path) -> Checked | None:
+    """Return ``checkpoints/index.json`` of a run, checked likewise.
+
+    Raises:
+        InputError: if it is damaged.
+    """
+    path = run / CHECKPOINTS / "index.json"
+    if not path.is_file():
+        return None
+    index = Checked(read_object(path), str(path))
+    best_facts(None, index)
+    return index
 
 
 def training_facts(training: Checked) -> list[Fact]:

@@ -13,10 +13,12 @@ from callbacks.meanings import Described
 from datamodules.errors import InputError
 from fulgurite.pages import plots
 from fulgurite.pages.plots import Figure, Line
+from fulgurite.pages.thin import MOST_POINTS
 
 Series = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Batches and values, both ``(N,)``."""
 STEP = "step"
+"""Column with the number of the last batch, from 0; one more have been seen then, by which all else is named."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def read_logged(path: Path) -> dict[str, Series]:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         rows = list(csv.DictReader(io.StringIO("".join(line for line in lines if line.endswith("\n")), newline="")))
         found = {
-            name: [(float(row[STEP]), float(value)) for row in rows if (value := row[name])]
+            name: [(float(row[STEP]) + 1, float(value)) for row in rows if (value := row[name])]
             for name in (rows[0] if rows else {})
             if name != STEP
         }
@@ -103,8 +105,8 @@ def training_panels(logged: Mapping[str, Series]) -> list[Panel]:
         drawn = [Line(name, *series) for name, series in lines.items()]
         longest = max(len(line[0]) for line in lines.values())
         caption = f"{longest:,} rows logged."
-        if longest > plots.MOST_POINTS:
-            caption += f" Drawn are the lowest and the highest value of each of {plots.MOST_POINTS // 2:,} equal parts."
+        if longest > MOST_POINTS:
+            caption += f" Drawn are the lowest and the highest value of each of {MOST_POINTS // 2:,} equal parts."
         panels.append(Panel(title, plots.curves(drawn, "batches"), caption))
     return panels
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from callbacks.meanings import references_of
-from fulgurite.pages.results_files import Number, Tested
+from fulgurite.pages.results_files import Number, Outcome
 
 _FREE = (None, None)
 FEWEST = 6
@@ -73,14 +73,14 @@ class Variants:
     rows: dict[str, list[Number | None]]
 
 
-def headline_of(test: Tested, monitor: str | None) -> str | None:
+def headline_of(test: Outcome, monitor: str | None) -> str | None:
     """Return the metric that comes first: the test's own, else what ``best.ckpt`` was picked by; None for neither."""
     picked = (monitor or "").removeprefix("val/")
     named = (one for one in (test.headline, picked) if one in test.metrics or one in test.undefined)
     return next(named, None)
 
 
-def metric_rows(test: Tested, headline: str | None) -> list[Row]:
+def metric_rows(test: Outcome, headline: str | None) -> list[Row]:
     """Return the metrics of a test, references beside the metric that they are for, variants left out."""
     names = [*test.metrics, *test.undefined]
     left = _references(test) | set(_suffixes(test))
@@ -89,7 +89,7 @@ def metric_rows(test: Tested, headline: str | None) -> list[Row]:
     return [_row(name, test, name == headline) for name in shown]
 
 
-def variants(test: Tested) -> Variants | None:
+def variants(test: Outcome) -> Variants | None:
     """Return the metrics that are left out of :func:`metric_rows`, None where there is none."""
     placed = _suffixes(test)
     if not placed:
@@ -100,7 +100,7 @@ def variants(test: Tested) -> Variants | None:
     return Variants(heads, {suffix: [by_place.get((head, suffix)) for head in heads] for suffix in suffixes})
 
 
-def _row(name: str, test: Tested, is_headline: bool) -> Row:
+def _row(name: str, test: Outcome, is_headline: bool) -> Row:
     meaning = test.meanings.get(name)
     means, better, bounds = (meaning["means"], meaning["better"], meaning["range"]) if meaning else ("", None, _FREE)
     found = [
@@ -114,7 +114,7 @@ def _row(name: str, test: Tested, is_headline: bool) -> Row:
     )
 
 
-def _references(test: Tested) -> set[str]:
+def _references(test: Outcome) -> set[str]:
     """Return the names of the metrics that stand beside another one."""
     names = [*test.metrics, *test.undefined]
     return {one for name in names for one in references_of(name, test.meanings, names) if one != name}
@@ -128,7 +128,7 @@ def _bounds(low: Number | None, high: Number | None) -> str:
     return f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
 
 
-def _suffixes(test: Tested) -> Mapping[str, tuple[str, str]]:
+def _suffixes(test: Outcome) -> Mapping[str, tuple[str, str]]:
     """Return head and suffix of every metric that is a variant.
 
     ``tile_auroc_macro_kl`` is ``kl`` of ``tile_auroc_macro``, and not ``macro_kl`` of ``tile_auroc``, since other

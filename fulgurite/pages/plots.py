@@ -7,7 +7,6 @@ plotly takes some of HTML's marks for its own.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -15,13 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from callbacks import auc
 from callbacks.text import printable
+from fulgurite.pages.thin import evenly, numbers, thinned
 
 Figure = dict[str, Any]
 """``data`` and ``layout``, made of JSON's types."""
 
 COLOURS = tuple(f"var(--c{number})" for number in range(1, 9))
-MOST_POINTS = 2000
-"""Of one line; of a longer one the lowest and the highest of each of 1000 equal parts are drawn."""
 SHOWN = 8
 """Lines of a plot that are drawn at once; the others are a click on their names away."""
 
@@ -78,7 +76,7 @@ def roc(found: Mapping[str, auc.RankCurve], shown: Sequence[str]) -> Figure:
     lines = []
     for name, curve in found.items():
         false_rate, true_rate = auc.roc_curve(curve)
-        rows = _evenly(len(false_rate))
+        rows = evenly(len(false_rate))
         label = f"{name}  {auc.auroc(curve):.4f}"
         lines.append(Line(label, false_rate[rows], true_rate[rows], shown=name in shown))
     figure = _square(lines, "false positive rate", "true positive rate")
@@ -91,7 +89,7 @@ def precision_recall(found: Mapping[str, auc.RankCurve], shown: Sequence[str]) -
     lines, share = [], 0.0
     for name, curve in found.items():
         recall, precision = auc.precision_recall_curve(curve)
-        rows = _evenly(len(recall))
+        rows = evenly(len(recall))
         label = f"{name}  {auc.average_precision(curve):.4f}"
         lines.append(Line(label, recall[rows], precision[rows], shown=name in shown))
         share = curve.positives / (curve.positives + curve.negatives)
@@ -140,39 +138,14 @@ def spread(values: Mapping[str, NDArray[np.float64]], across: str) -> Figure:
         {
             "type": "bar",
             "name": plain_text(name),
-            "x": _numbers(centres),
-            "y": _numbers(np.histogram(one, edges)[0] / len(one)),
+            "x": numbers(centres),
+            "y": numbers(np.histogram(one, edges)[0] / len(one)),
             "marker": {"color": colours.get(name, COLOURS[number % len(COLOURS)])},
             "opacity": 0.65 if len(values) > 1 else 0.85,
         }
         for number, (name, one) in enumerate(values.items())
     ]
     return {"data": data, "layout": layout}
-
-
-def thinned(x: ArrayLike, y: ArrayLike, most: int = MOST_POINTS) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a line of at most ``most`` points: of each of ``most / 2`` equal parts the lowest and the highest.
-
-    No peak is lost, and each point is one of the line's own. A gap (a value that is not finite) is kept where a part
-    has nothing else.
-
-    Args:
-        x: ``(N,)``, rising.
-        y: ``(N,)``.
-        most: an even number.
-    """
-    across, up = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if len(up) <= most:
-        return across, up
-    edges = np.linspace(0, len(up), most // 2 + 1).astype(int)
-    rows: list[int] = []
-    for begin, end in pairwise(edges.tolist()):
-        part = np.where(np.isfinite(up[begin:end]), up[begin:end], np.nan)
-        if np.isnan(part).all():
-            rows.append(begin)
-        else:
-            rows += sorted({begin + int(np.nanargmin(part)), begin + int(np.nanargmax(part))})
-    return across[rows], up[rows]
 
 
 def plain_text(text: str) -> str:
@@ -189,19 +162,12 @@ def _trace(line: Line, colour: str, shown: bool, shape: str = "linear") -> dict[
         "type": "scatter",
         "mode": "lines" if line.kind == "line" and len(y) > 1 else "lines+markers",
         "name": plain_text(line.name),
-        "x": _numbers(x),
-        "y": _numbers(y),
+        "x": numbers(x),
+        "y": numbers(y),
         "line": style,
         "marker": {"size": 5},
         "visible": True if shown else "legendonly",
     }
-
-
-def _numbers(values: NDArray[np.float64]) -> list[float | None]:
-    """Return numbers with six digits, more than a screen can show; whole ones in full, None for a gap."""
-    return [
-        None if not np.isfinite(one) else int(one) if float(one).is_integer() else float(f"{one:.6g}") for one in values
-    ]
 
 
 def _layout(across: str, up: str, legend: bool, height: int = 280) -> dict[str, Any]:
@@ -242,8 +208,3 @@ def _line(place: dict[str, Any]) -> dict[str, Any]:
 
 def _note(text: str, **place: Any) -> dict[str, Any]:
     return {"text": plain_text(text), "showarrow": False, "font": {"size": 11, "color": "var(--soft)"}, **place}
-
-
-def _evenly(count: int) -> NDArray[np.int64]:
-    """Return at most ``MOST_POINTS`` rows of a curve that rises all the way, both ends included."""
-    return np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(np.int64))

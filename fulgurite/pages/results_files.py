@@ -1,4 +1,4 @@
-"""What the tests of a run have left in ``results/``, and its training in ``training.json``, as pages show it."""
+"""What the tests of a run have left in ``results/`` show it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,14 +9,13 @@ from callbacks.meanings import Better, Described
 from callbacks.results import FOLDER, RESULTS, read_results
 from datamodules.atomic_file import DRAFT
 from datamodules.errors import InputError
-from fulgurite.pages.checked import Checked, is_number, read_object
+from fulgurite.pages.checked import Checked, is_number
 
-TRAINING = "training.json"
 Number = float | int
 
 
 @dataclass(frozen=True)
-class Tested:
+class Outcome:
     """One ``results.json``.
 
     Attributes:
@@ -56,7 +55,7 @@ class Tested:
         return self.about.flag("complete") is not False
 
 
-def read_tests(run: Path) -> list[Tested]:
+def read_tests(run: Path) -> list[Outcome]:
     """Return the tests of a run, the newest first.
 
     Raises:
@@ -67,7 +66,7 @@ def read_tests(run: Path) -> list[Tested]:
     return sorted(tests, key=lambda test: test.about.text("date") or "", reverse=True)
 
 
-def read_test(path: Path) -> Tested:
+def read_test(path: Path) -> Outcome:
     """Read and check one ``results.json``.
 
     Raises:
@@ -76,7 +75,7 @@ def read_test(path: Path) -> Tested:
     held: dict[str, Any] = {**read_results(path)}
     found = Checked(held, str(path))
     groups = found.within("groups")
-    return Tested(
+    return Outcome(
         folder=path.parent,
         about=found,
         headline=found.text("headline"),
@@ -95,23 +94,13 @@ ABOUT = ("seed", "processes", "test_seconds")
 """Entries of one number that tell how it was tested, not what came out."""
 
 
-def read_training(run: Path) -> Checked | None:
-    """Return ``training.json`` of a run, None where there is none.
-
-    Raises:
-        InputError: if it is damaged.
-    """
-    path = run / TRAINING
-    return Checked(read_object(path), str(path)) if path.is_file() else None
-
-
 def when(text: str | None) -> str | None:
     """Return a date of one of these files as people read it, to the minute; any other text as it is."""
     try:
         moment = datetime.fromisoformat(text or "")
     except ValueError:
         return text
-    return f"{moment:%-d %B %Y, %H:%M} {moment.tzname() or ''}".strip()
+    return f"{moment.day} {moment:%B %Y, %H:%M} {moment.tzname() or ''}".strip()
 
 
 def _given(found: Checked) -> dict[str, Number]:

@@ -14,6 +14,7 @@ from callbacks.results import SCORES, read_rows
 from datamodules.errors import InputError
 from fulgurite.pages import plots
 from fulgurite.pages.logged import Panel
+from fulgurite.pages.thin import MOST_POINTS
 
 ANOMALOUS, UNKNOWN = 1, -1
 MOST_TIMELINES = 60
@@ -113,7 +114,7 @@ def timelines(scores: Scores, threshold: float | None) -> tuple[list[Panel], int
         known = np.isin(label[here], (0, ANOMALOUS)) & np.isfinite(score[here])
         alone = auc.auroc(auc.rank_curve(score[here][known], label[here][known]))
         area = "" if alone is None else f" AUROC within this recording {alone:.3f}."
-        few = "" if len(here) <= plots.MOST_POINTS else _thin_caption()
+        few = "" if len(here) <= MOST_POINTS else _thin_caption()
         figure = plots.timeline(frame[here], score[here], _spans(frame[here], label[here]), threshold)
         panels.append(Panel(name, figure, f"{len(here):,} frames.{area}{few}"))
     return panels, len(places) - len(panels)
@@ -157,4 +158,4 @@ def _numbers(cells: list[str], column: str) -> NDArray[np.float64] | None:
 
 
 def _thin_caption() -> str:
-    return f" Drawn are the lowest and the highest score of each of {plots.MOST_POINTS // 2:,} equal parts."
+    return f" Drawn are the lowest and the highest score of each of {MOST_POINTS // 2:,} equal parts."

@@ -12,8 +12,12 @@ from lightning.pytorch import Trainer
 import datamodules  # noqa: F401  # the classes that a configuration of ours names
 import lightning_models  # noqa: F401
 from callbacks import Checkpoints, WandbRun
+from datamodules.errors import InputError
+from fulgurite import experiment_files
+from fulgurite.runs import CONFIG
 from fulgurite.trust import ALLOWED
 from fulgurite.written_form import as_yaml
+from fulgurite.yaml_file import read_yaml
 
 NOWHERE = "–"
 OF_THIS_RUN = ("run", "ckpt_path", "trust", "config", "wandb.mode", "trainer.default_root_dir")
@@ -36,6 +40,23 @@ class Difference:
     here: str
     there: str
     is_default: bool
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The configuration of a run.
+
+    Attributes:
+        text: the whole file.
+        experiment: name of the experiment that it was begun from.
+        ships: whether there is one of that name.
+        differences: from it.
+    """
+
+    text: str
+    experiment: str
+    ships: bool
+    differences: list[Difference]
 
 
 def differences(config: Mapping[str, Any], shipped: Mapping[str, Any]) -> list[Difference]:
@@ -134,3 +155,21 @@ def shipped_name(config: Mapping[str, Any], run: Path) -> str:
     section = config.get("run")
     named = section.get("experiment") if isinstance(section, Mapping) else None
     return named if isinstance(named, str) and named else run.parent.name
+
+
+def read_configuration(run: Path) -> Configuration | None:
+    """Return the configuration of a run, None where there is none.
+
+    Raises:
+        InputError: if it is no configuration.
+    """
+    path = run / CONFIG
+    if not path.is_file():
+        return None
+    config = read_yaml(path)
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: expected lines of 'key: value'")
+    name = shipped_name(config, run)
+    shipped = experiment_files.find(name)
+    found = differences(config, read_yaml(shipped)) if shipped else []
+    return Configuration(path.read_text(encoding="utf-8"), name, shipped is not None, found)

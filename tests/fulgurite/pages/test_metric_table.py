@@ -4,18 +4,18 @@ import pytest
 
 from fulgurite.pages.checked import Checked
 from fulgurite.pages.metric_table import headline_of, metric_rows, variants
-from fulgurite.pages.results_files import Tested
+from fulgurite.pages.results_files import Outcome
 
 TILES = [f"tile_auroc{kind}{alone}" for alone in ("", "_kl", "_flow", "_flow_error") for kind in ("", "_macro", "_gap")]
 
 
-def judged(metrics, beside=None, better="higher", undefined=(), headline=None) -> Tested:
+def judged(metrics, beside=None, better="higher", undefined=(), headline=None) -> Outcome:
     meanings = {
         name: {"means": f"means {name}", "better": better, "range": (0, None), "beside": (beside or {}).get(name)}
         for name in metrics
     }
     about = Checked({}, "results.json")
-    return Tested(Path(), about, headline, metrics, meanings, undefined=dict.fromkeys(undefined, "one class only"))
+    return Outcome(Path(), about, headline, metrics, meanings, undefined=dict.fromkeys(undefined, "one class only"))
 
 
 def test_the_headline_comes_first_and_references_stand_beside_the_best_first():

@@ -112,6 +112,7 @@ def test_the_newest_run_of_an_experiment_and_one_that_was_moved(run, capsys, tmp
     moved = tmp_path / "elsewhere"
     shutil.move(run, moved)
     seen, _, warned = report(capsys, moved)
+    assert seen.split()[:4] == ["vta_gan", "/", "elsewhere", "vta_gan"]
     assert "What differs from the experiment vta_gan" in seen
     assert "warning" not in warned
     main(["report", "elsewhere", "--output", "sent/page.html"])
@@ -153,7 +154,7 @@ def test_results_of_another_form_are_one_sentence(run, refused, change, another_
     ("file", "content", "said"),
     [
         ("training.json", "{", "training.json is damaged"),
-        ("training.json", '{"seconds": "long"}', 'seconds is "long", expected a finite number'),
+        ("training.json", '{"batches": 3, "seconds": "long"}', 'seconds is "long", expected a finite number'),
         ("results/street/cases.json", '{"cases": [1]}', "expected a list of objects"),
         ("config.yaml", "a: [", "config.yaml, line 1"),
         ("media/batch-0000012-samples.png", "no picture", "unreadable picture"),
