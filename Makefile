@@ -16,7 +16,7 @@ TESTS ?= tests
 # One thread a process: two test processes with two threads each are slower than with one.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 300
 
-.PHONY: help install run test test-slow soak test-gpu test-oldest test-newest dashboard lint types audit format bench ablation wheel lock clean
+.PHONY: help install run test test-slow soak test-gpu test-oldest test-newest dashboard lint types audit format bench ablation docs wheel lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -88,6 +88,10 @@ bench: $(INSTALLED) ## measure speed and print tables
 ablation: $(INSTALLED) ## train VTA-GAN with each part left out and print a table (a quarter of an hour on 2 cores)
 	$(BIN)/python -m benchmarks.trainings.vta_gan_ablation --config $(CONFIG) --config experiments/vta_gan/small.yaml
 
+docs: $(INSTALLED) ## write docs/metrics.md anew and build the documents as a site, site/index.html
+	$(BIN)/python -m tools.metrics_page
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
 wheel: $(INSTALLED) ## build dist/*.whl, which holds the experiments too
 	rm -rf build
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
@@ -99,5 +103,5 @@ lock: $(INSTALLED) ## pin the newest packages that pyproject.toml allows
 		--upgrade --generate-hashes --custom-compile-command "make lock" --quiet -o requirements.lock
 
 clean: ## remove caches and build folders; .venv and runs/ stay
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
