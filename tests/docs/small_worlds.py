@@ -126,3 +126,15 @@ LEARNED = {
     "audio_to_video": "my_clips",
 }
 """What a run is trained on that a document takes for granted."""
+
+_STREET = ("fit", "--config", "experiments/vta_gan.yaml", "--data.source", "my_videos")
+BEFORE: dict[str, tuple[tuple[str, ...], ...]] = {
+    "docs/report.md": (_STREET, ("test", "--run", "runs/vta_gan")),
+    "docs/compare.md": (
+        (*_STREET, "--run.name", "plain"),
+        ("test", "--run", "runs/vta_gan/plain"),
+        (*_STREET, "--run.experiment", "vta_small", "--run.name", "seed1", "--seed_everything", "1"),
+        ("test", "--run", "runs/vta_small/seed1"),
+    ),
+}
+"""What was done before, in a document that goes on from there."""
