@@ -15,7 +15,7 @@ from datamodules.picture_file import opened
 _BATCHES = re.compile(r"(?P<kind>.+?)-(?P<batches>\d{7,})(?P<ending>(?:-[\w-]+)?\.(?:png|mp4))")
 _PLAYS = ("h264", "vp8", "vp9", "av1")
 """Codecs that browsers play."""
-SMALL = 400  # pixels up to which a small picture is enlarged
+SMALL = 400  # pixels that neither side of a small picture exceeds when it is enlarged
 WIDE = 700  # pixels from which on a picture gets the whole width of the page
 
 
@@ -57,7 +57,7 @@ class Medium:
     @property
     def shown_width(self) -> int:
         """Width in pixels at which it is shown where there is room: small ones are enlarged by a whole factor."""
-        return self.width * max(1, SMALL // max(self.width, 1))
+        return self.width * max(1, SMALL // max(self.width, self.height, 1))
 
     @property
     def room(self) -> int:
