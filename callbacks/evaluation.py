@@ -238,7 +238,7 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         folder = source_folder(Path(trainer.default_root_dir) / FOLDER, name, about, RESULTS)
         with atomic_folder(folder, keep_unfinished=False) as draft:
             write_rows(draft / SCORES, *self.scores(rows))
-            told = {"headline": self.headline, "meanings": described, **verdict}
+            told = {"headline": self.headline, "matter": list(self.matter), "meanings": described, **verdict}
             write_record(draft / RESULTS, about | evaluation.record() | told | _added(trainer) | seconds)
             for plot in self.draw(draft / "plots", rows, evaluation):
                 show(trainer, f"test/{plot.stem}", plot)

@@ -52,6 +52,7 @@ class Results(TypedDict):
     groups: dict[str, dict[str, dict[str, float | int | None]]]
     test_seconds: float
     headline: NotRequired[str]  # this entry and those below are missing where version 0.2 wrote the file
+    matter: NotRequired[list[str]]
     command: NotRequired[list[str] | None]
     fingerprints: NotRequired[dict[str, str] | None]
     verdict: NotRequired[str]

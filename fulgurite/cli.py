@@ -33,6 +33,7 @@ VERBS = {
     "predict": Verb("fulgurite.train", "score your own recordings with a checkpoint"),
     "sample": Verb("fulgurite.sample", "draw new pictures from a checkpoint"),
     "report": Verb("fulgurite.report", "write one HTML file of all that a run has left behind"),
+    "batch": Verb("fulgurite.batch", "train and test many runs: experiments, settings, seeds"),
     "compare": Verb("fulgurite.compare", "rank runs by their tests, and tell which differences may be chance"),
     "dashboard": Verb("fulgurite.dashboard", "watch trainings in a terminal, or lay out pages on W&B", is_heavy=False),
     "experiments": Verb("fulgurite.experiment_files", "list the experiments, or copy one to edit", is_heavy=False),

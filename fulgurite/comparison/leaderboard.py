@@ -101,7 +101,8 @@ def leaderboard(
     said = {name: one for run in tested if run.results for name, one in run.results.get("meanings", {}).items()}
     better = {name: said[name]["better"] if name in said else None for name in common}
     own = [name for name in common if name not in said or not said[name]["beside"]]
-    shown = [ranked_by, *(name for name in own if name != ranked_by)][:MOST]
+    matter = [name for name in tested[0].results.get("matter", ()) if name in own] or own[:MOST]
+    shown = [ranked_by, *(name for name in matter if name != ranked_by)]
     groups = _groups(runs)
     reference = _find(groups, baseline) if baseline else None
     for group in groups if reference else ():

@@ -120,9 +120,9 @@ def fork(job: Callable[[], None], log: Path) -> int:
         file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
         os.dup2(file, 1)
         os.dup2(file, 2)
-        sys.stdout, sys.stderr = (
-            os.fdopen(number, "w", buffering=1) for number in (1, 2)
-        )  # pytest has put others there
+        # pytest has put others there; errors are as in a process of Python's own
+        sys.stdout = os.fdopen(1, "w", buffering=1)
+        sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace")
         warnings.showwarning = _print_warning
         os.setsid()
         signal.alarm(0)

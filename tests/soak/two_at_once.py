@@ -174,12 +174,12 @@ def _deleted(net: str, late: float, folder: Path) -> None:
     place = setting.run(folder)
     _wait_for(lambda: (place / "checkpoints/last.ckpt").exists())
     time.sleep(late)
-    ended = "Run folder:" in said(folder / "log")
     while place.exists():
         with suppress(OSError):  # something has just been written into it
             shutil.rmtree(place)
         if (place / "config.yaml").exists():
             break
+    ended = "`Trainer.fit` stopped" in said(folder / "log")  # nothing is left to train: it may not notice any more
     code = finish_within(process, LIMIT, folder / "log")
     told = " ".join(said(folder / "log").split())
     assert code == 0, told

@@ -1,0 +1,58 @@
+"""How far a run of a batch has come, judged by its folder alone, so that a batch that is started again goes on."""
+
+import json
+from enum import Enum
+from typing import Any
+
+from callbacks.results import FOLDER, RESULTS
+from callbacks.training_record import FILE as TRAINING
+from datamodules.errors import InputError
+from fulgurite.batches.plan import Task
+from fulgurite.runs import CHECKPOINTS
+
+
+class Stage(Enum):
+    """What is to be done next."""
+
+    TRAIN = "train"
+    RESUME = "go on"
+    TEST = "test"
+    DONE = "done"
+
+
+def training_of(task: Task) -> dict[str, Any]:
+    """Return what is known of a training; empty where it has not begun, or its record is damaged."""
+    try:
+        found = json.loads((task.run / TRAINING).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def stage_of(task: Task) -> Stage:
+    """Return what is to be done next.
+
+    Raises:
+        InputError: if the run was trained by other words than those of the batch.
+    """
+    record = training_of(task)
+    words = ["lightning", *task.fit_words()]
+    known = record.get("command")
+    if known is not None and known not in (words, [*words, *GO_ON]):
+        raise InputError(
+            f"{task.run} is there already, and was trained by other words ({' '.join(known)}). Name another --root, or "
+            "remove it"
+        )
+    if record.get("finished"):
+        return Stage.DONE if any(task.run.glob(f"{FOLDER}/*/{RESULTS}")) else Stage.TEST
+    return Stage.RESUME if (task.run / CHECKPOINTS / "last.ckpt").is_file() else Stage.TRAIN
+
+
+GO_ON = ("--ckpt_path", "last")
+
+
+def words_of(task: Task, stage: Stage) -> list[str]:
+    """Return the command of a stage, without ``lightning``."""
+    if stage is Stage.TEST:
+        return ["test", "--run", str(task.run)]
+    return [*task.fit_words(), *(GO_ON if stage is Stage.RESUME else ())]

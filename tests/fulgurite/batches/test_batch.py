@@ -1,0 +1,117 @@
+"""The verb batch with a model of a user's own, in processes of their own as it runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fulgurite.cli import main
+
+PACKAGES = Path(__file__).parents[1] / "packages"
+ROOT = Path(__file__).parents[3]
+EXPERIMENT = {
+    "trust": ["tiny"],
+    "model": {"class_path": "TinyModel"},
+    "data": {"class_path": "TinyData"},
+    "checkpoints": {"monitor": "val/score"},
+    "wandb": {"mode": "disabled"},
+    "trainer": {"max_epochs": 1, "accelerator": "cpu", "log_every_n_steps": 1, "enable_model_summary": False},
+}
+
+
+@pytest.fixture
+def batch(tmp_path, monkeypatch):
+    """Run ``lightning batch`` in an empty folder that holds ``tiny.yaml``."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"{PACKAGES}:{ROOT}")
+    monkeypatch.syspath_prepend(str(PACKAGES))
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(EXPERIMENT))
+
+    def run(*words):
+        try:
+            main(["batch", "tiny.yaml", *words])
+        except SystemExit as end:
+            return end.code
+        return 0
+
+    return run
+
+
+def commands(run):
+    """The commands of a run, as its log has kept them."""
+    return [line.split()[2] for line in run.with_suffix(".log").read_text().splitlines() if line.startswith("$ ")]
+
+
+@pytest.mark.timeout(280)
+def test_a_failure_is_noted_the_others_go_on_and_nothing_is_done_twice(batch, tmp_path, capsys):
+    assert batch("--set", "model.width=-1,2", "--jobs", "2") == 1
+    said = capsys.readouterr()
+    good, bad = (tmp_path / "runs/tiny" / name for name in ("width=2+seed=0", "width=-1+seed=0"))
+    assert commands(good.with_name("width=2+seed=0")) == ["fit", "test"]
+    assert json.loads((good / "training.json").read_text())["finished"] is True
+    assert "tiny/width=2+seed=0: done" in said.out
+    assert "tiny/width=-1+seed=0: failed (2): runs/tiny/width=-1+seed=0.log" in said.out
+    assert "error: width=-1+seed=0: " in said.err
+    assert "width = -1: give a positive number" in said.err
+    assert "1 of 2 runs have failed; the same command tries them again" in said.err
+    assert not bad.exists()
+    before = (good / "training.json").read_text()
+    assert batch("--set", "model.width=2", "--jobs", "2") == 0
+    assert (good / "training.json").read_text() == before
+
+
+def test_a_dry_run_and_a_written_batch_run_nothing(batch, tmp_path, capsys):
+    assert batch("--seeds", "0,1", "--dry-run") == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == ["runs/tiny/seed=0: train", "runs/tiny/seed=1: train"]
+    assert batch("--seeds", "4", "--set", "model.width=2", "--write", "b.yaml") == 0
+    main(["batch", "b.yaml", "--dry-run"])
+    assert capsys.readouterr().out.splitlines()[-1] == "runs/tiny/width=2+seed=4: train"
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--jobs", "0"], "--jobs 0: give at least 1"),
+        (["--seeds", "a"], "--seeds a: write whole numbers with commas"),
+        (["--config", "nowhere.yaml"], "--config nowhere.yaml: there is no such file"),
+        (["--set", "x"], "--set x: write a key and its values"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_runs(batch, tmp_path, capsys, words, said):
+    assert batch(*words) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_of_that_name_by_other_words_is_refused(batch, tmp_path, capsys):
+    run = tmp_path / "runs/tiny/seed=0"
+    run.mkdir(parents=True)
+    (run / "training.json").write_text(json.dumps({"command": ["lightning", "fit"], "finished": True}))
+    assert batch() == 2
+    assert "is there already, and was trained by other words (lightning fit)" in capsys.readouterr().err
+
+
+@pytest.mark.timeout(280)
+def test_ctrl_c_ends_all_and_the_same_command_goes_on(batch, tmp_path):
+    words = [sys.executable, "-m", "fulgurite", "batch", "tiny.yaml", "--set", "trainer.max_epochs=100000"]
+    run = tmp_path / "runs/tiny/max_epochs=100000+seed=0"
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (run / "checkpoints/last.ckpt").is_file():
+        assert time.monotonic() < deadline, process.communicate(timeout=1)
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "The same command goes on: lightning batch tiny.yaml --set trainer.max_epochs=100000" in said
+    assert "interrupted by Ctrl-C" in run.with_name(f"{run.name}.log").read_text()
+    assert not json.loads((run / "training.json").read_text())["finished"]
+    listed = subprocess.run([*words, "--dry-run"], capture_output=True, text=True, env=os.environ, check=True)
+    assert listed.stdout.splitlines()[-1] == "runs/tiny/max_epochs=100000+seed=0: go on"
