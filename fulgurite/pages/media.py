@@ -1,9 +1,7 @@
 """Pictures and clips of a run, put into a page as they are: what is shown, whether it can be, and how much fits in."""
 
-import base64
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
@@ -34,6 +32,7 @@ class Medium:
         is_video: whether it plays.
         has_sound: whether it sounds.
         uri: its content as the page holds it; empty where it is left out, because there is no room.
+        is_compressed: whether that is less than the file holds, because there is too little room.
         figures: numbers below it, by name.
     """
 
@@ -47,6 +46,7 @@ class Medium:
     is_video: bool
     has_sound: bool = False
     uri: str = ""
+    is_compressed: bool = False
     figures: dict[str, float | int | None] = field(default_factory=dict)
 
     @property
@@ -58,11 +58,6 @@ class Medium:
     def shown_width(self) -> int:
         """Width in pixels at which it is shown where there is room: small ones are enlarged by a whole factor."""
         return self.width * max(1, SMALL // max(self.width, self.height, 1))
-
-    @property
-    def room(self) -> int:
-        """Bytes that it takes in a page: three of a file are four letters."""
-        return 4 * -(-self.size // 3) + len("data:image/png;base64,")
 
 
 def medium(run: Path, path: Path, title: str, says: str = "") -> Medium:
@@ -113,31 +108,3 @@ def title_of(path: Path) -> tuple[str, str]:
     ending = found["ending"].partition(".")[0].lstrip("-")
     title = f"{found['kind']} {ending}" if ending and found["kind"] != "batch" else ending or found["kind"]
     return title.replace("_", " "), f"After {int(found['batches']):,} batches."
-
-
-def taken_in(media: Sequence[Medium], room: int) -> list[Medium]:
-    """Return the same media, those of them with their content that fit into ``room`` bytes: the largest are left out.
-
-    Raises:
-        InputError: if a file cannot be read any more.
-    """
-    left_out: set[Path] = set()
-    for one in sorted(_once(media), key=lambda one: one.size, reverse=True):
-        needed = sum(other.room for other in media if other.path not in left_out)
-        if needed <= room:
-            break
-        left_out.add(one.path)
-    return [one if one.path in left_out else replace(one, uri=_uri(one)) for one in media]
-
-
-def _once(media: Iterable[Medium]) -> list[Medium]:
-    return list({one.path: one for one in media}.values())
-
-
-def _uri(one: Medium) -> str:
-    try:
-        content = one.path.read_bytes()
-    except OSError as problem:
-        raise InputError(f"{one.path} cannot be read: {problem.strerror}") from None
-    kind = "video/mp4" if one.is_video else "image/png"
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

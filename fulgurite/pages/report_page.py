@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from datamodules.errors import InputError
 from fulgurite.pages import facts
+from fulgurite.pages.embedded import embedded
 from fulgurite.pages.logged import read_logged, training_panels, validation_panels
-from fulgurite.pages.media import Medium, medium, of_last_validation, taken_in, title_of
+from fulgurite.pages.media import Medium, medium, of_last_validation, title_of
 from fulgurite.pages.page import render
 from fulgurite.pages.results_files import read_tests
 from fulgurite.pages.section import Section, section
@@ -18,6 +19,8 @@ from fulgurite.pages.settings import read_configuration
 
 LARGEST_PAGE = 15_000_000
 """Bytes below which a report stays, so that it can be sent."""
+AROUND = 1000
+"""Bytes of HTML that a picture or a clip takes besides its content, at most."""
 KINDS = ("worst", "best")
 T = TypeVar("T")
 
@@ -42,7 +45,7 @@ def report(run: Path, largest: int = LARGEST_PAGE) -> Report:
 
     Args:
         run: its folder.
-        largest: bytes below which the page stays; the largest pictures and clips are left out for it.
+        largest: bytes below which the page stays; the largest pictures are compressed for it, then the largest left out
 
     Raises:
         InputError: if a table or the results of a test are damaged.
@@ -88,7 +91,7 @@ def _fitted(values: dict[str, Any], media: dict[str, list[Medium]], largest: int
     groups = [*media.values(), *(cases for one in sections for cases in one.cases.values())]
     every = [one for group in groups for one in group]
     bare = render("report.html", **values, **media, left_out=every, largest=largest)
-    taken = iter(taken_in(every, largest - len(bare.encode())))
+    taken = iter(embedded(every, largest - len(bare.encode()) - AROUND * len(every)))
     for group in groups:
         group[:] = [next(taken) for _ in group]
     left_out = [one for group in groups for one in group if not one.uri]

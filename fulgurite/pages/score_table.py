@@ -1,6 +1,8 @@
 """``scores.csv`` as pages show it: ROC and precision-recall curves, scores over time, how figures are spread."""
 
 import csv
+import math
+from array import array
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -10,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from callbacks import auc
-from callbacks.results import SCORES, read_rows
+from callbacks.file_names import text_of
+from callbacks.results import SCORES
 from datamodules.errors import InputError
 from fulgurite.pages import plots
 from fulgurite.pages.logged import Panel
@@ -57,14 +60,11 @@ def read_scores(folder: Path) -> Scores | None:
     if not path.is_file():
         return None
     try:
-        rows = read_rows(path)
-        names = [row["name"] for row in rows]
-        columns = {key: _numbers([row[key] for row in rows], key) for key in (rows[0] if rows else {}) if key != "name"}
+        return _read(path)
     except OSError as problem:
         raise InputError(f"{path} cannot be read: {problem.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as problem:
-        raise InputError(f"{path} is damaged: {type(problem).__name__} {problem}. Run `lightning test` again") from None
-    return Scores(names, {key: column for key, column in columns.items() if column is not None})
+    except (ValueError, csv.Error) as problem:
+        raise InputError(f"{path} is damaged: {problem}. Run `lightning test` again") from None
 
 
 def curve_panels(scores: Scores, beside: Collection[str]) -> list[Panel]:
@@ -147,14 +147,27 @@ def _spans(frame: NDArray[np.float64], label: NDArray[np.float64]) -> list[tuple
     return [(float(frame[run[0]]), float(frame[run[-1]])) for run in runs]
 
 
-def _numbers(cells: list[str], column: str) -> NDArray[np.float64] | None:
-    """Return a column as numbers, NaN where nothing stands; None where it holds text, which some must not."""
-    try:
-        return np.array([float(cell) if cell else np.nan for cell in cells])
-    except ValueError:
-        if column in ALWAYS_NUMBERS:
-            raise
-        return None
+def _read(path: Path) -> Scores:
+    """Read a table row by row: of a large one the numbers alone are kept, eight bytes each."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        header = next(rows, [])
+        at = header.index("name")
+        names: list[str] = []
+        known: dict[str, str] = {}
+        columns = {place: array("d") for place in range(len(header)) if place != at}
+        for row in rows:
+            if len(row) != len(header):
+                raise ValueError(f"line {rows.line_num} has {len(row)} of the {len(header)} columns")
+            names.append(known.setdefault(row[at], text_of(row[at])))
+            for place, column in [*columns.items()]:
+                try:
+                    column.append(float(row[place]) if row[place] else math.nan)
+                except ValueError:
+                    if header[place] in ALWAYS_NUMBERS:
+                        raise
+                    del columns[place]  # it holds text
+    return Scores(names, {header[place]: np.frombuffer(column) for place, column in columns.items() if names})
 
 
 def _thin_caption() -> str:

@@ -1,7 +1,7 @@
 import pytest
 
 from datamodules.errors import InputError
-from fulgurite.pages.media import medium, of_last_validation, taken_in, title_of
+from fulgurite.pages.media import medium, of_last_validation, title_of
 
 
 def test_of_each_kind_the_last_validation_counts(run):
@@ -27,12 +27,3 @@ def test_what_a_browser_cannot_show_is_refused(run):
         medium(run, run / "media/a.png", "")
     with pytest.raises(InputError, match="leads out of"):
         medium(run / "media", run / "samples/seed-1/sheet.png", "")
-
-
-def test_the_largest_make_room_for_the_others(run):
-    paths = [run / "samples/seed-1/sheet.png", run / "media/batch-0000012-samples.png"]
-    media = [medium(run, path, "") for path in paths]
-    room = sum(one.room for one in media)
-    assert all(one.uri for one in taken_in(media, room))
-    assert [bool(one.uri) for one in taken_in(media, room - 1)] == [True, False]
-    assert sum(len(one.uri) for one in taken_in(media, room)) <= room

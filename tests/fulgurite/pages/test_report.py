@@ -184,15 +184,19 @@ def test_a_case_leads_nowhere_else(run, capsys, tmp_path, file):
     assert "cases.json, cases[0]" in warned or "gone.png does not exist" in warned
 
 
-def test_the_largest_are_left_out_where_the_page_would_be_too_large(run):
+def test_the_page_stays_below_its_size(run):
     whole = report_page.report(run)
     assert not whole.left_out
-    clip = run / "media/batch-0000012.mp4"
     most = len(whole.page.encode()) - 10
     smaller = report_page.report(run, most)
     assert len(smaller.page.encode()) < most
-    assert [one.path for one in smaller.left_out] == [max(_embedded(run), key=lambda path: path.stat().st_size)]
+    assert smaller.left_out == []
+    picture = run / "media/batch-0000012-samples.png"
+    said = f"the picture itself, {picture.stat().st_size / 1000:.1f} kB, is media/{picture.name} in the run folder"
+    assert said in smaller.page
+    assert "the picture itself" not in whole.page
     bare = report_page.report(run, 1)
+    clip = run / "media/batch-0000012.mp4"
     assert len(bare.left_out) == len(_embedded(run))
     assert 'src="data:' not in _without_scripts(bare.page)
     assert f"Left out of this page for its size, {clip.stat().st_size / 1000:.1f} kB: media/{clip.name}" in bare.page
