@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from callbacks.plots import picture
@@ -24,6 +25,8 @@ def draw_attention(path: Path, weights: Tensor, step: float, across: str, up: st
         axes: Any = figure.subplots(1, layers, squeeze=False, sharey=True)
         for number, axis in enumerate(axes[0]):
             shown = axis.imshow(weights[number].numpy(), extent=(0, length, length, 0), vmin=0, vmax=highest)
+            for scale in (axis.xaxis, axis.yaxis):
+                scale.set_major_locator(MaxNLocator(nbins=6, integer=step == 1))
             axis.set_title(f"layer {number + 1}", fontsize=9)
             axis.set_xlabel(across, fontsize=8)
         axes[0][0].set_ylabel(up, fontsize=8)

@@ -22,13 +22,17 @@ DIRTY = "-dirty"
 
 
 def configuration(trainer: Trainer, verb: str) -> dict[str, Any]:
-    """Return ``config.yaml`` of the run folder, and ``about`` (``about_test`` of a test): code, data and versions.
+    """Return ``config.yaml`` of the run folder, or else the model's arguments, and what the run was made of.
 
-    It has ``commit`` and ``dirty`` (whether tracked files were changed since; both null where the project is
-    installed), ``source`` (null: the generated data), ``fingerprints`` of the data by split, and ``versions``.
+    The latter is ``about``, or ``about_test`` of a test. It has ``commit`` and ``dirty`` (whether tracked files were
+    changed since; both null where the project is installed), ``source`` (null: the generated data), ``fingerprints`` of
+    the data by split, and ``versions``.
     """
     file = Path(trainer.default_root_dir) / "config.yaml"
-    config: dict[str, Any] = yaml.safe_load(file.read_text()) if file.is_file() else {}
+    if file.is_file():
+        config: dict[str, Any] = yaml.safe_load(file.read_text())
+    else:  # used from Python
+        config = {"model": dict(trainer.lightning_module.hparams)}
     told = commit()
     data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
     about = {

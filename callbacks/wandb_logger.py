@@ -19,6 +19,9 @@ AXIS = "batches"
 GONE = (wandb.Error, HandleAbandonedError, ConnectionError)
 """What W&B raises where its server says no, and where its own process beside this one has ended."""
 
+NOT_TAKEN = (ValueError, TimeoutError, *GONE)
+"""What it raises where a server says no, nonsense or nothing to what it has to be asked about."""
+
 
 class BatchesLogger(WandbLogger):
     """Lightning's logger with ``batches`` as the x-axis, which goes silent where W&B's own process has ended.
@@ -30,9 +33,11 @@ class BatchesLogger(WandbLogger):
 
     Attributes:
         gone: whether W&B's own process has ended.
+        answers: whether its server has said yes to all that it was asked; each silence takes twenty seconds.
     """
 
     gone = False
+    answers = True
 
     def __init__(self, begin: Callable[[], Any] | None = None, **given: Any) -> None:
         super().__init__(**given)
@@ -61,14 +66,28 @@ class BatchesLogger(WandbLogger):
         """Add ``config`` to the run's configuration."""
         self.send(lambda run: run.config.update(config, allow_val_change=True))
 
+    def log_asking(self, metrics: Mapping[str, Any], step: int) -> None:
+        """Log what W&B asks its server about first, online; its error does not say that W&B's process has ended."""
+        if self.gone or not self.answers:
+            return
+        try:
+            self._begun().log({**metrics, AXIS: step})
+        except NOT_TAKEN:
+            self.answers = False
+            raise
+
+    def _begun(self) -> Any:
+        if self._begin and self._experiment is None:
+            self._experiment = self._begin()
+        return self.experiment
+
     def send(self, what: Callable[[Any], object]) -> None:
         """Do something with the run, which begins where it has not; nothing any more where W&B's process has ended."""
         if self.gone:
             return
-        if self._begin and self._experiment is None:
-            self._experiment = self._begin()
+        run = self._begun()
         try:
-            what(self.experiment)
+            what(run)
         except GONE as error:
             self.gone = True
             rank_zero_warn(
@@ -79,14 +98,21 @@ class BatchesLogger(WandbLogger):
 
 def show(trainer: Trainer, name: str, file: Path) -> None:
     """Send a picture (PNG) or a video (MP4) to Weights & Biases where the run has such a logger."""
-    if any(wandb_loggers(trainer)):
-        send(trainer, name, medium(file, caption=file.stem))
+    for logger in wandb_loggers(trainer):
+        logger.log_metrics({name: medium(file, caption=file.stem)}, step=batches_seen(trainer))  # type: ignore[dict-item]
 
 
 def send(trainer: Trainer, name: str, what: Any) -> None:
-    """Send an object of W&B, such as a table or a chart, at the batches that the weights have seen."""
+    """Send an object of W&B, such as a table or a chart, at the batches that the weights have seen.
+
+    Tables are artifacts, for which a server has to answer at once; of one that does not it is told, once.
+    """
     for logger in wandb_loggers(trainer):
-        logger.log_metrics({name: what}, step=batches_seen(trainer))
+        log = logger.log_asking if isinstance(logger, BatchesLogger) else logger.log_metrics
+        try:
+            log({name: what}, step=batches_seen(trainer))
+        except NOT_TAKEN as error:
+            rank_zero_warn(f"W&B has not taken {name} ({said(error)}). The run goes on without tables and artifacts.")
 
 
 def wandb_loggers(trainer: Trainer) -> Iterator[WandbLogger]:

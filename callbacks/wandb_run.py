@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks.batches_seen import batches_seen
 from callbacks.wandb_carried import best_of_all, configuration, define_best, upload
-from callbacks.wandb_logger import AXIS, GONE, BatchesLogger, said
+from callbacks.wandb_logger import AXIS, GONE, NOT_TAKEN, BatchesLogger, said
 from callbacks.wandb_mode import QUIET, Mode, wandb_mode
 from callbacks.wandb_throughput import Throughput
 from datamodules.atomic_file import write_text
@@ -135,9 +135,19 @@ class WandbRun(Callback):
             return
         if stage == TrainerFn.FITTING:
             logger.send(lambda run: run.summary.update(best_of_all(trainer)))
-        logger.send(lambda run: upload(trainer, run, stage))
         if not logger.gone:
+            if logger.answers:
+                self._upload(trainer, logger.experiment, stage)
             self._close(logger.experiment)
+
+    def _upload(self, trainer: Trainer, run: Any, stage: str) -> None:
+        try:
+            upload(trainer, run, stage)
+        except NOT_TAKEN as error:
+            folder = trainer.default_root_dir
+            rank_zero_warn(
+                f"W&B has not kept the files of this run as an artifact ({said(error)}); they are in {folder}."
+            )
 
     def _close(self, run: Any) -> None:
         try:

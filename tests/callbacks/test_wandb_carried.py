@@ -96,3 +96,6 @@ def test_what_a_run_is_made_of(trainer, monkeypatch, told, commit, dirty):
     assert (about["commit"], about["dirty"]) == (commit, dirty)
     assert (about["source"], about["fingerprints"]) == (str(Path("somewhere").absolute()), {"train": "0123"})
     assert "about_test" in configuration(trainer, "test")
+    (trainer.default_root_dir / "config.yaml").unlink()
+    trainer.lightning_module = SimpleNamespace(hparams={"width": 5})
+    assert configuration(trainer, "fit")["model"] == {"width": 5}

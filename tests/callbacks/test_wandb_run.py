@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from callbacks import WandbRun
 from callbacks.training_record import TrainingRecord
-from callbacks.wandb_logger import BatchesLogger, show
+from callbacks.wandb_logger import BatchesLogger, send, show
 from callbacks.wandb_mode import wandb_mode
 from datamodules.errors import InputError
 from tests.wandb_file import wandb_files
@@ -322,3 +322,35 @@ def test_what_waits_to_be_uploaded_stays_in_the_run_folder_unless_the_user_has_a
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "mine"))
     fit(tmp_path / "b")
     assert os.environ["WANDB_DATA_DIR"] == str(tmp_path / "mine")
+
+
+def test_files_that_wandb_does_not_take_leave_the_run_to_be_closed(tmp_path, monkeypatch):
+    def refused(*_):
+        raise wandb.Error("invalid credentials")
+
+    monkeypatch.setattr("callbacks.wandb_run.upload", refused)
+    with pytest.warns(UserWarning, match=r"has not kept the files .* \(invalid credentials\); they are in .*run\."):
+        fit(tmp_path / "run")
+    (found,) = wandb_files(tmp_path / "run")  # which waits for its last record
+    assert found.batches("train/loss") == [1, 2, 3]
+
+
+def test_a_table_that_the_server_does_not_take_is_told_and_the_rest_is_logged():
+    class Refuses:
+        def __init__(self):
+            self.rows, self.asked = [], 0
+
+        def log(self, metrics):
+            self.asked += 1
+            if any(isinstance(value, wandb.Table) for value in metrics.values()):
+                raise ValueError("1 validation error for ArtifactType")
+            self.rows.append(metrics)
+
+    run = Refuses()
+    logger, module = BatchesLogger(experiment=run), SimpleNamespace(batches_seen=7)
+    judging = SimpleNamespace(lightning_module=module, loggers=[logger], is_global_zero=True)
+    with pytest.warns(UserWarning, match=r"W&B has not taken test/cases \(1 validation error for ArtifactType\)"):
+        send(judging, "test/cases", wandb.Table(columns=["a"], data=[[1]]))
+    send(judging, "test/more", wandb.Table(columns=["a"], data=[[1]]))  # it is not asked again
+    logger.log_metrics({"test/score": 1.0}, step=7)
+    assert (run.rows, run.asked, logger.gone) == ([{"test/score": 1.0, "batches": 7}], 2, False)

@@ -14,6 +14,14 @@ BEGUN = {
     "model": {"bucket": None, "entity": {"name": "somebody"}},
     "upsertBucket": {"bucket": {"id": "a", "name": "a", "displayName": "a", "project": PROJECT}, "inserted": True},
 }
+ARTIFACT = {"id": "a", "digest": "0", "state": "COMMITTED", "versionIndex": 0}
+KEPT = {
+    "viewer": {"id": "u", "username": "somebody", "entity": "somebody", "flags": "{}", "teams": {"edges": []}},
+    "createArtifact": {"artifact": {**ARTIFACT, "artifactSequence": {"id": "s", "latestArtifact": ARTIFACT}}},
+    "useArtifact": {"artifact": ARTIFACT},
+    "project": None,
+}
+"""What a server says that knows the key, and has each artifact already."""
 FILES = {"createRunFiles": {"runID": "a", "uploadHeaders": [], "files": []}}
 """Without them W&B's own process ends itself as it uploads."""
 
@@ -76,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif answer.isdecimal():
             self._send(int(answer), b"{}")
         else:
-            data = BEGUN if answer == "half" else BEGUN | FILES
+            data = BEGUN if answer == "half" else BEGUN | FILES | KEPT
             self._send(200, json.dumps({"data": data} if self.path == "/graphql" else {}).encode())
 
     def _send(self, status: int, body: bytes, times: int = 1, **headers: str) -> None:
