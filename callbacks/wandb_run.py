@@ -56,6 +56,7 @@ class WandbRun(Callback):
             offline otherwise; ``WANDB_MODE``, ``wandb offline`` and ``wandb disabled`` decide where they are used.
         entity: user or team; None for the user's own.
         tags: words to find the run by.
+        artifacts: whether an online run keeps the best weights of a training and the results of a test.
     """
 
     def __init__(
@@ -64,10 +65,12 @@ class WandbRun(Callback):
         mode: Mode = "auto",
         entity: str | None = None,
         tags: list[str] | None = None,
+        artifacts: bool = True,
     ) -> None:
         if mode == "online":
             wandb_mode(mode)  # refused here, before anything is decoded
         self.project, self.mode, self.entity, self.tags = project, mode, entity, tags
+        self.artifacts = artifacts
         self._logger: BatchesLogger | None = None
         self._verb = TrainerFn.FITTING.value
         self._throughput = Throughput()
@@ -136,7 +139,7 @@ class WandbRun(Callback):
         if stage == TrainerFn.FITTING:
             logger.send(lambda run: run.summary.update(best_of_all(trainer)))
         if not logger.gone:
-            if logger.answers:
+            if self.artifacts and logger.answers:
                 self._upload(trainer, logger.experiment, stage)
             self._close(logger.experiment)
 

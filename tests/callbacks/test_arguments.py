@@ -209,7 +209,7 @@ CALLBACKS: dict[type[Callback], Case] = {
         list,
         "fit",
         {"mode": "offline"},
-        {"project": "other", "mode": "disabled", "entity": "somebody", "tags": ["new"]},
+        {"project": "other", "mode": "disabled", "entity": "somebody", "tags": ["new"], "artifacts": False},
     ),
 }
 EVERY = [(kind, name) for kind, case in CALLBACKS.items() for name in case.others]
@@ -249,8 +249,9 @@ def traces(tmp_path_factory) -> Callable[..., dict[str, Any]]:
         (folder / "root").mkdir()
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("TORCH_HOME", str(folder))  # holds no weights
-            asked = MagicMock()
+            asked, uploaded = MagicMock(), MagicMock()
             patch.setattr(wandb, "init", asked)
+            patch.setattr("callbacks.wandb_run.upload", uploaded)
             callback = kind(**{**case.small, **changes})
             trainer = Trainer(
                 accelerator="cpu",
@@ -270,6 +271,7 @@ def traces(tmp_path_factory) -> Callable[..., dict[str, Any]]:
             "files": {str(path.relative_to(folder)): content(path) for path in written},
             "logged": watch.seen,
             "saved": model.saved,
+            "uploaded": uploaded.call_count,
             "asked": [{key: call.kwargs[key] for key in ASKED} for call in asked.call_args_list],
         }
 

@@ -52,7 +52,7 @@ class Tiny(LightningModule):
         return torch.optim.SGD(self.parameters(), lr=1.0)
 
 
-def fit(folder, mode="auto", callbacks=(), **kwargs):
+def fit(folder, mode="auto", callbacks=(), artifacts=True, **kwargs):
     folder.mkdir(exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump({"model": {"ngf": 7}}))
     run = Trainer(
@@ -62,7 +62,7 @@ def fit(folder, mode="auto", callbacks=(), **kwargs):
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=folder,
-        callbacks=[*callbacks, WandbRun(mode=mode)],
+        callbacks=[*callbacks, WandbRun(mode=mode, artifacts=artifacts)],
         max_epochs=1,
         log_every_n_steps=1,
         **kwargs,
@@ -354,3 +354,8 @@ def test_a_table_that_the_server_does_not_take_is_told_and_the_rest_is_logged():
     send(judging, "test/more", wandb.Table(columns=["a"], data=[[1]]))  # it is not asked again
     logger.log_metrics({"test/score": 1.0}, step=7)
     assert (run.rows, run.asked, logger.gone) == ([{"test/score": 1.0, "batches": 7}], 2, False)
+
+
+def test_artifacts_can_be_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("callbacks.wandb_run.upload", lambda *_: pytest.fail("it was asked for none"))
+    fit(tmp_path / "run", artifacts=False)
