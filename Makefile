@@ -16,7 +16,7 @@ TESTS ?= tests
 # One thread a process: two test processes with two threads each are slower than with one.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 300
 
-.PHONY: help install run test test-slow soak test-gpu test-oldest test-newest dashboard lint types audit format bench ablation docs wheel lock clean
+.PHONY: help install run test test-slow soak test-gpu test-oldest test-newest dashboard lint types audit format bench ablation docs pictures wheel lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -91,6 +91,9 @@ ablation: $(INSTALLED) ## train VTA-GAN with each part left out and print a tabl
 docs: $(INSTALLED) ## write docs/metrics.md anew and build the documents as a site, site/index.html
 	$(BIN)/python -m tools.metrics_page
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+pictures: $(INSTALLED) ## train all systems and draw the pictures of the README (more than an hour on 2 cores)
+	$(BIN)/python -m tools.pictures
 
 wheel: $(INSTALLED) ## build dist/*.whl, which holds the experiments too
 	rm -rf build

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from callbacks.case_picture import case_picture, of_mask, with_heat
 from callbacks.cases import Case, CaseBook, End, Kind, plan_of, rank_of, sentence
-from callbacks.clips.table import VideoSeries
+from callbacks.clips.table import Array, VideoSeries
 from callbacks.colour_bar import heat_marks
 from callbacks.extremes import Extremes, Kept
 from callbacks.picture_file import Picture
@@ -23,6 +23,9 @@ POOL = 24
 
 APART = 25
 """Frames of one video that are nearer to each other show the same."""
+
+OUTER = 0.1
+"""Share of the frames of a label among which a case is looked for in another video."""
 
 _WHAT = {1: "anomalous frames", 0: "normal frames", -1: "frames"}
 
@@ -41,8 +44,9 @@ class ClipCases(CaseBook[Sequence[VideoSeries]]):
     A frame's score and heat are means over the windows that hold it; it is held until a window of its video begins
     behind it. Then ``POOL`` frames of each label and end of the scores are kept, one of every ``APART`` frames of a
     video, so that what is held depends on the size of a frame alone. In the end the scores that are judged choose among
-    them, each of another video as far as there are several; the rank among all frames stands beside each. With several
-    processes each has seen a part of a frame's windows: what is kept, and the heat, go by that part.
+    them, each of another video as far as it has frames among the outermost ``OUTER``; the rank among all frames stands
+    beside each. With several processes each has seen a part of a frame's windows: what is kept, and the heat, go by
+    that part.
     """
 
     def __init__(self) -> None:
@@ -89,7 +93,9 @@ class ClipCases(CaseBook[Sequence[VideoSeries]]):
         taken: set[tuple[str, int]] = set()
         for kind, wanted, end in plan:
             of_label = score[label == wanted]
-            for one in _chosen(kept[wanted, end], series, end, count, taken):
+            ordered = _ordered(kept[wanted, end], series, of_label, end)
+            for one in _chosen([ranked for ranked in ordered if ranked[1].key not in taken], len(of_label), count):
+                taken.add(one.key)
                 own = _score(one, series)
                 place = rank_of(own, of_label, end), len(of_label)
                 says = sentence(wanted, end, _WHAT[wanted], place, own, threshold)
@@ -131,21 +137,25 @@ def _score(kept: Kept[Shown], series: Mapping[str, VideoSeries]) -> float:
     return float(series[video].score[np.searchsorted(series[video].frame, number)])
 
 
-def _chosen(
-    kept: Sequence[Kept[Shown]], series: Mapping[str, VideoSeries], end: End, count: int, taken: set[tuple[str, int]]
-) -> list[Kept[Shown]]:
-    """Return the outermost by their final scores, first one of each video; note them in ``taken``."""
-    sign = -1 if end == "highest" else 1
-    free = [one for one in kept if one.key not in taken]
-    ordered = sorted(free, key=lambda one: (sign * _score(one, series), one.key))
+def _ordered(
+    kept: Sequence[Kept[Shown]], series: Mapping[str, VideoSeries], of_label: Array, end: End
+) -> list[tuple[int, Kept[Shown]]]:
+    """Return frames with their ranks by the final scores, the outermost first."""
+    ranked = [(rank_of(_score(one, series), of_label, end), one) for one in kept]
+    return sorted(ranked, key=lambda pair: (pair[0], pair[1].key))
+
+
+def _chosen(ordered: Sequence[tuple[int, Kept[Shown]]], total: int, count: int) -> list[Kept[Shown]]:
+    """Return the outermost: of several videos where theirs are, else apart from each other, else any that are apart."""
+    outer = max(count, round(total * OUTER))
     chosen: list[Kept[Shown]] = []
-    for again in (False, True):
-        for one in ordered:
+    for limit, again in ((outer, False), (outer, True), (total, True)):
+        for rank, one in ordered:
             apart = [abs(one.key[1] - other.key[1]) for other in chosen if other.key[0] == one.key[0]]
-            if len(chosen) < count and (not apart or (again and min(apart) >= APART)):
+            if len(chosen) < count and rank <= limit and (not apart or (again and min(apart) >= APART)):
                 chosen.append(one)
-    taken.update(one.key for one in chosen)
-    return sorted(chosen, key=ordered.index)
+    places = [one.key for _, one in ordered]
+    return sorted(chosen, key=lambda one: places.index(one.key))
 
 
 def _case(kept: Kept[Shown], kind: Kind, says: str, score: float, rank: int, threshold: float | None) -> Case:

@@ -130,6 +130,20 @@ def test_a_case_shows_its_frame_without_bars_its_heat_and_its_mask(tmp_path):
         assert (mask == 255).any() == ("anomalous" in case["says"])
 
 
+def test_another_video_is_shown_only_if_it_is_among_the_outermost(tmp_path):
+    """Of two videos that differ in level the one with the high scores has all false alarms, the other the misses."""
+    windows = [
+        window(index, video, start, [level + 0.001 * number for number in range(start, start + T)], [label] * T)
+        for index, (video, level, start, label) in enumerate(
+            (video, level, start, int(start >= 200))
+            for video, level in (("low", 0.0), ("high", 9.0))
+            for start in range(0, 400, T)
+        )
+    ]
+    cases = run(tmp_path, windows)
+    assert [case["name"].split(",")[0] for case in cases] == ["high"] * 3 + ["low"] * 3 + ["high"] * 3 + ["low"] * 3
+
+
 def test_of_one_video_the_cases_lie_apart(tmp_path):
     cases = run(tmp_path, made(videos=1, length=240))
     alarms = [int(case["name"].rpartition(" ")[2]) for case in cases[:3]]
