@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
 from callbacks.batches_seen import batches_seen
 from callbacks.checkpoints import Checkpoints
@@ -110,7 +111,12 @@ class TrainingRecord(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write what is known by now."""
-        if trainer.training and not trainer.sanity_checking:
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            self._write(trainer, finished=False)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Write how far a training has come that was asked to end; an error leaves what the last validation wrote."""
+        if self._surroundings and isinstance(exception, KeyboardInterrupt | SystemExit):
             self._write(trainer, finished=False)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

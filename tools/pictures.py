@@ -117,7 +117,7 @@ def write_gif(name: str, frames: list[Picture], fps: int) -> Path:
 
 
 def origin(run: Path) -> dict[str, Any]:
-    """Return of what training a picture is; its best weights, of ``best_batches``, have drawn it.
+    """Return of what training a picture is; its best weights have drawn it.
 
     Raises:
         InputError: if it has learned on anything but a generated world.
@@ -125,8 +125,10 @@ def origin(run: Path) -> dict[str, Any]:
     told = json.loads((run / "training.json").read_text())
     if told["source"] is not None:
         raise InputError(f"{run} has learned on {told['source']}: give one that has learned on the generated world.")
-    wanted = ("system", "seconds", "device", "date", "commit", "monitor", "best_value", "best_batches", "command")
-    return {"world": "generated", **{key: told[key] for key in wanted}}
+    wanted = ("system", "device", "date", "commit", "command")
+    best = json.loads((run / "checkpoints/index.json").read_text())["best"]
+    of_best = {name: best[name] for name in ("monitor", "value", "batches")}
+    return {"world": "generated", **{key: told[key] for key in wanted}, "best": of_best}
 
 
 def main(argv: list[str] | None = None) -> None:
