@@ -70,7 +70,7 @@ def pictures_in_colour(run: Path) -> Path:
 def music(run: Path) -> Path:
     """Show a piece of music, its real pictures, those drawn to it, and those drawn to other music."""
     panel = read(newest(run / "media", "batch-*.png"))
-    return write_png("music.png", panel[: len(panel) // 3], width=900)  # the first of three pieces
+    return write_png("music.png", panel[: len(panel) // 3 - 24], width=900)  # the first of three
 
 
 DRAWN: dict[str, Callable[[Path], Path]] = {
