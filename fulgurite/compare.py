@@ -59,6 +59,8 @@ def _compare(given: argparse.Namespace, words: Sequence[str]) -> None:
         tables.on_screen(tables.ranking(board), f"by {board.ranked_by}" + (f": {meaning}" if meaning else ""))
     )
     console.print("* the best of its column" if any(map(board.best, board.shown)) else "")
+    if board.baseline:
+        console.print(tables.on_screen(tables.differences(board), f"less {board.baseline}"))
     console.print(tables.on_screen(tables.costs(board), "what the trainings cost"))
     if board.differing:
         console.print(tables.on_screen(tables.settings(board), "settings that differ"))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from callbacks.figures import figure
 from datamodules.seeding import derive_seed
 from fulgurite.comparison.run import Run, measured_alike
 from fulgurite.comparison.statistics import Statistic, statistic_of
@@ -34,13 +33,15 @@ class Difference:
         """Whether the interval leaves out 0."""
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
-    def __str__(self) -> str:
-        sign = "+" if self.value >= 0 else "-"
-        text = f"{sign}{figure(abs(self.value))}"
-        if self.low is None or self.high is None:
-            return f"{text} ({self.why})"
-        verdict = "" if self.told else ", no difference can be told"
-        return f"{text} [{figure(self.low)}, {figure(self.high)}]{verdict}"
+    def verdict(self, better: str | None) -> str:
+        """Return what it comes to; ``better`` is the way in which the metric is better, None where neither is."""
+        if self.why:
+            return self.why
+        if not self.told:
+            return "no difference can be told"
+        if better is None:
+            return "differs"
+        return "better" if (self.value > 0) == (better == "higher") else "worse"
 
 
 def difference(metric: str, runs: Sequence[Run], baseline: Sequence[Run], resamples: int, seed: int) -> Difference:
@@ -62,7 +63,7 @@ def difference(metric: str, runs: Sequence[Run], baseline: Sequence[Run], resamp
     ways = [_way(metric, run) for run in (*runs, *baseline)]
     known = [way for way in ways if way is not None]
     if len(known) < len(ways):
-        return Difference(value, why="no interval: scores.csv does not hold what the metric is made of")
+        return Difference(value, why="no interval: scores.csv does not tell this metric")
     items = len(known[0][1])
     if items < 2:
         return Difference(value, why="no interval: it needs two items")

@@ -9,7 +9,7 @@ from rich.table import Table
 from callbacks.figures import duration, figure
 from callbacks.results import write_rows
 from callbacks.text import printable
-from fulgurite.comparison.difference import metrics_of
+from fulgurite.comparison.difference import Difference, metrics_of
 from fulgurite.comparison.leaderboard import Group, Leaderboard
 from fulgurite.comparison.run import Run
 
@@ -24,26 +24,23 @@ COST = {
 
 
 def ranking(board: Leaderboard) -> list[list[str]]:
-    """Return header and rows of the ranking: name, runs, each metric and its deviation, difference to the baseline."""
+    """Return header and rows of the ranking: name, number of runs, each metric and its deviation."""
     best = {metric: board.best(metric) for metric in board.shown}
-    against = [f"{board.ranked_by} less that of {board.baseline}"] if board.baseline else []
-    rows = [["", "runs", *board.shown, *against]]
+    rows = [["", "runs", *board.shown]]
     for group in board.groups:
         cells = [_spread(group, metric, group.name in best[metric]) for metric in board.shown]
-        apart = [_difference(board, group, board.ranked_by)] if against else []
-        rows.append([group.name, str(len(group.runs)), *cells, *apart])
+        rows.append([group.name, str(len(group.runs)), *cells])
     return rows
 
 
 def differences(board: Leaderboard) -> list[list[str]]:
-    """Return header and rows of the differences to the baseline, by metric; nothing without a baseline."""
-    if not board.baseline:
-        return []
-    others = [group for group in board.groups if group.name != board.baseline]
-    return [
-        ["", *board.shown],
-        *([group.name, *(_difference(board, group, m) for m in board.shown)] for group in others),
+    """Return header and rows of the differences to the baseline, a row for each group and metric; empty without one."""
+    rows = [
+        [group.name, metric, _signed(one.value), _interval(one), one.verdict(board.better.get(metric))]
+        for group in board.groups
+        for metric, one in group.differences.items()
     ]
+    return [["", "metric", "difference", "95 % interval", ""], *rows] if board.baseline else []
 
 
 def costs(board: Leaderboard) -> list[list[str]]:
@@ -119,10 +116,12 @@ def _spread(group: Group, metric: str, best: bool) -> str:
     return f"{figure(mean)}{spread}{' *' if best else ''}"
 
 
-def _difference(board: Leaderboard, group: Group, metric: str) -> str:
-    if group.name == board.baseline:
-        return "baseline"
-    return str(group.differences[metric]) if metric in group.differences else UNKNOWN
+def _signed(value: float) -> str:
+    return f"{'+' if value >= 0 else '-'}{figure(abs(value))}"
+
+
+def _interval(one: Difference) -> str:
+    return UNKNOWN if one.low is None or one.high is None else f"{_signed(one.low)} to {_signed(one.high)}"
 
 
 def _numbers(group: Group, names: Sequence[str]) -> list[Any]:
