@@ -13,7 +13,10 @@ DOCUMENTS = sorted(
 )
 SYSTEMS = sorted(path.stem for path in ROOT.glob("experiments/*.yaml") if path.with_suffix("").is_dir())
 
-TESTED_ELSEWHERE = {"docs/extending.md": "tests/fulgurite/test_extending.py follows it from end to end"}
+TESTED_ELSEWHERE = {
+    "docs/extending.md": "tests/fulgurite/test_extending.py follows it from end to end",
+    "docs/batch.md": "tests/fulgurite/batches/test_batch.py lists the runs of each command, and runs smaller ones",
+}
 
 NO_PROGRAM_OF_OURS = {
     "make": "its targets are looked up in the Makefile: they set up an environment",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -115,3 +116,18 @@ def test_ctrl_c_ends_all_and_the_same_command_goes_on(batch, tmp_path):
     assert not json.loads((run / "training.json").read_text())["finished"]
     listed = subprocess.run([*words, "--dry-run"], capture_output=True, text=True, env=os.environ, check=True)
     assert listed.stdout.splitlines()[-1] == "runs/tiny/max_epochs=100000+seed=0: go on"
+
+
+def test_the_commands_of_the_document_name_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs/batch.md").read_text()
+    (tmp_path / "widths.yaml").write_text(text.partition("```yaml\n")[2].partition("```")[0])
+    commands = [line for line in text.splitlines() if line.startswith("lightning batch")]
+    counts = []
+    for words in [
+        *(shlex.split(command, comments=True) for command in commands),
+        ["lightning", "batch", "widths.yaml"],
+    ]:
+        main([*words[1:], "--dry-run"])
+        counts.append(capsys.readouterr().out.count(": train\n"))
+    assert counts == [6, 4, 1, 6]
