@@ -18,7 +18,7 @@ from fulgurite.pages.thin import MOST_POINTS
 Series = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Batches and values, both ``(N,)``."""
 STEP = "step"
-"""Column with the number of the last batch, from 0; one more have been seen then, by which all else is named."""
+"""Column with the batches that the weights have seen; older runs have one less there."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def read_logged(path: Path) -> dict[str, Series]:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         rows = list(csv.DictReader(io.StringIO("".join(line for line in lines if line.endswith("\n")), newline="")))
         found = {
-            name: [(float(row[STEP]) + 1, float(value)) for row in rows if (value := row[name])]
+            name: [(float(row[STEP]), float(value)) for row in rows if (value := row[name])]
             for name in (rows[0] if rows else {})
             if name != STEP
         }
@@ -76,9 +76,13 @@ def validation_panels(
     order = sorted(families, key=lambda head: (headline not in families[head], names.index(head)))
     panels = []
     for head in order:
-        lines = [_validation_line(name, logged, meanings) for name in _first(families[head], headline)]
-        means = meanings[head]["means"] if head in meanings else ""
-        hidden = " A click on a name shows or hides its line." if len(lines) > 1 else ""
+        beside = {name for name in families[head] if name in meanings and meanings[name]["beside"] == head}
+        lines = [
+            _validation_line(name, logged, name in beside, not beside or name in (head, headline, *beside))
+            for name in sorted(families[head], key=lambda name: (name != headline, name != head, name not in beside))
+        ]
+        means = f"{_sentence(meanings[head]['means'])} " if head in meanings else ""
+        hidden = "A click on a name shows or hides its line." if len(lines) > 1 else ""
         figure = plots.curves(lines, "batches", marked=best, mark="best.ckpt")
         panels.append(Panel(head, figure, f"{means}{hidden}".strip() or "At every validation."))
     return panels
@@ -111,10 +115,9 @@ def training_panels(logged: Mapping[str, Series]) -> list[Panel]:
     return panels
 
 
-def _first(names: list[str], headline: str | None) -> list[str]:
-    return sorted(names, key=lambda name: name != headline)
+def _sentence(clause: str) -> str:
+    return f"{clause[:1].upper()}{clause[1:]}."
 
 
-def _validation_line(name: str, logged: Mapping[str, Series], meanings: Mapping[str, Described]) -> Line:
-    is_reference = name in meanings and meanings[name]["beside"] is not None
-    return Line(name, *logged[f"val/{name}"], kind="reference" if is_reference else "dots")
+def _validation_line(name: str, logged: Mapping[str, Series], is_reference: bool, shown: bool) -> Line:
+    return Line(name, *logged[f"val/{name}"], kind="reference" if is_reference else "dots", shown=shown)

@@ -58,7 +58,9 @@ def curves(lines: Sequence[Line], across: str, up: str = "", marked: float | Non
         _trace(line, COLOURS[number % len(COLOURS)], any(line is one for one in shown))
         for number, line in enumerate(lines)
     ]
-    layout = _layout(across, up, legend=len(lines) > 1)
+    layout = _layout(across, up, legend=len(lines) > 1, height=280 + _further_rows([line.name for line in lines]))
+    if bounds := _around_constant(shown):
+        layout["yaxis"]["range"] = bounds
     if marked is not None:
         layout["shapes"] = [_line({"x0": marked, "x1": marked, "y0": 0, "y1": 1, "yref": "paper"})]
         layout["annotations"] = [_note(mark, x=marked, y=1, yref="paper", yanchor="bottom")]
@@ -172,6 +174,7 @@ def _trace(line: Line, colour: str, shown: bool, shape: str = "linear") -> dict[
 
 def _layout(across: str, up: str, legend: bool, height: int = 280) -> dict[str, Any]:
     axis = {"gridcolor": "var(--line)", "zeroline": False, "linecolor": "var(--line)", "automargin": True}
+    axis |= {"exponentformat": "e"}
     return {
         "height": height,
         "autosize": True,
@@ -192,7 +195,7 @@ def _layout(across: str, up: str, legend: bool, height: int = 280) -> dict[str, 
 
 
 def _square(lines: Sequence[Line], across: str, up: str, shape: str = "linear") -> Figure:
-    layout = _layout(across, up, legend=True, height=370 + 18 * -(-len(lines) // 2))
+    layout = _layout(across, up, legend=True, height=400 + _further_rows([line.name for line in lines]))
     layout["xaxis"] |= {"range": [-0.01, 1.01]}
     layout["yaxis"] |= {"range": [-0.01, 1.02]}
     layout["legend"]["y"] = -0.16
@@ -200,6 +203,22 @@ def _square(lines: Sequence[Line], across: str, up: str, shape: str = "linear") 
     layout["meta"] = {"square": True}
     data = [_trace(line, COLOURS[number % len(COLOURS)], line.shown, shape) for number, line in enumerate(lines)]
     return {"data": data, "layout": layout}
+
+
+def _further_rows(names: Sequence[str]) -> int:
+    """Return the pixels that a legend takes below its first row in half of the page's width."""
+    width = 45 + 6.3 * max(map(len, names))  # of an entry, in the font of the legend
+    columns = max(1, int(460 / width))
+    return 17 * (-(-len(names) // columns) - 1)
+
+
+def _around_constant(lines: Sequence[Line]) -> list[float] | None:
+    """Return an axis from 0 to twice the one value that all lines have; plotly's own would be 1 below to 1 above."""
+    values = np.concatenate([np.empty(0), *(np.asarray(line.y, np.float64) for line in lines)])
+    values = values[np.isfinite(values)]
+    if not len(values) or values.min() < values.max() or values[0] == 0:
+        return None
+    return sorted([0.0, 2 * float(values[0])])
 
 
 def _line(place: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ def test_curves_are_grouped_by_what_they_are(tmp_path):
     path = tmp_path / "metrics.csv"
     path.write_text(f"{HEADER}0,1,0.1,0.5,2,,,\n4,,,,,0.25,0.5,0.75\n8,3,0.1,0.5,2,,,\n9,9")  # the last one is cut
     logged = read_logged(path)
-    assert [list(part) for part in logged["train/generator/l1"]] == [[1, 9], [1, 3]]
+    assert [list(part) for part in logged["train/generator/l1"]] == [[0, 8], [1, 3]]
     meanings = {"f1_rule": {"means": "a rule", "better": "higher", "range": (0, 1), "beside": "f1"}}
     assert titles(validation_panels(logged, meanings, "ssim", 4)) == {"ssim": ["ssim"], "f1": ["f1", "f1_rule"]}
     assert titles(training_panels(logged)) == {
@@ -22,6 +22,7 @@ def test_curves_are_grouped_by_what_they_are(tmp_path):
         "what the discriminator makes of real and generated data": ["real"],
         "further": ["loss"],
     }
+    assert validation_panels(logged, meanings, None, None)[0].caption.startswith("A click")
     best, rule = validation_panels(logged, meanings, "f1", 4)[0].figure["data"]
     assert "dash" not in best["line"]
     assert rule["line"]["dash"] == "dot"

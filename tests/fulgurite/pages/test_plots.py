@@ -54,3 +54,21 @@ def test_more_than_eight_lines_wait_for_a_click():
 def test_a_figure_is_made_of_what_json_has(marked):
     figure = plots.curves([Line("a", np.arange(3, dtype=np.int64), np.float32([1, 2, 3]))], "x", "y", marked, "best")
     assert json.loads(json.dumps(figure, allow_nan=False)) == figure
+
+
+def test_a_value_that_never_changes_is_not_drawn_as_nothing():
+    rates = [Line("generator", [1, 2], [2e-4, 2e-4]), Line("discriminator", [1, 2], [2e-4, np.nan])]
+    assert plots.curves(rates, "x")["layout"]["yaxis"]["range"] == [0, 4e-4]
+    assert plots.curves([Line("a", [1], [-3])], "x")["layout"]["yaxis"]["range"] == [-6, 0]
+    assert "range" not in plots.curves([Line("a", [1, 2], [1, 2])], "x")["layout"]["yaxis"]
+    assert "range" not in plots.curves([Line("a", [1, 2], [0, 0])], "x")["layout"]["yaxis"]
+
+
+def test_a_figure_grows_with_its_legend():
+    heights = [
+        plots.curves([Line(f"a long name of a line {n}", [0, 1], [n, 1]) for n in range(count)], "x")["layout"][
+            "height"
+        ]
+        for count in (1, 12)
+    ]
+    assert heights[1] - heights[0] == 5 * 17  # two names in each of six rows
