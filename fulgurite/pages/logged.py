@@ -76,10 +76,12 @@ def validation_panels(
     order = sorted(families, key=lambda head: (headline not in families[head], names.index(head)))
     panels = []
     for head in order:
-        beside = {name for name in families[head] if name in meanings and meanings[name]["beside"] == head}
+        references = {name for name in families[head] if name in meanings and meanings[name]["beside"] == head}
         lines = [
-            _validation_line(name, logged, name in beside, not beside or name in (head, headline, *beside))
-            for name in sorted(families[head], key=lambda name: (name != headline, name != head, name not in beside))
+            _validation_line(name, logged, name in references, not references or name in (head, headline, *references))
+            for name in sorted(
+                families[head], key=lambda name: (name != headline, name != head, name not in references)
+            )
         ]
         means = f"{_sentence(meanings[head]['means'])} " if head in meanings else ""
         hidden = "A click on a name shows or hides its line." if len(lines) > 1 else ""

@@ -13,7 +13,7 @@ from datamodules.picture_file import opened
 _BATCHES = re.compile(r"(?P<kind>.+?)-(?P<batches>\d{7,})(?P<ending>(?:-[\w-]+)?\.(?:png|mp4))")
 _PLAYS = ("h264", "vp8", "vp9", "av1")
 """Codecs that browsers play."""
-SMALL = 400  # pixels that neither side of a small picture exceeds when it is enlarged
+SMALL = 460  # pixels that neither side of a small picture or clip exceeds when it is enlarged
 WIDE = 700  # pixels from which on a picture gets the whole width of the page
 
 
@@ -56,8 +56,13 @@ class Medium:
 
     @property
     def shown_width(self) -> int:
-        """Width in pixels at which it is shown where there is room: small ones are enlarged by a whole factor."""
-        return self.width * max(1, SMALL // max(self.width, self.height, 1))
+        """Width in pixels at which it is shown where there is room: small ones are enlarged.
+
+        A picture by a whole factor, so that its pixels stay alike; a clip so that its controls leave something to see.
+        """
+        longest = max(self.width, self.height, 1)
+        factor = SMALL / longest if self.is_video else SMALL // longest
+        return round(self.width * max(1, factor))
 
 
 def medium(run: Path, path: Path, title: str, says: str = "") -> Medium:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from datamodules.errors import InputError
@@ -27,3 +29,11 @@ def test_what_a_browser_cannot_show_is_refused(run):
         medium(run, run / "media/a.png", "")
     with pytest.raises(InputError, match="leads out of"):
         medium(run / "media", run / "samples/seed-1/sheet.png", "")
+
+
+def test_small_ones_are_enlarged_and_large_ones_are_not(run):
+    clip, picture = (medium(run, run / name, "") for name in ("media/batch-0000012.mp4", "samples/seed-1/sheet.png"))
+    assert (clip.width, clip.shown_width) == (64, 460)
+    assert (picture.width, picture.shown_width) == (64, 7 * 64)
+    assert replace(picture, width=500).shown_width == 500
+    assert replace(clip, height=5000).shown_width == 64
