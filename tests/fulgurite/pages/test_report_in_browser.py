@@ -88,6 +88,8 @@ def test_a_browser_shows_all_of_it(browser, run, another_test):
         assert video.evaluate(PLAYED) >= 0.2
         assert video.evaluate("(one) => one.readyState") >= 2
         assert video.evaluate("(one) => one.error") is None
+    sounds = tab.evaluate("[...document.querySelectorAll('video')].map((one) => one.webkitAudioDecodedByteCount > 0)")
+    assert sounds == [False, False, True]  # those of the cases are silent
 
 
 def test_a_plot_zooms_and_follows_the_colours_of_the_system(browser, run):
