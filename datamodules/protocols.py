@@ -15,6 +15,7 @@ room work. The rest, by who asks:
 - scores: :class:`HasThreshold`, :class:`HasPartThresholds`;
 - the course of adversarial training: :class:`HasHealth`;
 - the folder of a prediction: :class:`HasSource`, :class:`HasPredictSources`;
+- what to do after a training: :class:`KnowsTest`;
 - what data a run has seen: :class:`HasFingerprints`;
 - the choice of ``best.ckpt``: :class:`HasHeadline`, :class:`DeclaresUndefined`;
 - progress: :class:`NamesValidations`;
@@ -234,6 +235,20 @@ class HasSource(Protocol):
     """
 
     source: str | None
+
+
+@runtime_checkable
+class KnowsTest(Protocol):
+    """A data module that knows whether it could test.
+
+    Attributes:
+        can_test: whether its source has anything to be tested on.
+    """
+
+    @property
+    def can_test(self) -> bool:
+        """Whether its source has anything to be tested on."""
+        ...
 
 
 class PredictSource(Protocol):

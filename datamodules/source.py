@@ -137,6 +137,11 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
         return item.name
 
     @property
+    def can_test(self) -> bool:
+        """Whether the source has anything to be tested on, as far as is known once it was read."""
+        return True
+
+    @property
     def form(self) -> str:
         """What digests depend on beside the files."""
         return ""

@@ -12,6 +12,7 @@ from callbacks.checkpoints import save_last
 from callbacks.metrics_csv import MetricsCsv
 from callbacks.training_record import TrainingRecord
 from datamodules.atomic_file import DRAFT, remove_stale
+from datamodules.protocols import KnowsTest
 from fulgurite.endings import after_fit
 from fulgurite.run_lock import RunLock
 from fulgurite.run_option import KEPT
@@ -96,7 +97,9 @@ class RunFolder(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say what came of the training, name the folder and the next command."""
         if trainer.is_global_zero and self._training:
-            print(*after_fit(self._training.record, self.run), sep="\n", flush=True)
+            data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+            can_test = data.can_test if isinstance(data, KnowsTest) else True
+            print(*after_fit(self._training.record, self.run, can_test), sep="\n", flush=True)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Name the folder."""

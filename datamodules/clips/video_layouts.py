@@ -162,7 +162,7 @@ def _flat(root: Path) -> VideoSource | None:
         "move the pictures elsewhere to train on the videos, or make each clip of frames a folder and put all clips, "
         "files and folders, into train/",
     )
-    return VideoSource("flat", _normal(_clips(root)), ())
+    return VideoSource("flat", _normal(_named(videos)), ())
 
 
 def _by_name(values: Mapping[str, T], clips: Sequence[Clip], table: Path) -> dict[str, T]:
@@ -246,6 +246,11 @@ def _clips(folder: Path, pattern: str = "*") -> tuple[Clip, ...]:
     if not paths and beside:
         raise InputError(f"{folder}: holds images directly; put the frames of each clip in a folder of its own")
     tell_left_out(folder, beside, "clips")
+    return _named(paths)
+
+
+def _named(paths: Sequence[Path]) -> tuple[Clip, ...]:
+    """Return clips by the names of their files, without the ending, or of their folders."""
     names: dict[str, Path] = {}
     for path in paths:
         name = path.name if path.is_dir() else path.stem

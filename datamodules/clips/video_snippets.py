@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from datamodules.clips.augmentation import Jitter
@@ -32,6 +31,7 @@ from datamodules.ranges import check_range, height_and_width
 from datamodules.seeding import global_seed
 from datamodules.source import SourceDataModule, Stage
 from datamodules.streamed_loader import StreamedLoader
+from datamodules.warn_once import tell_once
 
 Loader = DataLoader[Window]  # which yields ``VideoBatch``
 
@@ -184,7 +184,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         held_out = {clip.name for clip in validation}
         if source.layout == "flat":
             named = some_of([clip.name for clip in validation])
-            rank_zero_info(
+            tell_once(
                 f"{self._root} has no train/ and test/: all of its {len(source.train)} videos are taken as normal. "
                 f"Held out from training, to choose the best weights and the threshold: {named}"
             )
@@ -202,6 +202,11 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         """Find ``predict_sources``: those below the source, or the demo's test clips."""
         root = self._root if self.source else self._root / "test"
         self.predict_sources = find_predict_sources(root, self._span, self._on_bad_file, self._bit_range)
+
+    @property
+    def can_test(self) -> bool:
+        """Whether there are test clips."""
+        return self._layout is None or bool(self._layout.test)
 
     @property
     def form(self) -> str:

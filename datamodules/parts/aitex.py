@@ -21,6 +21,7 @@ from datamodules.parts.weave import weave_folder
 from datamodules.ranges import check_range
 from datamodules.seeding import global_seed
 from datamodules.source import SourceDataModule, Stage
+from datamodules.warn_once import tell_once
 
 
 class AitexDataModule(SourceDataModule[PlacedPart]):
@@ -235,7 +236,7 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         self._inspection = source
         if source.layout == "flat":
             held_out = {split: some_of([one.part.name for one in splits[split]]) for split in ("validation", "test")}
-            rank_zero_info(
+            tell_once(
                 f"{self._root} has no good/: all of its {len(normal)} pictures are taken as faultless. Held out from "
                 f"training, for validation: {held_out['validation']}; for the test: {held_out['test']}"
             )

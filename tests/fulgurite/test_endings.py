@@ -53,3 +53,8 @@ def test_a_monitor_without_value_and_slow_data_are_told():
         "Run folder: runs/a b",
         "Next: lightning test --run 'runs/a b'",
     ]
+
+
+def test_a_source_without_a_test_is_predicted_on_next():
+    record = {"monitor": None, "best_value": None, "batches": 1, "seconds": 3.0}
+    assert after_fit(record, Path("runs/a"), can_test=False)[-1] == "Next: lightning predict SOURCE --run runs/a"

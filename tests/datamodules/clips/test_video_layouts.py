@@ -281,3 +281,11 @@ def test_videos_and_pictures_are_a_question(tmp_path, frames, video, images, pic
         match=rf"holds videos \(cam\.mp4\) and pictures \({picture}\): move the pictures .* or make each clip",
     ):
         read_layout(tmp_path)
+
+
+def test_a_folder_beside_videos_alone_is_no_clip(tmp_path, frames, video):
+    for name in ("a", "b"):
+        video(tmp_path / f"{name}.mp4", frames(COUNT))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/config.yaml").write_text("model: {}\n")
+    assert [clip.name for clip in read_layout(tmp_path).train] == ["a", "b"]

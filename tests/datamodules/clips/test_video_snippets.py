@@ -296,3 +296,18 @@ def test_image_size_is_typed_as_one_number_or_two(typed, size):
     settings = parser.parse_args([f"--data.image_size={typed}", "--data.source=here"])
     data = parser.instantiate(settings).data
     assert (data.image_size, data.source) == (size, "here")
+
+
+def test_videos_alone_cannot_be_tested_and_it_is_said_once_which_are_held_out(tmp_path, frames, video, caplog):
+    for number in (1, 2):
+        video(tmp_path / f"cam{number}.mp4", frames(24, seed=number))
+    data = VideoSnippetDataModule(str(tmp_path), image_size=(64, 64), cache_dir=str(tmp_path / "cache"))
+    assert data.can_test
+    with caplog.at_level("INFO"):
+        data.setup("fit")
+        data.setup("fit")
+    assert not data.can_test
+    told = [record.getMessage() for record in caplog.records if "are taken as normal" in record.getMessage()]
+    assert len(told) == 1
+    assert "all of its 2 videos are taken as normal" in told[0]
+    assert told[0].rpartition(": ")[2] in ("cam1", "cam2")
