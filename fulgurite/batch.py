@@ -20,7 +20,7 @@ from datamodules.errors import InputError
 from fulgurite.batches.plan import Plan, checked_seeds, read_choices, read_plan
 from fulgurite.batches.pool import Work, run_all
 from fulgurite.batches.screen import Screen
-from fulgurite.batches.state import Stage, stage_of
+from fulgurite.batches.state import DONE, stage_of
 from fulgurite.comparison import tables
 from fulgurite.comparison.leaderboard import leaderboard
 from fulgurite.comparison.run import read_run, sources_of
@@ -87,10 +87,10 @@ def _run(plan: Plan, dry: bool, command: str) -> None:
         Given(named(["fit", "--config", config])[1:])  # refused now, rather than by each of its runs
     works = [Work(task, stage_of(task)) for task in plan.tasks()]
     for work in works:
-        work.was_done = work.stage is Stage.DONE
+        work.was_done = work.stage == DONE
     if dry:
         for work in works:
-            print(f"{printable(os.path.relpath(work.task.run))}: {work.stage.value}")
+            print(f"{printable(os.path.relpath(work.task.run))}: {work.stage}")
         return
     slots = _slots(plan.jobs)
     SIGNALS.remedy = f"The same command goes on: {command}"
@@ -123,7 +123,7 @@ def _compare(works: Sequence[Work]) -> None:
     """Print the leaderboard of each experiment that has a test."""
     console = Console()
     for experiment in dict.fromkeys(work.task.experiment for work in works):
-        done = [work.task.run for work in works if work.task.experiment == experiment and work.stage is Stage.DONE]
+        done = [work.task.run for work in works if work.task.experiment == experiment and work.stage == DONE]
         runs = [read_run(run, next(iter(sources_of(run)), None)) for run in done]
         if any(run.results for run in runs):
             board = leaderboard(runs, None, None)

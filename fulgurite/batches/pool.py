@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from fulgurite.batches.plan import Task
-from fulgurite.batches.state import Stage, stage_of, words_of
+from fulgurite.batches.state import DONE, TEST, Stage, stage_of, words_of
 
 PATIENCE = 120.0  # seconds in which a training that was asked to end writes its checkpoint
 LOOK = 0.2  # seconds between two looks at the processes
@@ -40,7 +40,7 @@ class Work:
     @property
     def is_over(self) -> bool:
         """Whether nothing is done any more."""
-        return self.stage is Stage.DONE or self.failed is not None
+        return self.stage == DONE or self.failed is not None
 
 
 def run_all(works: Sequence[Work], slots: Sequence[Mapping[str, str]], changed: Callable[[], None]) -> None:
@@ -83,9 +83,9 @@ def _note(work: Work, status: int) -> None:
         work.failed = status
         return
     before, work.stage = work.stage, stage_of(work.task)
-    if before is Stage.TEST:  # of a model whose tests write no results, too
-        work.stage = Stage.DONE
-    elif work.stage is before:  # it ended well, and left nothing behind
+    if before == TEST:  # of a model whose tests write no results, too
+        work.stage = DONE
+    elif work.stage == before:  # it ended well, and left nothing behind
         work.failed = status
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from callbacks.figures import duration, figure, several
 from callbacks.text import printable
 from fulgurite.batches.pool import Work
-from fulgurite.batches.state import Stage, training_of
+from fulgurite.batches.state import DONE, TEST, training_of
 
 MOST_ROWS = 40
 """Rows that are drawn at once: those that run or have failed first."""
@@ -74,11 +74,11 @@ def _name(work: Work) -> str:
 def _state(work: Work) -> str:
     if work.failed is not None:
         return f"failed ({work.failed}): {os.path.relpath(work.task.log)}"
-    if work.stage is Stage.DONE:
+    if work.stage == DONE:
         return "was done" if work.was_done else "done"
     if work.began is None:
         return "waiting"
-    if work.stage is Stage.TEST:
+    if work.stage == TEST:
         return "testing"
     epochs = training_of(work.task).get("epochs")
     return f"training, {several(epochs, 'epoch')} done" if epochs else "training"

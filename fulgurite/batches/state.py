@@ -1,8 +1,7 @@
 """How far a run of a batch has come, judged by its folder alone, so that a batch that is started again goes on."""
 
 import json
-from enum import Enum
-from typing import Any
+from typing import Any, Final, Literal
 
 from callbacks.results import FOLDER, RESULTS
 from callbacks.training_record import FILE as TRAINING
@@ -10,14 +9,12 @@ from datamodules.errors import InputError
 from fulgurite.batches.plan import Task
 from fulgurite.runs import CHECKPOINTS
 
-
-class Stage(Enum):
-    """What is to be done next."""
-
-    TRAIN = "train"
-    RESUME = "go on"
-    TEST = "test"
-    DONE = "done"
+TRAIN: Final = "train"
+RESUME: Final = "go on"
+TEST: Final = "test"
+DONE: Final = "done"
+Stage = Literal["train", "go on", "test", "done"]
+"""What is to be done next."""
 
 
 def training_of(task: Task) -> dict[str, Any]:
@@ -44,8 +41,8 @@ def stage_of(task: Task) -> Stage:
             "remove it"
         )
     if record.get("finished"):
-        return Stage.DONE if any(task.run.glob(f"{FOLDER}/*/{RESULTS}")) else Stage.TEST
-    return Stage.RESUME if (task.run / CHECKPOINTS / "last.ckpt").is_file() else Stage.TRAIN
+        return DONE if any(task.run.glob(f"{FOLDER}/*/{RESULTS}")) else TEST
+    return RESUME if (task.run / CHECKPOINTS / "last.ckpt").is_file() else TRAIN
 
 
 GO_ON = ("--ckpt_path", "last")
@@ -53,6 +50,6 @@ GO_ON = ("--ckpt_path", "last")
 
 def words_of(task: Task, stage: Stage) -> list[str]:
     """Return the command of a stage, without ``lightning``."""
-    if stage is Stage.TEST:
+    if stage == TEST:
         return ["test", "--run", str(task.run)]
-    return [*task.fit_words(), *(GO_ON if stage is Stage.RESUME else ())]
+    return [*task.fit_words(), *(GO_ON if stage == RESUME else ())]

@@ -99,6 +99,7 @@ def test_a_run_of_that_name_by_other_words_is_refused(batch, tmp_path, capsys):
     assert "is there already, and was trained by other words (lightning fit)" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(280)
 def test_ctrl_c_ends_all_and_the_same_command_goes_on(batch, tmp_path):
     words = [sys.executable, "-m", "fulgurite", "batch", "tiny.yaml", "--set", "trainer.max_epochs=100000"]
