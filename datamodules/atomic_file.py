@@ -51,8 +51,11 @@ def atomic_file(path: Path, check: Callable[[Path], None] = lambda _: None) -> I
             the old.
 
     Raises:
-        DiskError: if the disk is full or cannot be written.
+        DiskError: if the disk is full or cannot be written, or ``path`` is a folder, a device or a pipe.
     """
+    with readable_errors(path):
+        if path.name in ("", "..") or (path.exists() and not path.is_file()):
+            raise DiskError(f"{path} cannot be written: it is no file, but a folder or a device. Name a file.", None)
     in_draft = not _open.isdisjoint(path.parents)  # which is empty at first, and made durable as a whole
     with _temporary(path) as temporary, readable_errors(path):
         if not in_draft:

@@ -158,3 +158,15 @@ def test_whatever_is_wrong_with_the_disk_is_told_and_the_old_file_stays(code, tm
         write_text(tmp_path / "a", "new")
     assert tree(tmp_path) == ["a"]
     assert (tmp_path / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize("place", ["pipe", "folder", "folder/..", ".", "", "/", "/dev/null"])
+def test_what_is_no_file_is_not_replaced(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DiskError, match="no file, but a folder or a device"):
+        write_text(Path(place), "text")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+    assert (tmp_path / "pipe").is_fifo()
+    assert Path("/dev/null").is_char_device()
