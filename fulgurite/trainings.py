@@ -4,6 +4,7 @@ Imports nothing large, so that the dashboard opens at once.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from fulgurite.refuse import refuse
 
 IDENTITY = "wandb_run.json"  # as callbacks.wandb_run calls it
-_FOLDER = re.compile(r"(?:offline-)?run-(\d{8}_\d{6})-.+")
+_FOLDER = re.compile(r"(?:offline-)?run-(\d{8}_\d{6})-[^/\0]+")
 
 
 class Training(NamedTuple):
@@ -61,14 +62,16 @@ def trainings(run: Path) -> list[Training]:
 
     A run that does not say which they are, as of before version 0.3, began with one.
     """
+    if not (run / IDENTITY).is_file():
+        return []
     try:
         known = json.loads((run / IDENTITY).read_text())
         folders = known.get("trainings")
         if folders is None:
             folders = [path.name for path in sorted(run.glob(f"wandb/*run-*-{known['id']}"))[:1]]
-    except FileNotFoundError:
-        return []
-    except (ValueError, KeyError, AttributeError) as error:
+        if not isinstance(folders, list) or not all(isinstance(name, str) for name in folders):
+            raise ValueError("trainings is no list of names")
+    except (OSError, ValueError, KeyError, AttributeError, RecursionError) as error:
         refuse(f"{run / IDENTITY} is damaged ({error}); remove it: the next training of the run writes a new one")
     found = [(run / "wandb" / name, _FOLDER.fullmatch(name)) for name in folders]
     return [
@@ -79,7 +82,7 @@ def trainings(run: Path) -> list[Training]:
 
 
 def _named(name: str, root: Path) -> list[Training]:
-    folder = next((path for path in (Path(name), root / name) if path.is_dir()), None)
+    folder = next((path for path in (Path(name).expanduser(), root / name) if os.path.isdir(path)), None)  # noqa: PTH112  # false for too long a name
     if folder is None:
         there = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
         named = f"Experiments in {root}: {', '.join(there)}" if there else "Name the folder of a run"

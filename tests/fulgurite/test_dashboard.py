@@ -156,3 +156,36 @@ def read(leader):
             raise
         time.sleep(0.05)
         return b""
+
+
+@pytest.mark.parametrize("written", ["[", "[]", '{"trainings": 5}', '{"trainings": [5, null]}', "[" * 100_000])
+def test_a_damaged_record_is_one_sentence(root, written, capsys):
+    (root / "a/1/wandb_run.json").write_text(written)
+    with pytest.raises(SystemExit) as ended:
+        trainings.chosen(["a"], root)
+    assert ended.value.code == 2
+    assert "wandb_run.json is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [os.mkfifo, os.mkdir])
+def test_a_pipe_or_folder_in_the_place_of_a_record_holds_nothing_up(root, kind):
+    kind(root / "b/wandb_run.json")
+    (root / "a/1/wandb_run.json").unlink()
+    kind(root / "a/1/wandb_run.json")
+    assert [one.name for one in trainings.chosen([], root)] == ["b.3", "b.3.2"]
+
+
+def test_a_training_lies_within_its_run(root):
+    outside = root / "a/1/wandb/run-20270101_000000-x/../../../2/wandb/run-20260101_000002-2"
+    (root / "a/1/wandb/run-20270101_000000-x").mkdir()
+    assert outside.is_dir()
+    name = str(outside.relative_to(root / "a/1/wandb"))
+    (root / "a/1/wandb_run.json").write_text(json.dumps({"id": "1", "trainings": [name]}))
+    assert trainings.trainings(root / "a/1") == []
+
+
+def test_a_name_too_long_for_a_file_is_one_sentence(root, capsys):
+    with pytest.raises(SystemExit) as ended:
+        trainings.chosen(["a" * 5000], root)
+    assert ended.value.code == 2
+    assert "there is no such run or experiment" in capsys.readouterr().err
