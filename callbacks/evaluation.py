@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
-from rich.console import Console
 
 from callbacks.auc import RankCurve
 from callbacks.cases import CaseBook, write_cases
 from callbacks.meanings import Meaning, describe
 from callbacks.results import FOLDER, RESULTS, SCORES, about_run, write_record, write_rows
+from callbacks.screen import plain_console
 from callbacks.short_table import short_table
 from callbacks.source_folder import source_folder, source_label
 from callbacks.text import printable
@@ -208,7 +208,7 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         self._log(pl_module, "val", evaluation)
         if trainer.state.fn == TrainerFn.VALIDATING and trainer.is_global_zero:
             described = describe(evaluation.all_names, self.meanings)
-            Console().print(short_table(evaluation, described, evaluation.all_names))
+            plain_console().print(short_table(evaluation, described, evaluation.all_names))
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log ``test/<metric>``, write the files and print the table.
@@ -227,7 +227,7 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         if not trainer.is_global_zero:
             return
         described = describe(evaluation.all_names, self.meanings)
-        Console().print(short_table(evaluation, described, self.matter, RESULTS))
+        plain_console().print(short_table(evaluation, described, self.matter, RESULTS))
         verdict = {"verdict": said} if (said := self.verdict(evaluation)) else {}
         print(*verdict.values(), sep="\n", end="\n" if verdict else "")
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # set without a type

@@ -7,9 +7,11 @@ def figure(value: float) -> str:
     """Return a number with as many digits as anybody reads: ``0.9401``, ``23.42``, ``1,590``, ``3.1e-05``; never -0."""
     if not math.isfinite(value):
         return str(value)
-    if value == int(value) and abs(value) >= 10:
-        return f"{int(value):,}"
     size = abs(value)
+    if size >= 1e15:
+        return f"{value:.4g}"
+    if value == int(value) and size >= 10:
+        return f"{int(value):,}"
     if 0 < size < 0.00005:
         return f"{value:.1e}"
     text = f"{value:.4f}" if size < 10 else f"{value:.2f}" if size < 1000 else f"{value:,.0f}"

@@ -76,10 +76,14 @@ def read_results(path: Path) -> Results:
             raise InputError(f"{path} holds the results of several tests: name one of {folders}.")
         path = tested[0] if tested else path
     path = path / RESULTS if path.is_dir() else path
+    if path.exists() and not path.is_file():  # a pipe would never end
+        raise InputError(f"{path} is no file. Remove it, and run `lightning test` again.")
     try:
         found = json.loads(path.read_text())
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Run `lightning test` first.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:  # no text, no JSON, or a number of thousands of digits
         raise InputError(f"{path} is no {RESULTS} of a test: {error}. Run `lightning test` again.") from error
     missing = sorted(Results.__required_keys__ - found.keys()) if isinstance(found, dict) else ["metrics"]
@@ -171,6 +175,28 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Read a table that this project has written; names are as they were, whatever is in them."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{key: text_of(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    """Read a table that this project has written; names are as they were, whatever is in them.
+
+    Raises:
+        InputError: if it is missing, cannot be read, or has a row with more or fewer cells than the first.
+    """
+    if path.exists() and not path.is_file():  # a pipe would never end
+        raise InputError(f"{path} is no file. Remove it, and run the verb that writes it again.")
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = [row for row in csv.reader(file) if row] or [[]]
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing. Run the verb that writes it again.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is damaged: {error}. Run the verb that writes it again.") from error
+    if len(set(header)) < len(header):
+        raise InputError(f"{path} is damaged: a column stands in it twice. Run the verb that writes it again.")
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise InputError(
+                f"{path} is damaged: row {number} has {len(row)} cells, the first has {len(header)}. Run the verb that "
+                "writes it again."
+            )
+    return [{key: text_of(value) for key, value in zip(header, row, strict=True)} for row in rows]

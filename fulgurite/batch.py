@@ -125,7 +125,7 @@ def _compare(works: Sequence[Work]) -> None:
     for experiment in dict.fromkeys(work.task.experiment for work in works):
         done = [work.task.run for work in works if work.task.experiment == experiment and work.stage == DONE]
         runs = [read_run(run, next(iter(sources_of(run)), None)) for run in done]
-        if any(run.results for run in runs):
+        if any(run.test for run in runs):
             board = leaderboard(runs, None, None)
             console.print(tables.on_screen(tables.ranking(board), f"{experiment}, by {board.ranked_by}"))
 

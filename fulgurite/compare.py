@@ -10,14 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
+from callbacks.screen import plain_console
 from callbacks.text import printable
 from datamodules.errors import InputError
 from fulgurite.comparison import tables
 from fulgurite.comparison.leaderboard import leaderboard
 from fulgurite.comparison.page import comparison_page
-from fulgurite.comparison.run import Run, find_runs, read_run, sources_of
+from fulgurite.comparison.run import Run, find_runs, names_of, read_run, sources_of
 from fulgurite.errors import readable_errors
 from fulgurite.pages.page import write_page
 
@@ -51,7 +50,7 @@ def _compare(given: argparse.Namespace, words: Sequence[str]) -> None:
     folders = find_runs(given.runs)
     runs = _read(folders, given.source)
     board = leaderboard(runs, given.metric, given.baseline, given.resamples, given.seed)
-    console = Console()
+    console = plain_console()
     for remark in board.remarks:
         print(f"warning: {printable(remark)}.", file=sys.stderr, flush=True)
     meaning = board.meanings.get(board.ranked_by)
@@ -84,4 +83,5 @@ def _read(folders: Sequence[Path], source: str | None) -> list[Run]:
         source = shared[0]
         print(f"Compared on {printable(source)}, the only source that all of them were tested on", flush=True)
     chosen = source or (every[0] if every else None)
-    return [read_run(folder, chosen if chosen in tested[folder] else None) for folder in folders]
+    names = names_of(folders)
+    return [read_run(folder, chosen if chosen in tested[folder] else None, names[folder]) for folder in folders]

@@ -68,10 +68,9 @@ def difference(metric: str, runs: Sequence[Run], baseline: Sequence[Run], resamp
     if items < 2:
         return Difference(value, why="no interval: it needs two items")
     random = np.random.default_rng(derive_seed(seed, "bootstrap", metric))
-    drawn = random.multinomial(items, np.full(items, 1 / items), size=resamples).astype(float)
-    sizes = len(runs), len(baseline)
+    drawn = (random.multinomial(items, np.full(items, 1 / items)).astype(float) for _ in range(resamples))
     values = np.array([[statistic(weight) for statistic, _ in known] for weight in drawn])
-    apart = values[:, : sizes[0]].mean(axis=1) - values[:, sizes[0] :].mean(axis=1)
+    apart = values[:, : len(runs)].mean(axis=1) - values[:, len(runs) :].mean(axis=1)
     defined = apart[np.isfinite(apart)]
     if len(defined) < resamples / 2:
         return Difference(value, why="no interval: most draws have one class only")
@@ -89,4 +88,4 @@ def _way(metric: str, run: Run) -> tuple[Statistic, list[str]] | None:
 
 def metrics_of(run: Run) -> Mapping[str, float]:
     """Return the metrics of a run's test, none without a test."""
-    return run.results["metrics"] if run.results else {}
+    return run.test.metrics if run.test else {}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,10 @@ from callbacks.short_table import MOST
 from datamodules.errors import InputError
 from fulgurite.comparison.difference import Difference, difference, metrics_of
 from fulgurite.comparison.run import Run, measured_alike
+from fulgurite.pages.checked import is_number
+
+MOST_NAMED = 6
+"""Runs of which a group has its name; of more it is told how many."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +25,13 @@ class Group:
     Attributes:
         name: unique among the groups of a comparison.
         runs: at least one.
-        metrics: by name mean and standard deviation over the runs (n - 1; 0 of a single one), of those with a value.
+        metrics: by name mean and standard deviation over the runs (n - 1; None of a single one), of those with a value.
         differences: to the baseline, by the name of a metric.
     """
 
     name: str
     runs: Sequence[Run]
-    metrics: Mapping[str, tuple[float, float]]
+    metrics: Mapping[str, tuple[float, float | None]]
     differences: dict[str, Difference] = field(default_factory=dict)
 
     def mean(self, *path: str) -> float | None:
@@ -84,26 +89,27 @@ def leaderboard(
     Raises:
         InputError: if no run was tested, the tests have no metric in common, or a name is unknown.
     """
-    tested = [run for run in runs if run.results]
+    tested = [run for run in runs if run.test]
     if not tested:
-        untested = tested or runs
         raise InputError(
-            f"{untested[0].name}: not tested, nor is any other run. First: lightning test --run {untested[0].folder}"
+            f"{runs[0].name}: not tested, nor is any other run. First: lightning test --run {runs[0].folder}"
         )
     common = [name for name in metrics_of(tested[0]) if all(name in metrics_of(run) for run in tested)]
     if not common:
-        systems = sorted({run.results["system"] for run in tested if run.results})
+        systems = sorted({run.test.about.text("system") or "unknown" for run in tested if run.test})
         raise InputError(f"the tests of {', '.join(systems)} have no metric in common: compare runs of one kind")
-    assert tested[0].results is not None
-    ranked_by = metric or tested[0].results.get("headline", common[0])
+    headline = next((run.test.headline for run in tested if run.test and run.test.headline), common[0])
+    ranked_by = metric or headline
     if ranked_by not in common:
-        raise InputError(f"--metric {ranked_by}: not every test has it. All have {', '.join(common)}")
-    said = {name: one for run in tested if run.results for name, one in run.results.get("meanings", {}).items()}
+        first = f"--metric {metric}" if metric else f"{headline}, by which these tests are ranked"
+        raise InputError(f"{first}: not every test has a value of it. Choose by --metric among {_some(common)}")
+    said = {name: one for run in tested if run.test for name, one in run.test.meanings.items()}
     better = {name: said[name]["better"] if name in said else None for name in common}
     own = [name for name in common if name not in said or not said[name]["beside"]]
-    matter = [name for name in tested[0].results.get("matter", ()) if name in own] or own[:MOST]
+    matter = [name for run in tested[:1] if run.test for name in run.test.matter if name in own] or own[:MOST]
     shown = [ranked_by, *(name for name in matter if name != ranked_by)]
     groups = _groups(runs)
+    twins = [group for group in groups if len({run.seed for run in group.runs}) < len(group.runs)]
     reference = _find(groups, baseline) if baseline else None
     for group in groups if reference else ():
         for name in shown:
@@ -120,7 +126,7 @@ def leaderboard(
         meanings={name: one["means"] for name, one in said.items()},
         baseline=reference.name if reference else None,
         differing=_differing(groups),
-        remarks=_remarks(runs),
+        remarks=[*_remarks(runs), *map(_twice, twins)],
     )
 
 
@@ -134,15 +140,27 @@ def _groups(runs: Sequence[Run]) -> list[Group]:
     for part in parts:
         names = {name for run in part for name in metrics_of(run)}
         metrics = {name: _spread([metrics_of(run)[name] for run in _with(name, part)]) for name in names}
-        alone = sum(run.folder.parent.name == part[0].folder.parent.name for run in runs) == len(part) > 1
-        seeds = ", ".join(run.folder.name for run in part)
-        name = part[0].folder.parent.name if alone else f"{part[0].folder.parent.name}/{seeds}"
-        found.append(Group(name, part, metrics))
+        found.append(Group(_name(part, runs), part, metrics))
     return found
 
 
-def _spread(values: Sequence[float]) -> tuple[float, float]:
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+def _name(part: Sequence[Run], runs: Sequence[Run]) -> str:
+    """Return the experiment where all of its runs are in this part, else the names of the runs."""
+    experiments = [run.name.rpartition("/")[0] for run in part]
+    if len(set(experiments)) > 1:
+        return _some([run.name for run in part], MOST_NAMED)
+    if sum(run.name.rpartition("/")[0] == experiments[0] for run in runs) == len(part) > 1:
+        return experiments[0]
+    return f"{experiments[0]}/{_some([run.folder.name for run in part], MOST_NAMED)}"
+
+
+def _some(names: Sequence[str], most: int = 12) -> str:
+    left = len(names) - most
+    return ", ".join(names[:most]) + (f" and {left:,} more" if left > 0 else "")
+
+
+def _spread(values: Sequence[float]) -> tuple[float, float | None]:
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def _with(metric: str, runs: Sequence[Run]) -> list[Run]:
@@ -150,10 +168,15 @@ def _with(metric: str, runs: Sequence[Run]) -> list[Run]:
 
 
 def _find(groups: Sequence[Group], name: str) -> Group:
-    for group in groups:
-        if name == group.name or any(name in (run.name, str(run.folder), run.folder.name) for run in group.runs):
-            return group
-    raise InputError(f"--baseline {name}: no such run. There are {', '.join(group.name for group in groups)}")
+    place = Path(name).expanduser().resolve()
+    exactly = [group for group in groups if name == group.name or any(place == run.folder for run in group.runs)]
+    found = exactly or [g for g in groups if any(name in (run.name, run.folder.name) for run in g.runs)]
+    if len(found) == 1:
+        return found[0]
+    there = _some([group.name for group in found or groups])
+    if found:
+        raise InputError(f"--baseline {name}: several are called so. Write one of {there}")
+    raise InputError(f"--baseline {name}: no such run. There are {there}")
 
 
 def _differing(groups: Sequence[Group]) -> dict[str, dict[str, str | None]]:
@@ -164,32 +187,43 @@ def _differing(groups: Sequence[Group]) -> dict[str, dict[str, str | None]]:
 
 def _remarks(runs: Sequence[Run]) -> list[str]:
     remarks = []
-    untested = [run.name for run in runs if not run.data]
+    untested = [run.name for run in runs if not run.test]
+    empty = [run.name for run in runs if run.test and not run.items]
     alike: list[list[Run]] = []
-    for run in (run for run in runs if run.data):
+    for run in (run for run in runs if run.test):
         group = next((group for group in alike if measured_alike([*group, run])), None)
         if group is None:
             alike.append(group := [])
         group.append(run)
     if len(alike) > 1:
-        parts = "; ".join(", ".join(run.name for run in group) for group in alike)
+        parts = "; ".join(_some([run.name for run in group]) for group in alike[:12])
+        parts += f"; and {len(alike) - 12:,} more kinds of test data" if len(alike) > 12 else ""
         remarks.append(
             "These runs were NOT measured on the same test data, and their figures say little about each other. "
             f"Measured on the same data were: {parts}"
         )
     if untested:
-        remarks.append(f"Not tested: {', '.join(untested)}")
+        remarks.append(f"Not tested: {_some(untested)}")
+    if empty:
+        remarks.append(f"Their tests have judged nothing, scores.csv is empty: {_some(empty)}")
     unfinished = [run.name for run in runs if run.training and not run.training.get("finished")]
     if unfinished:
-        remarks.append(f"Their training has not reached its end: {', '.join(unfinished)}")
+        remarks.append(f"Their training has not reached its end: {_some(unfinished)}")
     commits = {run.training.get("commit") for run in runs if run.training}
     if len(commits) > 1:
         remarks.append("Not all were trained by the same commit of the program")
     return remarks
 
 
+def _twice(group: Group) -> str:
+    return (
+        f"{group.name}: some of these runs have the same seed and the same settings, as copies have; "
+        "their deviation is not one over seeds"
+    )
+
+
 def _entry(record: Mapping[str, Any], path: Sequence[str]) -> float | None:
     found: Any = record
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None
-    return float(found) if isinstance(found, int | float) else None
+    return float(found) if is_number(found) else None

@@ -58,8 +58,9 @@ def _rank_curves(runs: Sequence[Run]) -> Panel | None:
     found = {}
     for run in runs:
         if {"score", "label"} <= run.items.keys():
-            label, score = (np.array([float(one) for one in run.items[name]]) for name in ("label", "score"))
-            curve = auc.rank_curve(score[label >= 0], label[label >= 0])
+            label, score = (np.array([float(one or "nan") for one in run.items[name]]) for name in ("label", "score"))
+            rows = (label >= 0) & np.isfinite(score)
+            curve = auc.rank_curve(score[rows], label[rows])
             if curve.undefined is None:
                 found[run.name] = curve
     if not found:

@@ -1,19 +1,24 @@
 """One run, read back from its folder: its settings, its training, and one of its tests."""
 
+import glob
 import hashlib
 import json
+import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from callbacks.results import FOLDER, RESULTS, SCORES, Results, read_results, read_rows
+from callbacks.results import FOLDER, RESULTS, SCORES
 from callbacks.source_folder import PARTIAL
-from callbacks.training_record import FILE as TRAINING
 from datamodules.atomic_file import DRAFT
 from datamodules.errors import InputError
+from fulgurite.pages.facts import read_training
+from fulgurite.pages.results_files import Outcome, read_test
+from fulgurite.pages.score_table import read_columns
+from fulgurite.pages.settings import read_settings
 from fulgurite.runs import CONFIG, LATEST
 
 OWN = ("seed_everything", "run", "ckpt_path", "trust", "wandb", "data.cache_dir")
@@ -28,36 +33,35 @@ class Run:
     """A run with at most one of its tests.
 
     Attributes:
+        name: its last folders, as many as tell it from the others.
         folder: of the run.
         settings: by dotted key, without what says where the run was kept; lists of classes by their names.
         seed: of the training.
         training: what ``training.json`` says; empty for a run of before it was written.
-        results: of the test, None where there is none.
+        test: what its results.json says, None where there is none.
         items: what was judged: columns of ``scores.csv``, as text; empty without a test.
     """
 
+    name: str
     folder: Path
     settings: Mapping[str, str]
     seed: int | None
     training: Mapping[str, Any]
-    results: Results | None
+    test: Outcome | None
     items: Mapping[str, list[str]]
 
-    @property
-    def name(self) -> str:
-        """The experiment and the name of the run."""
-        return f"{self.folder.parent.name}/{self.folder.name}"
-
-    @property
+    @cached_property
     def data(self) -> str:
         """Digest of what was judged by which truth, empty without a test: equal for equal test data only."""
+        if self.test is None:
+            return ""
         columns = {name: self.items[name] for name in _IDENTITY if name in self.items}
-        return hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:12] if columns else ""
+        return hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:12]
 
     @property
     def content(self) -> str:
         """What tells the content of the test data from others, empty where nobody has kept it."""
-        return ((self.results.get("fingerprints") or {}).get("test") or "") if self.results else ""
+        return (self.test.about.within("fingerprints").text("test") or "") if self.test else ""
 
 
 def measured_alike(runs: Sequence[Run]) -> bool:
@@ -73,9 +77,9 @@ def find_runs(paths: list[str]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for path in paths:
-        matches = [Path(path)] if Path(path).exists() else sorted(Path().glob(path) if not path.startswith("/") else
-                                                                  Path("/").glob(path[1:]))  # fmt: skip
-        runs = [run for match in matches for run in _runs_in(match)]
+        written = os.path.expanduser(path)  # noqa: PTH111  # a shell leaves what is quoted to us
+        matches = [written] if Path(written).exists() else sorted(glob.glob(written, recursive=True))  # noqa: PTH207
+        runs = [run for match in matches for run in _runs_in(Path(match))]
         if not runs:
             raise InputError(f"{path}: there is no run. Give folders of runs or of experiments, such as runs/vta_gan")
         found |= dict.fromkeys(sorted(runs))
@@ -89,29 +93,37 @@ def _runs_in(path: Path) -> Iterator[Path]:
         yield from (one.parent.resolve() for one in path.glob(f"*/{CONFIG}") if one.parent.name != LATEST)
 
 
-def read_run(folder: Path, source: str | None) -> Run:
+def names_of(folders: Sequence[Path]) -> dict[Path, str]:
+    """Return what runs are called: experiment and run, with folders above where two would be called alike."""
+    names = {folder: "/".join(folder.parts[-2:]) for folder in folders}
+    for depth in range(3, max((len(folder.parts) for folder in folders), default=0) + 1):
+        count = Counter(names.values())
+        names = {folder: "/".join(folder.parts[-depth:]) if count[name] > 1 else name for folder, name in names.items()}
+    return names
+
+
+def read_run(folder: Path, source: str | None, name: str = "") -> Run:
     """Read a run.
 
     Args:
         folder: of the run.
         source: name of the folder below ``results/`` that is meant; None: none.
+        name: what it is called; experiment and run when empty.
 
     Raises:
         InputError: if a file of it is damaged.
     """
-    try:
-        config = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{folder / CONFIG} is damaged ({error})") from error
+    config = read_settings(folder / CONFIG)
+    training = read_training(folder)
     test = folder / FOLDER / source if source else None
-    tested = test is not None and (test / RESULTS).is_file()
     return Run(
+        name=name or names_of([folder])[folder],
         folder=folder,
         settings=dict(_flat(config)),
         seed=config.get("seed_everything"),
-        training=_json(folder / TRAINING),
-        results=read_results(test) if tested and test else None,
-        items=_columns(test / SCORES) if tested and test else {},
+        training=training.held if training else {},
+        test=read_test(test / RESULTS) if test else None,
+        items=read_columns(test / SCORES) if test else {},
     )
 
 
@@ -119,24 +131,6 @@ def sources_of(folder: Path) -> list[str]:
     """Return the names of the sources on which a run was tested whole."""
     tests = (path.parent.name for path in sorted((folder / FOLDER).glob(f"*/{RESULTS}")))
     return [name for name in tests if not name.startswith(DRAFT) and PARTIAL not in name]
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}); remove it, and its figures are left out") from error
-    return found if isinstance(found, dict) else {}
-
-
-def _columns(path: Path) -> dict[str, list[str]]:
-    try:
-        rows = read_rows(path)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: run lightning test again") from None
-    return {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
@@ -153,4 +147,4 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
         for one in value:
             yield from _flat(one, f"{key}.{str(one.get('class_path')).rpartition('.')[2]}")
     else:
-        yield key, json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
+        yield key, json.dumps(value, ensure_ascii=False, default=str) if not isinstance(value, str) else value

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from callbacks.auc import Floats
+from fulgurite.pages.score_table import numbers_in
 
 Statistic = Callable[[Floats], float]
 """From the weight of each item ``(N,)``, at least 0, to the metric; NaN where a draw has none."""
@@ -153,4 +154,6 @@ def _ties(score: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _numbers(texts: Sequence[str]) -> Floats:
-    return np.array([float(text) if text else np.nan for text in texts])
+    """Return a column as numbers; NaN where nothing stands, and all over a column of text, of which nothing follows."""
+    found = numbers_in(texts)
+    return np.full(len(texts), np.nan) if found is None else found

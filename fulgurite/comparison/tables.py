@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from callbacks.figures import duration, figure
 from callbacks.results import write_rows
@@ -71,9 +72,10 @@ def settings(board: Leaderboard) -> list[list[str]]:
 
 def on_screen(rows: Sequence[Sequence[str]], title: str) -> Table:
     """Return rows, the first a header, for the screen."""
-    table = Table(*map(printable, rows[0]), title=title, title_justify="left")
+    columns = [Column(Text(printable(name)), overflow="fold") for name in rows[0]]
+    table = Table(*columns, title=Text(printable(title)), title_justify="left")
     for row in rows[1:]:
-        table.add_row(*map(printable, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table
 
 
@@ -112,7 +114,7 @@ def _spread(group: Group, metric: str, best: bool) -> str:
     if metric not in group.metrics:
         return UNKNOWN
     mean, deviation = group.metrics[metric]
-    spread = f" ± {figure(deviation)}" if len(group.runs) > 1 else ""
+    spread = "" if deviation is None else f" ± {figure(deviation)}"
     return f"{figure(mean)}{spread}{' *' if best else ''}"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from callbacks.cases import CASES
 from datamodules.errors import InputError
 from fulgurite.pages.checked import Checked, read_object
-from fulgurite.pages.media import Medium, medium
+from fulgurite.pages.media import Medium, check_within, medium
 
 ENDINGS = (".png", ".mp4")
 
@@ -43,8 +43,10 @@ def _case(run: Path, folder: Path, entry: Checked) -> tuple[str, Medium]:
     if not file or "\0" in file or not file.endswith(ENDINGS):
         raise InputError(f"{entry.place}: file is {file!r}, expected a name that ends in .png or .mp4")
     path = folder / file
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"{entry.place}: file is {file}, which leads out of {folder}")
+    try:
+        check_within(path, folder)
+    except InputError as problem:
+        raise InputError(f"{entry.place}: {problem}") from None
     shown = medium(run, path, entry.text("name") or "", entry.text("says") or "")
     shown.figures.update(entry.within("figures").all_numbers())
     return kind, shown

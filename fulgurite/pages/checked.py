@@ -1,7 +1,7 @@
 """What stands in a JSON file of a run, checked as it is taken out: whoever shows it need not look again."""
 
 import json
-import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ def read_object(path: Path) -> dict[str, Any]:
     except OSError as problem:
         raise InputError(f"{path} cannot be read: {problem.strerror}") from None
     except (ValueError, RecursionError) as problem:
-        raise InputError(f"{path} is damaged: {shortened(str(problem))}") from None
+        raise InputError(f"{path} is damaged: {shortened(str(problem))}; write the file anew") from None
     if not isinstance(found, dict):
-        raise InputError(f"{path} is damaged: expected an object, found {type(found).__name__}")
+        raise InputError(f"{path} is damaged: expected an object, found {type(found).__name__}; write the file anew")
     return found
 
 
@@ -96,5 +96,5 @@ class Checked:
 
 
 def is_number(value: object) -> bool:
-    """Tell whether a value is a finite number, which a truth value is not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+    """Tell whether a value is a finite number; a truth value is none, nor is a whole number that no float can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

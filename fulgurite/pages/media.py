@@ -9,6 +9,7 @@ import av
 from datamodules.errors import InputError
 from datamodules.media import open_container, probe
 from datamodules.picture_file import opened
+from fulgurite.refuse import shortened
 
 _BATCHES = re.compile(r"(?P<kind>.+?)-(?P<batches>\d{7,})(?P<ending>(?:-[\w-]+)?\.(?:png|mp4))")
 _PLAYS = ("h264", "vp8", "vp9", "av1")
@@ -71,10 +72,7 @@ def medium(run: Path, path: Path, title: str, says: str = "") -> Medium:
     Raises:
         InputError: if it lies outside of the run folder, is damaged, or is no picture or clip that a browser shows.
     """
-    if not path.resolve().is_relative_to(run.resolve()):
-        raise InputError(f"{path} leads out of {run}, so it is not shown")
-    if not path.is_file():
-        raise InputError(f"{path} does not exist")
+    check_within(path, run)
     size, where = path.stat().st_size, str(path.relative_to(run))
     if path.suffix == ".png":
         with opened(path) as image:
@@ -90,6 +88,23 @@ def medium(run: Path, path: Path, title: str, says: str = "") -> Medium:
     if codec not in _PLAYS:
         raise InputError(f"{path} is coded by {codec}, which browsers do not play")
     return Medium(path, where, title, says, info.width, info.height, size, is_video=True, has_sound=has_sound)
+
+
+def check_within(path: Path, folder: Path) -> None:
+    """Look whether a path leads to a file in a folder, through whatever links.
+
+    Raises:
+        InputError: if it does not.
+    """
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+        there = path.is_file()
+    except (OSError, RuntimeError) as problem:  # too long a name; a link that leads to itself
+        raise InputError(f"{shortened(str(path))} leads to no file: {shortened(str(problem))}") from None
+    if not inside:
+        raise InputError(f"{path} leads out of {folder}, so it is not shown")
+    if not there:
+        raise InputError(f"{path} does not exist")
 
 
 def of_last_validation(run: Path) -> list[Path]:

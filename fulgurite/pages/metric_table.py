@@ -1,10 +1,9 @@
 """Metrics as a reader takes them in: the headline first, each beside what is reached without learning."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from callbacks.meanings import references_of
 from fulgurite.pages.results_files import Number, Outcome
 
 _FREE = (None, None)
@@ -86,7 +85,11 @@ def metric_rows(test: Outcome, headline: str | None) -> list[Row]:
     left = _references(test) | set(_suffixes(test))
     shown = [name for name in names if name == headline or name not in left]
     shown.sort(key=lambda name: name != headline)  # the others stay in their order
-    return [_row(name, test, name == headline) for name in shown]
+    beside: dict[str, list[str]] = {}
+    for name in test.metrics:
+        if name in test.meanings and (metric := test.meanings[name]["beside"]):
+            beside.setdefault(metric, []).append(name)
+    return [_row(name, test, beside.get(name, ()), name == headline) for name in shown]
 
 
 def variants(test: Outcome) -> Variants | None:
@@ -100,13 +103,10 @@ def variants(test: Outcome) -> Variants | None:
     return Variants(heads, {suffix: [by_place.get((head, suffix)) for head in heads] for suffix in suffixes})
 
 
-def _row(name: str, test: Outcome, is_headline: bool) -> Row:
+def _row(name: str, test: Outcome, references: Sequence[str], is_headline: bool) -> Row:
     meaning = test.meanings.get(name)
     means, better, bounds = (meaning["means"], meaning["better"], meaning["range"]) if meaning else ("", None, _FREE)
-    found = [
-        Reference(one, test.metrics[one], test.meanings[one]["means"])
-        for one in references_of(name, test.meanings, test.metrics)
-    ]
+    found = [Reference(one, test.metrics[one], test.meanings[one]["means"]) for one in references]
     if better:
         found.sort(key=lambda one: one.value, reverse=better == "higher")
     return Row(
@@ -116,8 +116,9 @@ def _row(name: str, test: Outcome, is_headline: bool) -> Row:
 
 def _references(test: Outcome) -> set[str]:
     """Return the names of the metrics that stand beside another one."""
-    names = [*test.metrics, *test.undefined]
-    return {one for name in names for one in references_of(name, test.meanings, names) if one != name}
+    names = {*test.metrics, *test.undefined}
+    beside = ((one, test.meanings[one]["beside"]) for one in names if one in test.meanings)
+    return {one for one, metric in beside if metric in names and metric != one}
 
 
 def _bounds(low: Number | None, high: Number | None) -> str:
@@ -136,8 +137,11 @@ def _suffixes(test: Outcome) -> Mapping[str, tuple[str, str]]:
     """
     names = [*test.metrics, *test.undefined]
     references = _references(test)
-    own = [name for name in names if name not in references]
-    places = {name: [(head, name[len(head) + 1 :]) for head in own if name.startswith(f"{head}_")] for name in own}
+    own = dict.fromkeys(name for name in names if name not in references)
+    places = {
+        name: [(head, name[end + 1 :]) for end, one in enumerate(name) if one == "_" and (head := name[:end]) in own]
+        for name in own
+    }
     common = Counter(suffix for found in places.values() for _, suffix in found)
     chosen = {
         name: max(found, key=lambda place: (common[place[1]], -len(place[0])))

@@ -46,7 +46,7 @@ def figure_text(value: float | int | None) -> str:
     """Return a number as people read it; ``–`` where there is none."""
     if value is None:
         return NOTHING
-    return f"{value:,}" if isinstance(value, int) else figure(value)
+    return f"{value:,}" if isinstance(value, int) and abs(value) < 10**15 else figure(value)
 
 
 def brief(value: float | int | None) -> str:

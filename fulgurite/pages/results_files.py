@@ -29,6 +29,7 @@ class Outcome:
         groups: by what is grouped, by the group's name: its figures.
         details: further entries of one number each, such as ``threshold``.
         verdict: what the figures come to, in a sentence; None where they speak for themselves.
+        matter: names of the metrics that tell the most, the first above all; empty where the file is older than that.
         warnings: what a callback that watched the training has to say.
     """
 
@@ -42,6 +43,7 @@ class Outcome:
     groups: dict[str, dict[str, dict[str, Number | None]]] = field(default_factory=dict)
     details: dict[str, Number] = field(default_factory=dict)
     verdict: str | None = None
+    matter: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -86,6 +88,7 @@ def read_test(path: Path) -> Outcome:
         groups={kind: {name: one.all_numbers() for name, one in groups.each(kind).items()} for kind in groups.held},
         details={key: value for key, value in held.items() if is_number(value) and key not in ABOUT},
         verdict=found.text("verdict"),
+        matter=[name for name in held.get("matter") or () if isinstance(name, str)],
         warnings=_warnings(found.within("adversarial_health")),
     )
 

@@ -3,7 +3,7 @@
 import csv
 import math
 from array import array
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 
 from callbacks import auc
 from callbacks.file_names import text_of
-from callbacks.results import SCORES
+from callbacks.results import SCORES, read_rows
 from datamodules.errors import InputError
 from fulgurite.pages import plots
 from fulgurite.pages.logged import Panel
 from fulgurite.pages.thin import MOST_POINTS
+from fulgurite.refuse import shortened
 
 ANOMALOUS, UNKNOWN = 1, -1
 MOST_TIMELINES = 60
 """Recordings whose score over time is shown."""
 MOST_SPREADS = 6
+LABELS, NO_LABEL = {"0", "1", "-1"}, "a label is {}, and can be 0, 1 or -1"
 ALWAYS_NUMBERS = ("frame", "score", "label")
 
 
@@ -65,6 +67,30 @@ def read_scores(folder: Path) -> Scores | None:
         raise InputError(f"{path} cannot be read: {problem.strerror}") from None
     except (ValueError, csv.Error) as problem:
         raise InputError(f"{path} is damaged: {problem}. Run `lightning test` again") from None
+
+
+def read_columns(path: Path) -> dict[str, list[str]]:
+    """Return the columns of a ``scores.csv`` as text, empty where it has no row.
+
+    Raises:
+        InputError: if it is damaged, a name is missing, or a score, label or frame is none.
+    """
+    rows = read_rows(path)
+    columns = {key: [row[key] for row in rows] for key in (rows[0] if rows else {})}
+    if why := _damage(columns):
+        raise InputError(f"{path} is damaged: {why}. Run `lightning test` again")
+    return columns
+
+
+def _damage(columns: Mapping[str, Sequence[str]]) -> str:
+    if columns and "name" not in columns:
+        return "it has no column name"
+    for key in ALWAYS_NUMBERS:
+        if key in columns and numbers_in(columns[key]) is None:
+            return f"its column {key} holds something that is no number"
+    if wrong := sorted({*columns.get("label", ())} - LABELS):
+        return NO_LABEL.format(shortened(wrong[0], 40))
+    return ""
 
 
 def curve_panels(scores: Scores, beside: Collection[str]) -> list[Panel]:
@@ -130,6 +156,8 @@ def spreads(scores: Scores) -> list[Panel]:
             "no label": score[label == UNKNOWN],
         }
         parts = {name: one[np.isfinite(one)] for name, one in parts.items()}
+        if not any(map(len, parts.values())):
+            return []
         figure = plots.spread({name: one for name, one in parts.items() if len(one)}, "score")
         return [Panel("Spread of the scores", figure, "Share of the rows of each label by their score.")]
     panels = []
@@ -152,7 +180,11 @@ def _read(path: Path) -> Scores:
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
         header = next(rows, [])
-        at = header.index("name")
+        if header and "name" not in header:
+            raise ValueError("it has no column name")
+        if len(set(header)) < len(header):
+            raise ValueError("two of its columns have the same name")
+        at = header.index("name") if header else 0
         names: list[str] = []
         known: dict[str, str] = {}
         columns = {place: array("d") for place in range(len(header)) if place != at}
@@ -165,9 +197,20 @@ def _read(path: Path) -> Scores:
                     column.append(float(row[place]) if row[place] else math.nan)
                 except ValueError:
                     if header[place] in ALWAYS_NUMBERS:
-                        raise
+                        raise ValueError(f"its column {header[place]} holds something that is no number") from None
                     del columns[place]  # it holds text
+                else:
+                    if header[place] == "label" and row[place] not in LABELS:
+                        raise ValueError(NO_LABEL.format(shortened(row[place], 40)))
     return Scores(names, {header[place]: np.frombuffer(column) for place, column in columns.items() if names})
+
+
+def numbers_in(cells: Sequence[str]) -> NDArray[np.float64] | None:
+    """Return a column as numbers, NaN where nothing stands; None where it holds text."""
+    try:
+        return np.array([float(cell) if cell else np.nan for cell in cells])
+    except ValueError:
+        return None
 
 
 def _thin_caption() -> str:

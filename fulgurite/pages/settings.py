@@ -157,6 +157,21 @@ def shipped_name(config: Mapping[str, Any], run: Path) -> str:
     return named if isinstance(named, str) and named else run.parent.name
 
 
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return what the ``config.yaml`` of a run holds.
+
+    Raises:
+        InputError: if it is no configuration.
+    """
+    try:
+        config = read_yaml(path)
+    except InputError as problem:
+        raise InputError(f"{path} is damaged: {str(problem).partition(f'{path}')[2].lstrip(',: ')}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{path} is damaged: expected lines of 'key: value'")
+    return config
+
+
 def read_configuration(run: Path) -> Configuration | None:
     """Return the configuration of a run, None where there is none.
 
@@ -166,9 +181,7 @@ def read_configuration(run: Path) -> Configuration | None:
     path = run / CONFIG
     if not path.is_file():
         return None
-    config = read_yaml(path)
-    if not isinstance(config, dict):
-        raise InputError(f"{path}: expected lines of 'key: value'")
+    config = read_settings(path)
     name = shipped_name(config, run)
     shipped = experiment_files.find(name)
     found = differences(config, read_yaml(shipped)) if shipped else []

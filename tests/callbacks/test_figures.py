@@ -15,6 +15,8 @@ from callbacks.figures import clock, duration, figure, several
         (12345.6, "12,346"),
         (1.0, "1.0000"),
         (float("nan"), "nan"),
+        (1e300, "1e+300"),
+        (123456789012345678, "1.235e+17"),
     ],
 )
 def test_figures_have_the_digits_that_are_read(value, shown):

@@ -1,5 +1,8 @@
 import csv
 import json
+import os
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +10,7 @@ import pytest
 from fulgurite.cli import main
 from fulgurite.comparison.difference import difference
 from fulgurite.comparison.leaderboard import leaderboard
-from fulgurite.comparison.run import find_runs, read_run
+from fulgurite.comparison.run import find_runs, names_of, read_run
 
 
 def compare(*words):
@@ -19,6 +22,15 @@ def refused(capsys, *words):
         compare(*words)
     assert ended.value.code == 2
     return capsys.readouterr().err
+
+
+def status(verb):
+    """Return the exit status of a verb on the one run there is, None where it does its work."""
+    try:
+        main([verb, "runs/vta_gan/one"])
+    except SystemExit as ended:
+        return ended.code
+    return None
 
 
 def rows(path):
@@ -109,7 +121,10 @@ def test_the_source_that_all_share_is_taken_or_asked_for(make_run, capsys, tmp_p
     ("words", "said"),
     [
         (["nowhere"], "nowhere: there is no run. Give folders of runs or of experiments"),
-        (["runs/vta_gan", "--metric", "psnr"], "--metric psnr: not every test has it. All have frame_auroc_micro"),
+        (
+            ["runs/vta_gan", "--metric", "psnr"],
+            "--metric psnr: not every test has a value of it. Choose by --metric among frame_auroc_micro",
+        ),
         (["runs/vta_gan", "--baseline", "three"], "--baseline three: no such run. There are vta_gan/one"),
         (["runs/vta_gan", "--resamples", "3"], "--resamples 3: give at least 100"),
     ],
@@ -126,7 +141,7 @@ def test_damaged_files_are_named(make_run, capsys):
     (run / "training.json").unlink()
     compare("runs/vta_gan")
     (run / "results/ped2/scores.csv").unlink()
-    assert "scores.csv is missing: run lightning test again" in refused(capsys, "runs/vta_gan")
+    assert "scores.csv is missing. Run" in refused(capsys, "runs/vta_gan")
     (run / "config.yaml").write_text("a: [")
     assert "config.yaml is damaged" in refused(capsys, "runs/vta_gan")
 
@@ -190,3 +205,182 @@ def test_other_content_under_the_same_names_is_other_test_data(make_run, capsys)
     make_run("older", ngf=3)
     compare("runs/vta_gan")
     assert "Measured on the same data were: vta_gan/older, vta_gan/one; vta_gan/two." in capsys.readouterr().err
+
+
+def test_runs_of_two_roots_keep_their_names_and_settings(make_run, tmp_path, monkeypatch):
+    make_run("one", 1.0, 0)
+    (tmp_path / "runs").rename(tmp_path / "here")
+    make_run("one", 2.0, 1, ngf=16)
+    (tmp_path / "runs").rename(tmp_path / "there")
+    folders = find_runs(["here/vta_gan", "there/vta_gan"])
+    names = names_of(folders)
+    board = leaderboard([read_run(folder, "ped2", names[folder]) for folder in folders], None, None)
+    assert [group.name for group in board.groups] == ["there/vta_gan/one", "here/vta_gan/one"]
+    assert board.best("frame_auroc_micro") == ["there/vta_gan/one"]
+    assert board.differing["model.ngf"] == {"there/vta_gan/one": "16", "here/vta_gan/one": "32"}
+
+
+def test_copies_of_a_run_are_no_seeds(make_run, tmp_path, capsys):
+    run = make_run("one")
+    shutil.copytree(run, run.with_name("two"))
+    compare("runs/vta_gan")
+    assert "some of these runs have the same seed and the same settings" in capsys.readouterr().err
+
+
+def test_a_single_run_has_no_deviation(make_run, tmp_path):
+    make_run("one")
+    compare("runs/vta_gan")
+    (row,) = rows(tmp_path / "comparison/leaderboard.csv")
+    assert row["frame_auroc_micro_std"] == ""
+
+
+def test_a_group_of_many_seeds_has_a_name_that_can_be_read(make_run):
+    runs = [read_run(make_run(f"s{seed}", 1.0, seed), "ped2") for seed in range(9)]
+    runs.append(read_run(make_run("other", 1.0, 0, ngf=16), "ped2"))
+    names = {group.name for group in leaderboard(runs, None, None).groups}
+    assert names == {"vta_gan/s0, s1, s2, s3, s4, s5 and 3 more", "vta_gan/other"}
+
+
+@pytest.mark.parametrize("name", ["runs/vta_gan/one", "./runs/vta_gan/one/", "vta_gan/one", "one"])
+def test_a_baseline_is_named_as_one_likes(make_run, tmp_path, name):
+    make_run("one", 1.0, 0)
+    make_run("two", 2.0, 0, ngf=16)
+    compare("runs/vta_gan", "--baseline", name)
+    better, baseline = rows(tmp_path / "comparison/leaderboard.csv")
+    assert better["frame_auroc_micro_difference"]
+    assert baseline["name"] == "vta_gan/one"
+    assert not baseline["frame_auroc_micro_difference"]
+
+
+def test_a_baseline_that_may_be_two_is_asked_for(make_run, capsys):
+    make_run("one")
+    make_run("one", experiment="other")
+    assert "--baseline one: several are called so. Write one of other/one, vta_gan/one" in refused(
+        capsys, "runs/*/one", "--baseline", "one"
+    )
+
+
+def test_a_path_below_home_and_a_glob_with_stars_in_the_middle_are_understood(make_run, tmp_path, monkeypatch, capsys):
+    run = make_run("one")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find_runs(["~/runs/*"]) == [run]
+    assert "a**b: there is no run" in refused(capsys, "a**b")
+
+
+def test_a_headline_without_value_is_not_laid_on_the_user(make_run, capsys):
+    path = make_run("one") / "results/ped2/results.json"
+    results = json.loads(path.read_text())
+    results["undefined"]["frame_auroc_micro"] = results["metrics"].pop("frame_auroc_micro") and "one class only"
+    path.write_text(json.dumps(results))
+    said = refused(capsys, "runs/vta_gan")
+    assert "frame_auroc_micro, by which these tests are ranked: not every test has a value of it. Choose by" in said
+
+
+def test_a_test_that_judged_nothing_is_not_called_untested(make_run, capsys):
+    (make_run("one") / "results/ped2/scores.csv").write_text("name,frame,score,label\n")
+    compare("runs/vta_gan")
+    said = capsys.readouterr().err
+    assert "scores.csv is empty: vta_gan/one" in said
+    assert "Not tested" not in said
+
+
+DAMAGE = {
+    "config.yaml": ["", "- 1\n", "hello", "[" * 5000, "a: &a\n  b: *a\n", "a: 2026-13-41\n"],
+    "training.json": [
+        "[]",
+        "[" * 100_000,
+        '{"seconds": NaN}',
+        '{"commit": ["a"]}',
+        f'{{"seconds": {"9" * 400}}}',
+    ],
+    "results/ped2/results.json": ["[]", "[" * 100_000],
+    "results/ped2/scores.csv": [
+        "name,frame,score,label\nv0,1\n",
+        "name,frame,score,label\nv0,1,2,0,5\n",
+        "name,frame,score,label\nv0,1,loud,0\n",
+        "name,frame,score,label\nv0,1,1,7\n",
+        "frame,score,label\n1,1,0\n",
+        "name,score,score\nv0,1,2\n",
+        f"name,score\n{'x' * 200_000},1\n",
+        "\udcff",
+    ],
+}
+
+
+@pytest.mark.parametrize("verb", ["compare", "report"])
+@pytest.mark.parametrize(("file", "content"), [(file, text) for file, texts in DAMAGE.items() for text in texts])
+def test_a_damaged_file_is_named_in_one_sentence_or_in_a_note(make_run, capsys, file, content, verb):
+    path = make_run("one") / file
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    assert status(verb) in (None, 2)
+    said = capsys.readouterr().err
+    assert str(path) in said
+    assert len(said) < 1000
+
+
+RESULTS = {
+    "a number beyond all floats": {"metrics": {"frame_auroc_micro": 10**400}},
+    "no number": {"metrics": {"frame_auroc_micro": "high"}},
+    "not a number": {"metrics": {"frame_auroc_micro": float("nan")}},
+    "no metrics": {"metrics": [1]},
+    "no meaning": {"meanings": {"frame_auroc_micro": {}}},
+    "no headline": {"headline": ["x"]},
+}
+
+
+@pytest.mark.parametrize("changed", RESULTS.values(), ids=RESULTS)
+@pytest.mark.parametrize("verb", ["compare", "report"])
+def test_results_of_another_form_are_refused(make_run, capsys, changed, verb):
+    path = make_run("one") / "results/ped2/results.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "runs/vta_gan/one"])
+    assert ended.value.code == 2
+    assert str(path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["compare", "report"])
+@pytest.mark.parametrize("kind", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("file", ["results.json", "scores.csv"])
+def test_a_pipe_or_folder_in_the_place_of_a_file_holds_nothing_up(make_run, capsys, file, kind, verb):
+    path = make_run("one") / "results/ped2" / file
+    path.unlink()
+    kind(path)
+    assert status(verb) in (None, 2)
+    assert str(path.parent) in capsys.readouterr().err
+
+
+def test_scores_that_are_not_finite_are_left_out_of_the_curves(make_run, tmp_path):
+    path = make_run("one") / "results/ped2/scores.csv"
+    head, first, *others = path.read_text().splitlines()
+    name, frame, _, label = first.split(",")
+    path.write_text("\n".join([head, f"{name},{frame},nan,{label}", *others]) + "\n")
+    compare("runs/vta_gan")
+    assert "ROC" in (tmp_path / "comparison/comparison.html").read_text()
+
+
+def test_names_are_printed_as_they_are_and_not_cut(make_run, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    make_run("one [red] :bug:", ngf="[/blue]")
+    make_run("two", 2.0)
+    compare("runs/vta_gan", "--metric", "frame_auroc_micro")
+    said = capsys.readouterr().out
+    table = "".join(line.split("│")[1].strip() for line in said.splitlines() if line.startswith("│"))
+    assert "one[red]:bug:" in table.replace(" ", "")
+    assert "…" not in said
+    assert "[/blue]" in said
+
+
+def test_a_thousand_runs_are_compared_within_moments(make_run):
+    """Each run's table is read, hashed and compared once, not with each other run."""
+    run = read_run(make_run("one"), "ped2")
+    hashed = []
+
+    class Counted(dict):
+        def __contains__(self, key):
+            hashed.append(key)
+            return super().__contains__(key)
+
+    runs = [replace(run, name=f"x/{n}", settings={"n": str(n)}, items=Counted(run.items)) for n in range(300)]
+    leaderboard(runs, None, None)
+    assert len(hashed) < 300 * 20

@@ -1,6 +1,7 @@
 """The verb ``report`` on run folders of every kind, and on what is wrong with them."""
 
 import json
+import os
 import re
 import shutil
 from html import unescape
@@ -156,7 +157,7 @@ def test_results_of_another_form_are_one_sentence(run, refused, change, another_
         ("training.json", "{", "training.json is damaged"),
         ("training.json", '{"batches": 3, "seconds": "long"}', 'seconds is "long", expected a finite number'),
         ("results/street/cases.json", '{"cases": [1]}', "expected a list of objects"),
-        ("config.yaml", "a: [", "config.yaml, line 1"),
+        ("config.yaml", "a: [", "config.yaml is damaged: line 1"),
         ("media/batch-0000012-samples.png", "no picture", "unreadable picture"),
         ("media/batch-0000012.mp4", "no video", "unreadable video"),
         ("results/street/cases/worst-1.png", "", "unreadable picture"),
@@ -171,17 +172,28 @@ def test_a_damaged_part_is_named_and_the_rest_is_shown(run, capsys, file, conten
 
 
 @pytest.mark.parametrize(
-    "file", ["../../../secret.png", "/secret.png", "cases/link.png", "a\0.png", "notes.txt", "gone.png"]
+    "file",
+    [
+        "../../../secret.png",
+        "/secret.png",
+        "cases/link.png",
+        "a\0.png",
+        "notes.txt",
+        "gone.png",
+        "cases/loop.png",
+        "a" * 5000 + ".png",
+    ],
 )
 def test_a_case_leads_nowhere_else(run, capsys, tmp_path, file):
     shutil.copy(run / "samples/seed-1/sheet.png", tmp_path / "secret.png")
     folder = run / "results/street"
     (folder / "cases/link.png").symlink_to(tmp_path / "secret.png")
+    (folder / "cases/loop.png").symlink_to("loop.png")
     case = {"name": "a", "kind": "worst", "says": "", "figures": {}, "file": file}
     (folder / "cases.json").write_text(json.dumps({"cases": [case]}))
     seen, _, warned = report(capsys, run)
     assert "The worst cases" not in seen
-    assert "cases.json, cases[0]" in warned or "gone.png does not exist" in warned
+    assert "cases.json, cases[0]" in warned
 
 
 def test_the_page_stays_below_its_size(run):
@@ -209,3 +221,27 @@ def _without_scripts(page: str) -> str:
 def _embedded(run: Path) -> list[Path]:
     files = [*run.rglob("*.png"), *run.rglob("*.mp4")]
     return [path for path in files if path.name != "batch-0000004-samples.png"]
+
+
+def test_a_picture_that_leads_to_itself_is_named(run, capsys):
+    (run / "media/loop-0000012.png").symlink_to("loop-0000012.png")
+    assert "loop-0000012.png leads to no file" in report(capsys, run)[2]
+
+
+@pytest.mark.parametrize("output", [".", "", "/", "..", "pipe"])
+def test_a_report_takes_the_place_of_no_folder_or_pipe(run, refused, output):
+    os.mkfifo("pipe")
+    assert "cannot be written: it is no file" in refused("report", str(run), "--output", output)
+    assert Path("pipe").is_fifo()
+
+
+def test_scores_without_any_value_have_no_spread(run, capsys):
+    (run / "results/street/scores.csv").write_text("name,frame,score,label\nstreet_01,0,,0\n")
+    assert "Spread of the scores" not in report(capsys, run)[0]
+
+
+def test_tens_of_thousands_of_metrics_are_shown(run, capsys, another_test):
+    """A step for each two of them would take minutes."""
+    another_test("many", metrics={f"metric_{n}_of_{n % 7}": n / 10 for n in range(20_000)})
+    seen = report(capsys, run)[0]
+    assert all(f"metric_{n}_of_{n % 7}" in seen for n in (0, 19_999))
