@@ -64,12 +64,12 @@ def cars(run: Path) -> Path:
 
 def pictures_in_colour(run: Path) -> Path:
     """Lay out pictures above their reconstructions."""
-    return write_png("reconstructions.png", read(newest(run / "media", "*-reconstructions.png")), width=800)
+    return write_png("reconstructions.png", read(of_best(run, "-reconstructions.png")), width=800)
 
 
 def music(run: Path) -> Path:
     """Show a piece of music, its real pictures, those drawn to it, and those drawn to other music."""
-    panel = read(newest(run / "media", "batch-*.png"))
+    panel = read(of_best(run, ".png"))
     return write_png("music.png", panel[: len(panel) // 3 - 24], width=900)  # the first of three
 
 
@@ -100,6 +100,17 @@ def newest(folder: Path, pattern: str) -> Path:
     return found[-1]
 
 
+def best_of(run: Path) -> dict[str, Any]:
+    """Return what is known of a run's best weights: by which metric, its value, after how many batches."""
+    best = json.loads((run / "checkpoints/index.json").read_text())["best"]
+    return {name: best[name] for name in ("monitor", "value", "batches")}
+
+
+def of_best(run: Path, ending: str) -> Path:
+    """Return what the validation of a run's best weights has shown."""
+    return newest(run / "media", f"batch-{best_of(run)['batches']:07d}{ending}")
+
+
 def write_png(name: str, picture: Picture, width: int) -> Path:
     """Write a picture with a palette, no wider than ``width`` pixels."""
     image = Image.fromarray(picture)
@@ -125,10 +136,19 @@ def origin(run: Path) -> dict[str, Any]:
     told = json.loads((run / "training.json").read_text())
     if told["source"] is not None:
         raise InputError(f"{run} has learned on {told['source']}: give one that has learned on the generated world.")
-    wanted = ("system", "device", "date", "commit", "command")
-    best = json.loads((run / "checkpoints/index.json").read_text())["best"]
-    of_best = {name: best[name] for name in ("monitor", "value", "batches")}
-    return {"world": "generated", **{key: told[key] for key in wanted}, "best": of_best}
+    wanted = ("system", "device", "date", "commit")
+    return {
+        "world": "generated",
+        **{key: told[key] for key in wanted},
+        "command": typed(told["command"]),
+        "best": best_of(run),
+    }
+
+
+def typed(words: list[str]) -> list[str]:
+    """Return a command without where its run was kept, which is of this machine."""
+    places = {place for number, word in enumerate(words) if word.startswith("--run.") for place in (number, number + 1)}
+    return [word for number, word in enumerate(words) if number not in places]
 
 
 def main(argv: list[str] | None = None) -> None:
