@@ -50,6 +50,10 @@ def _compare(given: argparse.Namespace, words: Sequence[str]) -> None:
     folders = find_runs(given.runs)
     runs = _read(folders, given.source)
     board = leaderboard(runs, given.metric, given.baseline, given.resamples, given.seed)
+    written = tables.write_tables(given.output, board, runs)
+    page = given.output / "comparison.html"
+    write_page(page, comparison_page(board, runs, shlex.join(["lightning", *words])))
+    written.append(page)
     console = plain_console()
     for remark in board.remarks:
         print(f"warning: {printable(remark)}.", file=sys.stderr, flush=True)
@@ -63,10 +67,6 @@ def _compare(given: argparse.Namespace, words: Sequence[str]) -> None:
     console.print(tables.on_screen(tables.costs(board), "what the trainings cost"))
     if board.differing:
         console.print(tables.on_screen(tables.settings(board), "settings that differ"))
-    written = tables.write_tables(given.output, board, runs)
-    page = given.output / "comparison.html"
-    write_page(page, comparison_page(board, runs, shlex.join(["lightning", *words])))
-    written.append(page)
     print(f"Written: {', '.join(printable(os.path.relpath(path)) for path in written)}", flush=True)
 
 

@@ -160,7 +160,11 @@ def _some(names: Sequence[str], most: int = 12) -> str:
 
 
 def _spread(values: Sequence[float]) -> tuple[float, float | None]:
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
+    if len(values) == 1:
+        return float(values[0]), None
+    if min(values) == max(values):  # whose mean is not quite itself, in floats
+        return float(values[0]), 0.0
+    return float(np.mean(values)), float(np.std(values, ddof=1))
 
 
 def _with(metric: str, runs: Sequence[Run]) -> list[Run]:

@@ -22,6 +22,8 @@ COST = {
     "training": ("seconds",),
 }
 """What a training costs, by its column: where it stands in ``training.json``."""
+MOST_ROWS, MOST_COLUMNS = 40, 8
+"""Of a table on the screen."""
 
 
 def ranking(board: Leaderboard) -> list[list[str]]:
@@ -71,11 +73,14 @@ def settings(board: Leaderboard) -> list[list[str]]:
 
 
 def on_screen(rows: Sequence[Sequence[str]], title: str) -> Table:
-    """Return rows, the first a header, for the screen."""
-    columns = [Column(Text(printable(name)), overflow="fold") for name in rows[0]]
+    """Return rows, the first a header, for the screen; it says how many it leaves out where there are too many."""
+    columns = [Column(Text(printable(name)), overflow="fold") for name in rows[0][:MOST_COLUMNS]]
     table = Table(*columns, title=Text(printable(title)), title_justify="left")
-    for row in rows[1:]:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+    for row in rows[1 : MOST_ROWS + 1]:
+        table.add_row(*(Text(printable(cell)) for cell in row[:MOST_COLUMNS]))
+    left = {"rows": len(rows) - 1 - MOST_ROWS, "columns": len(rows[0]) - MOST_COLUMNS}
+    if said := " and ".join(f"{count:,} more {name}" for name, count in left.items() if count > 0):
+        table.caption = f"{said}: in the page and the CSV files"
     return table
 
 

@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from callbacks.screen import plain_console
 from fulgurite.cli import main
-from fulgurite.comparison.difference import difference
+from fulgurite.comparison.difference import difference, metrics_of
 from fulgurite.comparison.leaderboard import leaderboard
 from fulgurite.comparison.run import find_runs, names_of, read_run
+from fulgurite.comparison.tables import on_screen
 
 
 def compare(*words):
@@ -384,3 +386,32 @@ def test_a_thousand_runs_are_compared_within_moments(make_run):
     runs = [replace(run, name=f"x/{n}", settings={"n": str(n)}, items=Counted(run.items)) for n in range(300)]
     leaderboard(runs, None, None)
     assert len(hashed) < 300 * 20
+
+
+def test_equal_values_do_not_deviate(make_run):
+    runs = [read_run(make_run(f"s{seed}", 1.0, 0), "ped2") for seed in range(3)]
+    (group,) = leaderboard(runs, None, None).groups
+    assert group.metrics["frame_auroc_micro"] == (metrics_of(runs[0])["frame_auroc_micro"], 0.0)
+
+
+def test_the_screen_shows_as_much_of_a_table_as_can_be_read(capsys):
+    rows = [["", *(f"run {n}" for n in range(100))], *([f"key {n}", *["x"] * 100] for n in range(50))]
+    plain_console().print(on_screen(rows, "settings"))
+    said = capsys.readouterr().out
+    assert "run 6" in said
+    assert "run 7" not in said
+    assert "key 39" in said
+    assert "10 more rows and 93 more columns" in " ".join(said.split())
+
+
+def test_files_are_written_where_nobody_reads_the_screen_to_its_end(make_run, tmp_path, monkeypatch):
+    make_run("one")
+
+    def closed():
+        raise BrokenPipeError
+
+    monkeypatch.setattr("fulgurite.compare.plain_console", closed)
+    with pytest.raises(BrokenPipeError):
+        compare("runs/vta_gan")
+    written = {path.name for path in (tmp_path / "comparison").iterdir()}
+    assert written == {"leaderboard.csv", "runs.csv", "comparison.html"}
