@@ -58,7 +58,7 @@ def check_fits(
     if theirs == ours:
         return
     in_both = _in_both(checkpoint, own)
-    differing = {name: values for name, values in in_both.items() if values[0] != values[1]}
+    differing = {name: two for name, two in in_both.items() if _listed(two[0]) != _listed(two[1])}
     reasons = [f"{name} is {saved!r} in the checkpoint and {here!r} here" for name, (saved, here) in differing.items()]
     if not reasons:
         tensors = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
