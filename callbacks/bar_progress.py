@@ -83,5 +83,7 @@ class _Named(ProgressColumn):
 
 def epoch_of(trainer: pl.Trainer) -> str:
     """Return ``epoch 2 of 6``."""
-    total = "" if trainer.max_epochs in (None, -1) else f" of {trainer.max_epochs}"
-    return f"epoch {trainer.current_epoch + 1}{total}"
+    number, last = trainer.current_epoch + 1, trainer.max_epochs
+    if last in (None, -1):
+        return f"epoch {number}"
+    return f"epoch {min(number, last)} of {last}"  # at its end a training counts one more

@@ -52,6 +52,7 @@ def test_a_terminal_shows_epochs_from_one_losses_and_what_is_left(tmp_path):
     assert "epoch 1 of 2, " in text
     assert "epoch 2 of 2, " in text
     assert "epoch 0" not in text.lower()
+    assert "epoch 3" not in text.lower()
     assert re.search(r"epoch 2 of 2, 0\.\d s left", text)
     assert "calibration" in text
     assert "train/generator/total: 2.5" in text
