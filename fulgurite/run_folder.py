@@ -1,6 +1,8 @@
 """What the command itself writes into the run folder, and what it says about it."""
 
+import errno
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,15 @@ from lightning.pytorch.utilities import rank_zero_warn
 from callbacks.checkpoints import save_last
 from callbacks.metrics_csv import MetricsCsv
 from callbacks.training_record import TrainingRecord
-from datamodules.atomic_file import DRAFT, remove_stale
+from datamodules.atomic_file import DRAFT, DiskError, remove_stale
 from datamodules.protocols import KnowsTest
 from fulgurite.endings import after_fit
 from fulgurite.run_lock import RunLock
 from fulgurite.run_option import KEPT
 from fulgurite.runs import CONFIG, point_latest
+
+TRIES = 10
+"""How often a folder is begun that somebody deletes meanwhile; taking it away lasts a moment."""
 
 
 class RunFolder(Callback):
@@ -90,8 +95,16 @@ class RunFolder(Callback):
         return True
 
     def _begin(self) -> None:
-        self._save_config(str(self.run / CONFIG))
-        self._config = (self.run / CONFIG).read_text(encoding="utf-8")
+        for tries_left in reversed(range(TRIES)):
+            try:
+                self._save_config(str(self.run / CONFIG))
+                self._config = (self.run / CONFIG).read_text(encoding="utf-8")
+                break
+            except (DiskError, FileNotFoundError) as error:  # whoever deletes the folder is still at it
+                gone = isinstance(error, FileNotFoundError) or error.reason == os.strerror(errno.ENOENT)
+                if not gone or not tries_left:
+                    raise
+                time.sleep(0.1)
         point_latest(self.run)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
