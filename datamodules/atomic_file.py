@@ -16,13 +16,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from datamodules.errors import InputError
 
+T = TypeVar("T")
 DRAFT = ".tmp-"
 """What the name of everything that is not finished begins with."""
 _FOREIGN_AGE = 24 * 3600  # seconds without a write after which the draft of another machine is taken for left behind
+_TRIES = 10  # where a folder is deleted meanwhile, which lasts a moment
 _open: set[Path] = set()
 BAD_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE})
 """Errors that are the disk's, whatever is done to it."""
@@ -60,19 +62,37 @@ def atomic_file(path: Path, check: Callable[[Path], None] = lambda _: None) -> I
     with _temporary(path) as temporary, readable_errors(path):
         if not in_draft:
             remove_stale(path.parent)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w+b") as file:
+        with _until_deleted(lambda: _opened(temporary)) as file:
             yield file
             file.flush()
             if not in_draft:
                 os.fsync(file.fileno())
-            if not temporary.exists() and not in_draft:
-                _write_again(file, temporary)
-            check(temporary)
-            os.replace(temporary, path)  # noqa: PTH105
+
+            def put_in_place() -> None:
+                if not temporary.exists() and not in_draft:
+                    _write_again(file, temporary)
+                check(temporary)
+                os.replace(temporary, path)  # noqa: PTH105
+
+            _until_deleted(put_in_place)
         if not in_draft:
             with contextlib.suppress(FileNotFoundError):  # the folder was deleted at once
                 _sync(path.parent)
+
+
+def _until_deleted(act: Callable[[], T]) -> T:
+    """Do something in a folder that somebody may just be deleting, once more until that is over."""
+    for _ in range(_TRIES - 1):
+        try:
+            return act()
+        except FileNotFoundError:
+            time.sleep(0.05)
+    return act()
+
+
+def _opened(path: Path) -> BinaryIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("w+b")
 
 
 def _write_again(file: BinaryIO, temporary: Path) -> None:

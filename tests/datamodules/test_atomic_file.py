@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from datamodules import atomic_file as atomic_file_module
 from datamodules.atomic_file import DiskError, atomic_file, atomic_folder, folder_once, write_text
 
 
@@ -170,3 +171,21 @@ def test_what_is_no_file_is_not_replaced(tmp_path, monkeypatch, place):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
     assert (tmp_path / "pipe").is_fifo()
     assert Path("/dev/null").is_char_device()
+
+
+def test_a_folder_that_is_deleted_again_and_again_gets_its_file_when_that_is_over(tmp_path, monkeypatch):
+    deleted = []
+    replace = atomic_file_module.os.replace
+
+    def deleted_first(source, target):
+        if len(deleted) < 3:
+            deleted.append(target)
+            shutil.rmtree(tmp_path / "run")
+        replace(source, target)
+
+    monkeypatch.setattr(atomic_file_module.os, "replace", deleted_first)
+    monkeypatch.setattr(atomic_file_module.time, "sleep", lambda _: None)
+    write_text(tmp_path / "run/a.txt", "whole")
+    assert len(deleted) == 3
+    assert (tmp_path / "run/a.txt").read_text() == "whole"
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["a.txt"]
