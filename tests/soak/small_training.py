@@ -31,7 +31,9 @@ def start_small(
         log: Name of the file for what it says.
         also: Called in the process before the command.
     """
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(EXPERIMENT))
+    config = folder / "tiny.yaml"
+    if not config.exists():  # others that were started a moment ago read it
+        config.write_text(yaml.safe_dump(EXPERIMENT))
 
     def prepare() -> None:
         os.chdir(folder)

@@ -167,6 +167,9 @@ def _three_decode(net: str, folder: Path) -> None:
 # --- a folder that is taken away --------------------------------------------------------------------------------------
 
 
+DELETED = "was deleted while it was being trained. The training goes on"
+
+
 def _deleted(net: str, late: float, folder: Path) -> None:
     """Delete the run folder while it trains."""
     setting = Setting(net)
@@ -174,18 +177,16 @@ def _deleted(net: str, late: float, folder: Path) -> None:
     place = setting.run(folder)
     _wait_for(lambda: (place / "checkpoints/last.ckpt").exists())
     time.sleep(late)
-    while place.exists():
-        with suppress(OSError):  # something has just been written into it
+    while place.exists() and DELETED not in " ".join(said(folder / "log").split()):
+        with suppress(OSError):  # something has just been written into it, and the rest of it is still there
             shutil.rmtree(place)
-        if (place / "config.yaml").exists():
-            break
     ended = "`Trainer.fit` stopped" in said(folder / "log")  # nothing is left to train: it may not notice any more
     code = finish_within(process, LIMIT, folder / "log")
     told = " ".join(said(folder / "log").split())
     assert code == 0, told
     assert "Traceback" not in told
     if not ended:
-        assert "was deleted while it was being trained. The training goes on" in told, told
+        assert DELETED in told, told
         assert (place / "checkpoints/last.ckpt").is_file()
         assert (place / "config.yaml").is_file()
         assert (place / "metrics.csv").is_file()
