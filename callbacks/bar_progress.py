@@ -10,7 +10,7 @@ from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from callbacks.figures import duration
-from callbacks.remaining import Remaining, batch_of_fit, batches_of_fit, validation_name
+from callbacks.remaining import Remaining, batch_of_fit, batches_of_fit, epoch_of, losses_of, validation_name
 
 
 class BarProgress(RichProgressBar):
@@ -60,8 +60,7 @@ class BarProgress(RichProgressBar):
         """Return every phase's loss and the metrics that are shown."""
         shown = super().get_metrics(trainer, pl_module)
         shown.pop("v_num", None)
-        losses = {name: float(value) for name, value in trainer.callback_metrics.items() if name.endswith("/total")}
-        return losses | shown
+        return losses_of(trainer) | shown
 
     def configure_columns(self, trainer: pl.Trainer) -> list[ProgressColumn]:
         """Return Lightning's columns, with our words for a training's epoch in the first."""
@@ -79,11 +78,3 @@ class _Named(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Return the words for a task."""
         return Text(self._words(task.description))
-
-
-def epoch_of(trainer: pl.Trainer) -> str:
-    """Return ``epoch 2 of 6``."""
-    number, last = trainer.current_epoch + 1, trainer.max_epochs
-    if last in (None, -1):
-        return f"epoch {number}"
-    return f"epoch {min(number, last)} of {last}"  # at its end a training counts one more

@@ -6,9 +6,8 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ProgressBar
 
-from callbacks.bar_progress import epoch_of
 from callbacks.figures import duration, figure
-from callbacks.remaining import Remaining, batch_of_fit, batches_of_fit, validation_name
+from callbacks.remaining import Remaining, batch_of_fit, batches_of_fit, epoch_of, losses_of, validation_name
 
 
 class PlainProgress(ProgressBar):
@@ -106,7 +105,7 @@ class PlainProgress(ProgressBar):
     def _line(self, where: str) -> None:
         self._printed = time.monotonic()
         if self._enabled:
-            metrics = self.trainer.callback_metrics
-            logged = {name: float(value) for name, value in metrics.items() if name.endswith("/total")}
-            shown = logged | {name: float(value) for name, value in self.trainer.progress_bar_metrics.items()}
+            shown = losses_of(self.trainer) | {
+                name: float(value) for name, value in self.trainer.progress_bar_metrics.items()
+            }
             print("  ".join([where, *(f"{name} {figure(value)}" for name, value in shown.items())]), flush=True)

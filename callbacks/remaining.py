@@ -1,4 +1,4 @@
-"""How long a work still takes, judged by how long it took so far."""
+"""What both forms of progress show: where a work is, how long it still takes, and the losses."""
 
 import time
 
@@ -42,3 +42,16 @@ def validation_name(module: LightningModule, loader: int) -> str:
     """Return what a validation's loader is for, ``validation`` where the model does not say."""
     names = module.validation_names if isinstance(module, NamesValidations) else ()
     return names[loader] if loader < len(names) else "validation"
+
+
+def epoch_of(trainer: Trainer) -> str:
+    """Return ``epoch 2 of 6``."""
+    number, last = trainer.current_epoch + 1, trainer.max_epochs
+    if last in (None, -1):
+        return f"epoch {number}"
+    return f"epoch {min(number, last)} of {last}"  # at its end a training counts one more
+
+
+def losses_of(trainer: Trainer) -> dict[str, float]:
+    """Return the newest loss of every phase, by its logged name."""
+    return {name: float(value) for name, value in trainer.callback_metrics.items() if name.endswith("/total")}

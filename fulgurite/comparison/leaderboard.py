@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,6 @@ from callbacks.short_table import MOST
 from datamodules.errors import InputError
 from fulgurite.comparison.difference import Difference, difference, metrics_of
 from fulgurite.comparison.run import Run, measured_alike
-from fulgurite.pages.checked import is_number
 
 MOST_NAMED = 6
 """Runs of which a group has its name; of more it is told how many."""
@@ -36,7 +34,7 @@ class Group:
 
     def mean(self, *path: str) -> float | None:
         """Return the mean of an entry of ``training.json``, None where no run has it."""
-        values = [value for run in self.runs if (value := _entry(run.training, path)) is not None]
+        values = [value for run in self.runs if (value := run.figure(*path)) is not None]
         return float(np.mean(values)) if values else None
 
 
@@ -224,10 +222,3 @@ def _twice(group: Group) -> str:
         f"{group.name}: some of these runs have the same seed and the same settings, as copies have; "
         "their deviation is not one over seeds"
     )
-
-
-def _entry(record: Mapping[str, Any], path: Sequence[str]) -> float | None:
-    found: Any = record
-    for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    return float(found) if is_number(found) else None

@@ -15,6 +15,7 @@ from callbacks.results import FOLDER, RESULTS, SCORES
 from callbacks.source_folder import PARTIAL
 from datamodules.atomic_file import DRAFT
 from datamodules.errors import InputError
+from fulgurite.pages.checked import is_number
 from fulgurite.pages.facts import read_training
 from fulgurite.pages.results_files import Outcome, read_test
 from fulgurite.pages.score_table import read_columns
@@ -62,6 +63,13 @@ class Run:
     def content(self) -> str:
         """What tells the content of the test data from others, empty where nobody has kept it."""
         return (self.test.about.within("fingerprints").text("test") or "") if self.test else ""
+
+    def figure(self, *path: str) -> float | int | None:
+        """Return a number that ``training.json`` holds, by the keys that lead to it; None where there is none."""
+        found: Any = self.training
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else None
+        return found if is_number(found) else None
 
 
 def measured_alike(runs: Sequence[Run]) -> bool:

@@ -1,6 +1,6 @@
 """A leaderboard as tables: for the screen, and as CSV."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def write_tables(folder: Path, board: Leaderboard, runs: Sequence[Run]) -> list[
                 run.seed,
                 run.data,
                 *(metrics_of(run).get(name) for name in names),
-                *(_entry(run.training, path) for path in COST.values()),
+                *(run.figure(*path) for path in COST.values()),
                 run.training.get("commit"),
                 *(run.settings.get(key) for key in keys),
             ]
@@ -140,10 +140,3 @@ def _apart(group: Group, names: Sequence[str]) -> Iterator[float | None]:
     for name in names:
         one = group.differences.get(name)
         yield from (one.value, one.low, one.high) if one else (None, None, None)
-
-
-def _entry(record: Mapping[str, Any], path: Sequence[str]) -> Any:
-    found: Any = record
-    for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found

@@ -10,33 +10,21 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from fulgurite.cli import main
 
 PACKAGES = Path(__file__).parents[1] / "packages"
 ROOT = Path(__file__).parents[3]
-EXPERIMENT = {
-    "trust": ["tiny"],
-    "model": {"class_path": "TinyModel"},
-    "data": {"class_path": "TinyData"},
-    "checkpoints": {"monitor": "val/score"},
-    "wandb": {"mode": "disabled"},
-    "trainer": {"max_epochs": 1, "accelerator": "cpu", "log_every_n_steps": 1, "enable_model_summary": False},
-}
 
 
 @pytest.fixture
-def batch(tmp_path, monkeypatch):
+def batch(experiment, monkeypatch):
     """Run ``lightning batch`` in an empty folder that holds ``tiny.yaml``."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", f"{PACKAGES}:{ROOT}")
-    monkeypatch.syspath_prepend(str(PACKAGES))
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(EXPERIMENT))
 
     def run(*words):
         try:
-            main(["batch", "tiny.yaml", *words])
+            main(["batch", experiment, *words])
         except SystemExit as end:
             return end.code
         return 0
