@@ -102,7 +102,8 @@ wheel: $(INSTALLED) ## build dist/*.whl, which holds the experiments too
 
 lock: $(INSTALLED) ## pin the newest packages that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra docs --extra workspace --universal --fork-strategy fewest --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra docs --extra workspace --extra sweep \
+		--extra slurm --extra ray --extra export --universal --fork-strategy fewest --python-version 3.11 \
 		--upgrade --generate-hashes --custom-compile-command "make lock" --quiet -o requirements.lock
 
 clean: ## remove caches and build folders; .venv and runs/ stay
