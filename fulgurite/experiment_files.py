@@ -16,6 +16,7 @@ from textwrap import fill, shorten
 
 from fulgurite import plugins
 from fulgurite.refuse import refuse, show
+from fulgurite.words import options
 
 SHARED = "overlays"  # what serves every experiment
 RENAMED = {
@@ -84,12 +85,9 @@ def named(words: Sequence[str]) -> list[str]:
     A file of that name in the working directory comes first.
     """
     done: list[str] = []
-    for word in words:
-        option, equals, value = word.partition("=")
-        is_value = not equals and done[-1:] in (["-c"], ["--config"])
-        name = word if is_value else value if option in ("-c", "--config") else ""
-        path = None if Path(name).is_file() else find(name)
-        done.append(f"{word.removesuffix(name)}{path}" if path else word)
+    for option, name, used in options(words):
+        path = find(name) if option in ("-c", "--config") and name and not Path(name).is_file() else None
+        done += [*used[:-1], f"{used[-1].removesuffix(name)}{path}"] if path else used
     return done
 
 

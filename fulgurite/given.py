@@ -1,7 +1,6 @@
 """What the user wrote: the words of the command line and the configurations that they name."""
 
 import os
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -14,6 +13,7 @@ from datamodules.errors import InputError
 from datamodules.listing import why_no_file
 from fulgurite.experiment_files import names, present_name
 from fulgurite.refuse import shortened
+from fulgurite.words import options
 from fulgurite.written_form import as_yaml, check_form
 from fulgurite.yaml_file import read_yaml
 
@@ -76,14 +76,8 @@ class Given:
         return str(self.find(key, owner) or "")
 
     def options(self) -> Iterator[tuple[str, str, list[str]]]:
-        """Yield every word with its value, empty where it has none, and the words that it is made of."""
-        words = deque(self.words)
-        while words:
-            used = [words.popleft()]
-            option, equals, value = used[0].partition("=")
-            if option.startswith("-") and not equals and words and not words[0].startswith("--"):
-                used.append(value := words.popleft())
-            yield option, value, used
+        """Return every word with its value; see :func:`fulgurite.words.options`."""
+        return options(self.words)
 
     def _read(self) -> Iterator[Written]:
         for option, value, _ in self.options():

@@ -11,6 +11,7 @@ import yaml
 from datamodules.errors import InputError
 from datamodules.weights_file import read_checkpoint
 from fulgurite.runs import CHECKPOINTS, CONFIG, LATEST
+from fulgurite.words import options
 
 KEPT = "config"
 """Entry of a checkpoint that holds its configuration, as text."""
@@ -35,16 +36,10 @@ def of_run(words: Sequence[str]) -> list[str]:
         rest = ["--data.source", *rest]
     run = None
     kept: list[str] = []
-    options = iter(rest)
-    for word in options:
-        option, equals, value = word.partition("=")
-        if option != "--run" or value.startswith("{"):
-            kept.append(word)
-            continue
-        value = value if equals else next(options, "")
-        if value.startswith("{"):  # the keys below it, in JSON
-            kept += [word, value]
-        elif not value or value.startswith("--"):
+    for option, value, used in options(rest):
+        if option != "--run" or value.startswith("{"):  # the keys below it, in JSON
+            kept += used
+        elif not value:
             raise InputError("--run: a value is missing; give the folder of a run, or a checkpoint")
         else:
             run = Path(value)

@@ -17,6 +17,7 @@ from jsonargparse import set_parsing_settings
 
 from datamodules.errors import InputError
 from fulgurite import plugins
+from fulgurite.words import options
 
 OURS = ("lightning_models", "callbacks", "datamodules")
 ALLOWED = (
@@ -37,16 +38,13 @@ def separate_trust(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """
     rest: list[str] = []
     packages: list[str] = []
-    remaining = iter(words)
-    for word in remaining:
-        option, _, package = word.partition("=")
+    for option, package, used in options(words):
         if option != "--trust":
-            rest.append(word)
-            continue
-        package = package or next(remaining, "")
-        if not package or package.startswith("-"):
+            rest += used
+        elif not package or package.startswith("-"):
             raise InputError("--trust: a value is missing; write --trust my_package")
-        packages.append(package)
+        else:
+            packages.append(package)
     return rest, packages
 
 

@@ -19,7 +19,7 @@ from fulgurite.pages.checked import is_number
 from fulgurite.pages.facts import read_training
 from fulgurite.pages.results_files import Outcome, read_test
 from fulgurite.pages.score_table import read_columns
-from fulgurite.pages.settings import read_settings
+from fulgurite.pages.settings import flat, lies_below, read_settings
 from fulgurite.runs import CONFIG, LATEST
 
 OWN = ("seed_everything", "run", "ckpt_path", "trust", "wandb", "data.cache_dir")
@@ -127,7 +127,7 @@ def read_run(folder: Path, source: str | None, name: str = "") -> Run:
     return Run(
         name=name or names_of([folder])[folder],
         folder=folder,
-        settings=dict(_flat(config)),
+        settings={key: _as_text(value) for key, value in flat(config).items() if not lies_below(key, OWN)},
         seed=config.get("seed_everything"),
         training=training.held if training else {},
         test=read_test(test / RESULTS) if test else None,
@@ -141,18 +141,5 @@ def sources_of(folder: Path) -> list[str]:
     return [name for name in tests if not name.startswith(DRAFT) and PARTIAL not in name]
 
 
-def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Yield settings by dotted key, without ``class_path`` and ``init_args``; callbacks by their classes."""
-    if key in OWN:
-        return
-    if isinstance(value, dict) and "class_path" in value:
-        yield key, str(value["class_path"]).rpartition(".")[2]
-        yield from _flat(value.get("init_args", {}), key)
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _flat(inner, f"{key}.{name}".lstrip("."))
-    elif isinstance(value, list) and any(isinstance(one, dict) and "class_path" in one for one in value):
-        for one in value:
-            yield from _flat(one, f"{key}.{str(one.get('class_path')).rpartition('.')[2]}")
-    else:
-        yield key, json.dumps(value, ensure_ascii=False, default=str) if not isinstance(value, str) else value
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,7 +1,7 @@
 """What a run's configuration says otherwise than the experiment that ships, or than a default where that is silent."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,16 +66,16 @@ def differences(config: Mapping[str, Any], shipped: Mapping[str, Any]) -> list[D
         config: of the run, with every key written out.
         shipped: of the experiment; keys that it does not name have the defaults of their classes.
     """
-    here, there = _flat(config), _flat(shipped)
+    here, there = flat(config), flat(shipped)
     defaults = _defaults(config)
     found = []
     for key, value in here.items():
         named = key in there
         other = there[key] if named else defaults.get(key, NOWHERE)
-        if not _is_of_this_run(key) and not _same(value, other):
+        if not lies_below(key, OF_THIS_RUN) and not _same(value, other):
             found.append(Difference(key, as_text(value), as_text(other), not named and other != NOWHERE))
     for key, value in there.items():
-        if key not in here and not _is_of_this_run(key):
+        if key not in here and not lies_below(key, OF_THIS_RUN):
             found.append(Difference(key, NOWHERE, as_text(value), False))
     return found
 
@@ -89,7 +89,7 @@ def as_text(value: Any) -> str:
     return as_yaml(value)
 
 
-def _flat(value: Any, key: str = "") -> dict[str, Any]:
+def flat(value: Any, key: str = "") -> dict[str, Any]:
     """Return every value by its dotted key; an entry of a list of classes has the class's name in the key."""
     if isinstance(value, Mapping):
         found: dict[str, Any] = {}
@@ -97,12 +97,12 @@ def _flat(value: Any, key: str = "") -> dict[str, Any]:
             found[key] = path.rpartition(".")[2]
         for name, inner in value.items():
             if name in ("init_args", "dict_kwargs"):
-                found |= _flat(inner, key) if inner else {}
+                found |= flat(inner, key) if inner else {}
             elif name != "class_path":
-                found |= _flat(inner, f"{key}.{name}".lstrip("."))
+                found |= flat(inner, f"{key}.{name}".lstrip("."))
         return found
     if isinstance(value, list) and value and all(isinstance(one, Mapping) and "class_path" in one for one in value):
-        return {inner: given for one in value for inner, given in _flat(one, f"{key}.{_class_name(one)}").items()}
+        return {inner: given for one in value for inner, given in flat(one, f"{key}.{_class_name(one)}").items()}
     return {key: value}
 
 
@@ -138,7 +138,7 @@ def _of_class(kind: type, key: str) -> dict[str, Any]:
     parser = ArgumentParser()
     parser.add_class_arguments(kind, fail_untyped=False)
     defaults = parser.get_defaults()
-    return _flat(defaults.as_dict() if isinstance(defaults, Namespace) else {}, key)
+    return flat(defaults.as_dict() if isinstance(defaults, Namespace) else {}, key)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -146,8 +146,9 @@ def _same(one: Any, other: Any) -> bool:
     return (isinstance(one, bool) == isinstance(other, bool) and bool(one == other)) or as_text(one) == as_text(other)
 
 
-def _is_of_this_run(key: str) -> bool:
-    return any(key == one or key.startswith(f"{one}.") for one in OF_THIS_RUN)
+def lies_below(key: str, groups: Iterable[str]) -> bool:
+    """Tell whether a dotted key is one of ``groups`` or lies below one."""
+    return any(key == one or key.startswith(f"{one}.") for one in groups)
 
 
 def shipped_name(config: Mapping[str, Any], run: Path) -> str:
