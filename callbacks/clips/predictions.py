@@ -12,13 +12,26 @@ import numpy as np
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
+from callbacks.clips.events import (
+    COLUMNS,
+    EVENTS,
+    GAP,
+    RELEASE,
+    SHORTEST,
+    Event,
+    EventRule,
+    check_durations,
+    find_events,
+    release_level,
+)
 from callbacks.clips.overlay import Overlay
-from callbacks.clips.plots import draw_scores, runs
+from callbacks.clips.plots import draw_scores
 from callbacks.clips.table import Array
 from callbacks.clips.window_merger import Merged, WindowMerger
 from callbacks.figures import clock, figure, several
 from callbacks.file_names import cell
 from callbacks.plots import name_title, picture
+from callbacks.results import write_rows
 from callbacks.streamed_writer import StreamedWriter
 from callbacks.text import printable
 from callbacks.thresholds import threshold_of
@@ -32,22 +45,33 @@ LEAST_FRAMES, NEARLY_ALL = 50, 0.9
 
 
 class ClipPredictions(StreamedWriter["_Prediction"]):
-    """Writes ``predictions/<video>/`` with ``scores.csv``, ``timeline.png`` and ``overlay.mp4`` at predict.
+    """Writes ``predictions/<video>/`` with ``scores.csv``, ``events.csv``, ``timeline.png`` and ``overlay.mp4``.
 
-    The table has name, frame, time in seconds, raw score, and 0/1 for anomalous where the module has a
-    threshold. That video has the original's size; see :class:`~callbacks.clips.overlay.Overlay` for its colours.
-    Everything is written as the windows pass: what is held does not grow with the length of a video, but
-    for eight bytes a frame for the timeline.
+    The first table has name, frame, time in seconds, raw score, and 0/1 for anomalous where the module has a
+    threshold; the second, which needs a threshold, a row for every event, see :mod:`callbacks.clips.events`. The video
+    has the original's size; see :class:`~callbacks.clips.overlay.Overlay` for its colours. Everything is written as the
+    windows pass: what is held does not grow with the length of a video, but for eight bytes a frame for the timeline
+    and the events.
 
     Args:
         overlay: whether to write ``overlay.mp4``; it means decoding the video a second time.
+        release: where an event that has begun above the threshold ends: a share of it, ``80%``, or a raw score.
+        shortest: seconds that an event lasts at least; 0: one frame is enough.
+        gap: seconds between two events up to which they are one.
+
+    Raises:
+        InputError: if one of the last three is out of its range.
     """
 
     recording, part = "video", "window"
 
-    def __init__(self, overlay: bool = True) -> None:
+    def __init__(
+        self, overlay: bool = True, release: str | float = RELEASE, shortest: float = SHORTEST, gap: float = GAP
+    ) -> None:
         super().__init__()
-        self.overlay = overlay
+        check_durations(shortest, gap)
+        release_level(release, 1.0)  # refused now, not after the first video
+        self.overlay, self._event = overlay, (release, shortest, gap)
 
     def on_predict_batch_end(
         self,
@@ -67,11 +91,13 @@ class ClipPredictions(StreamedWriter["_Prediction"]):
         assert isinstance(batch, VideoBatch)
         frames, scores = outputs.frame.cpu().numpy(), outputs.score.double().cpu().numpy()
         heats, regions = outputs.heat.float().cpu().numpy(), outputs.region.tolist()
+        threshold = threshold_of(pl_module)
+        rule = None if threshold is None else EventRule.of(threshold, *self._event)
         for row, video in enumerate(outputs.video):
             place = _Place((batch.frames.shape[-2], batch.frames.shape[-1]), tuple(regions[row]))
 
             def open_files(source: VideoSource, folder: Path, place: _Place = place) -> _Prediction:
-                return _Prediction(source, folder, place, threshold_of(pl_module), self.overlay)
+                return _Prediction(source, folder, place, rule, self.overlay)
 
             self.files_of(video, open_files).add(frames[row], scores[row], heats[row])
 
@@ -86,11 +112,10 @@ class _Place(NamedTuple):
 class _Prediction:
     """The files of one video, open until all of its frames are written."""
 
-    def __init__(
-        self, source: VideoSource, folder: Path, place: _Place, threshold: float | None, overlay: bool
-    ) -> None:
+    def __init__(self, source: VideoSource, folder: Path, place: _Place, rule: EventRule | None, overlay: bool) -> None:
         self.source = source
-        self._place, self._threshold = place, threshold
+        self._place, self._rule = place, rule
+        self._threshold = threshold = None if rule is None else rule.threshold
         self._merger = WindowMerger(source.name)
         self._scores = array("d")
         self._files = ExitStack()  # closing it puts the files in their places, an error leaves them beside
@@ -116,6 +141,9 @@ class _Prediction:
                 self._write(merged)
             if whole and self._frames is not None and next(self._frames, None) is not None:
                 raise RuntimeError(f"{self.source.path} has more than the {len(self._scores)} frames that were scored")
+            if self._rule is not None:
+                events = [[self.source.name, *event.row()] for event in self._events(self._rule)]
+                write_rows(self._folder / EVENTS, ["name", *COLUMNS], events)
             self._draw_timeline()
 
     @property
@@ -127,21 +155,25 @@ class _Prediction:
         """Return how many frames lie above the threshold, and which is the most unusual."""
         score = np.frombuffer(self._scores)
         loudest = f"highest score {figure(score.max())} at {clock(float(score.argmax()) / self.source.fps)}"
-        if self._threshold is None:
+        if self._rule is None:
             return f"{several(len(score), 'frame')} scored, {loudest}; no threshold is known"
-        above = score > self._threshold
+        above = score > self._rule.threshold
         if len(score) >= LEAST_FRAMES and above.mean() > NEARLY_ALL:
             rank_zero_warn(
                 f"{printable(self.source.name)}: {above.mean():.0%} of its frames lie above the threshold. Is it "
                 "another scene, camera or light than the model was trained on? Then its scores say nothing: train on "
                 "that one."
             )
-        events = several(len(runs(above)), "event")
+        events = several(len(self._events(self._rule)), "event")
         return f"{int(above.sum()):,} of {several(len(score), 'frame')} above the threshold, in {events}, {loudest}"
 
     def abandon(self, error: BaseException) -> None:
         """Close the files where they are."""
         self._files.__exit__(type(error), error, error.__traceback__)
+
+    def _events(self, rule: EventRule) -> list[Event]:
+        score = np.frombuffer(self._scores)
+        return find_events(score, np.arange(len(score)) / self.source.fps, rule)
 
     def _write(self, merged: Merged) -> None:
         self._scores.append(merged.score)

@@ -201,7 +201,9 @@ CALLBACKS: dict[type[Callback], Case] = {
     ),
     callbacks.ClipMedia: Case(of_clips, "fit", {}, MEDIA | {"windows": 1, "fps": 4.0}),
     callbacks.PartMedia: Case(of_parts, "fit", {}, MEDIA | {"pictures": 1}),
-    callbacks.ClipPredictions: Case(of_clips, "predict", {}, {"overlay": False}),
+    callbacks.ClipPredictions: Case(
+        of_clips, "predict", {"release": "100%"}, {"overlay": False, "release": "10%", "shortest": 9.0, "gap": 0.0}
+    ),
     callbacks.ImagePredictions: Case(of_pictures, "predict", {}, {"sheet": 1}),
     callbacks.SoundMedia: Case(of_sound, "fit", {}, MEDIA | {"clips": 1}),
     callbacks.SoundPredictions: Case(of_sound, "predict", {}, {}),

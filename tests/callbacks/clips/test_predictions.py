@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from callbacks import ClipPredictions
 from callbacks.clips.overlay import Overlay
 from datamodules.batches import FrameScores, VideoBatch
+from datamodules.errors import InputError
 from datamodules.media import VideoWriter, read_frames
 
 LENGTH = 4
@@ -88,7 +89,7 @@ def sources(tmp_path):
     ]
 
 
-def predict(folder, sources, batches=None, threshold=1.0, overlay=True, **kwargs):
+def predict(folder, sources, batches=None, threshold=1.0, overlay=True, events=None, **kwargs):
     run = Trainer(
         accelerator="cpu",
         logger=False,
@@ -96,7 +97,7 @@ def predict(folder, sources, batches=None, threshold=1.0, overlay=True, **kwargs
         enable_model_summary=False,
         enable_checkpointing=False,
         default_root_dir=folder,
-        callbacks=[ClipPredictions(overlay=overlay)],
+        callbacks=[ClipPredictions(overlay=overlay, **(events or {}))],
         **kwargs,
     )
     data = Videos(sources, list(batches if batches is not None else windows_of(sources)))
@@ -123,10 +124,37 @@ def test_writes_table_timeline_and_film_of_every_video(tmp_path, sources):
             assert sum(1 for _ in film.decode(video=0)) == source.frames
     assert sorted(path.name for path in (folder / "a").iterdir()) == [
         "about.json",
+        "events.csv",
         "overlay.mp4",
         "scores.csv",
         "timeline.png",
     ]
+
+
+@pytest.mark.parametrize(
+    ("events", "spans"),
+    [
+        ({}, [(6, 19, 9)]),  # 7 frames or 0.56 seconds lie between both
+        ({"gap": 0.5}, [(6, 9, 9), (16, 19, 19)]),
+        ({"gap": 0.0, "shortest": 0.3}, []),
+        ({"gap": 0.5, "release": 0.3}, [(6, 9, 9), (16, 19, 19)]),
+        ({"gap": 0.5, "release": "100%"}, [(6, 9, 9), (16, 19, 19)]),
+    ],
+)
+def test_writes_the_events_of_a_video(tmp_path, sources, events, spans):
+    folder = predict(tmp_path, sources[:1], overlay=False, events=events)
+    rows = list(csv.DictReader((folder / "a/events.csv").open()))
+    assert [(int(row["first_frame"]), int(row["last_frame"]), int(row["peak_frame"])) for row in rows] == spans
+    for row, (first, last, peak) in zip(rows, spans, strict=True):
+        assert [row["name"], row["start"], row["end"]] == ["a", f"{first / 12.5:.3f}", f"{last / 12.5:.3f}"]
+        assert float(row["peak_score"]) == pytest.approx(float(score_of("a", torch.tensor(peak))), abs=1e-6)
+
+
+def test_events_out_of_range_are_refused_before_anything_is_read():
+    with pytest.raises(InputError, match="release = often"):
+        ClipPredictions(release="often")
+    with pytest.raises(InputError, match="gap = -1"):
+        ClipPredictions(gap=-1)
 
 
 def test_the_border_is_red_where_the_score_is_above_the_threshold(tmp_path, sources):
@@ -140,6 +168,7 @@ def test_the_border_is_red_where_the_score_is_above_the_threshold(tmp_path, sour
 def test_without_a_threshold_nothing_is_called_anomalous(tmp_path, sources, overlay):
     folder = predict(tmp_path, sources, threshold=float("nan"), overlay=overlay)
     assert (folder / "a/scores.csv").read_text().splitlines()[0] == "name,frame,time,score"
+    assert not (folder / "a/events.csv").exists()
     assert (folder / "a/overlay.mp4").exists() == overlay
     assert (folder / "a/timeline.png").exists()
 
@@ -232,7 +261,7 @@ def test_what_was_found_is_said(tmp_path, sources, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     predict(tmp_path, sources)
     assert capsys.readouterr().out.splitlines()[-2:] == [
-        "a: 8 of 23 frames above the threshold, in 2 events, highest score 1.8000 at 0:00; predictions/a/overlay.mp4",
+        "a: 8 of 23 frames above the threshold, in 1 event, highest score 1.8000 at 0:00; predictions/a/overlay.mp4",
         "b: 2 of 7 frames above the threshold, in 1 event, highest score 1.2100 at 0:00; predictions/b/overlay.mp4",
     ]
     predict(tmp_path, sources[1:], threshold=float("nan"), overlay=False)
