@@ -31,7 +31,15 @@ class FiniteWeights(Callback):
 
 
 def _check(trainer: Trainer, model: LightningModule) -> None:
+    check_finite_weights(model, trainer.ckpt_path)
+
+
+def check_finite_weights(model: LightningModule, checkpoint: object) -> None:
     """Refuse weights with a NaN or an infinity.
+
+    Args:
+        model: with its weights in place.
+        checkpoint: where they come from, for the message; None where that is not known.
 
     Raises:
         InputError: naming the checkpoint and the first of them.
@@ -39,6 +47,6 @@ def _check(trainer: Trainer, model: LightningModule) -> None:
     wrong = [name for name, weight in model.named_parameters() if not weight.isfinite().all()]
     if wrong:
         raise InputError(
-            f"{trainer.ckpt_path or type(model).__name__}: {wrong[0]} holds values that are not finite "
+            f"{checkpoint or type(model).__name__}: {wrong[0]} holds values that are not finite "
             f"({len(wrong)} of its weights do): nothing can be made of it. Use an earlier checkpoint"
         )

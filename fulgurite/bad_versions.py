@@ -42,6 +42,12 @@ BAD = (
 
 def refuse_bad_versions() -> None:
     """End with one sentence if one of them is installed; called before any of these packages is imported."""
+    if said := bad_version():
+        refuse(said)
+
+
+def bad_version() -> str | None:
+    """Return one sentence about the first of them that is installed, None where there is none."""
     from packaging.specifiers import SpecifierSet  # here: of no use to --help
 
     for bad in BAD:
@@ -50,4 +56,5 @@ def refuse_bad_versions() -> None:
         except PackageNotFoundError:  # the import will say so
             continue
         if SpecifierSet(bad.releases, prereleases=True).contains(found):
-            refuse(f"{bad.package} {found} is installed, which {bad.why}: pip install '{bad.instead}'{bad.beyond}")
+            return f"{bad.package} {found} is installed, which {bad.why}: pip install '{bad.instead}'{bad.beyond}"
+    return None

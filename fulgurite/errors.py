@@ -42,13 +42,21 @@ def readable_errors() -> Iterator[None]:
             SIGNALS.end()  # whoever ended this process has ended its loaders too
         if lacks_memory(problem):
             refuse(_larger_than_memory(problem))
-        if not str(problem).startswith("Error(s) in loading state_dict"):
+        said = of_another_model(problem)
+        if said is None:
             raise
-        detail = str(problem).splitlines()[1].strip()
-        refuse(
-            f"the configured model is not the one that the checkpoint holds ({detail}). Use the configuration "
-            "that it was trained with: config.yaml in its run folder"
-        )
+        refuse(said)
+
+
+def of_another_model(problem: RuntimeError) -> str | None:
+    """Return the sentence for torch's error about a checkpoint whose tensors the model has not, None for any other."""
+    if not str(problem).startswith("Error(s) in loading state_dict"):
+        return None
+    detail = str(problem).splitlines()[1].strip()
+    return (
+        f"the configured model is not the one that the checkpoint holds ({detail}). Use the configuration "
+        "that it was trained with: config.yaml in its run folder"
+    )
 
 
 def lacks_memory(problem: BaseException) -> bool:

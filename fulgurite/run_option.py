@@ -45,18 +45,30 @@ def of_run(words: Sequence[str]) -> list[str]:
             run = Path(value)
     if run is None:
         return [verb, *kept]
-    config, checkpoint = _run(run, "last" if verb == "fit" else "best")
+    config, checkpoint = config_and_weights(run, "last" if verb == "fit" else "best")
     chosen = any(word.partition("=")[0] == "--ckpt_path" for word in kept)
     return [verb, "--config", str(config), *kept, *([] if chosen else ["--ckpt_path", str(checkpoint)])]
 
 
-def _run(path: Path, which: str) -> tuple[Path, str | Path]:
-    """Return the configuration of a run and the checkpoint that is meant."""
+def config_and_weights(path: Path, which: str, option: str = "--run") -> tuple[Path, str | Path]:
+    """Return the configuration of a run and the checkpoint that is meant.
+
+    Args:
+        path: A run folder, the folder of an experiment, or a checkpoint.
+        which: ``best`` or ``last``, for a folder.
+        option: Before the path, for the messages.
+
+    Returns:
+        The file of the configuration, and ``which`` or the path of the checkpoint.
+
+    Raises:
+        InputError: If there is no such run.
+    """
     if path.is_file():
         home = path.parent.parent / CONFIG
         is_at_home = path.parent.name == CHECKPOINTS and home.is_file()
-        return (home if is_at_home else _config_within(path)), path
-    return run_folder(path, "--run") / CONFIG, which
+        return (home if is_at_home else _config_within(path, option)), path
+    return run_folder(path, option) / CONFIG, which
 
 
 def run_folder(path: Path, option: str, holds: Sequence[str] = (CONFIG,)) -> Path:
@@ -88,14 +100,14 @@ def _configs(folder: Path) -> Iterator[Path]:
     return (one for one in folder.glob(f"*/{CONFIG}") if not one.parent.is_symlink())
 
 
-def _config_within(checkpoint: Path) -> Path:
+def _config_within(checkpoint: Path, option: str) -> Path:
     """Write the configuration that a checkpoint holds into a file that lives as long as this process."""
     text = read_checkpoint(checkpoint, mmap=True).get(KEPT)
     config = yaml.safe_load(text) if isinstance(text, str) else None
     if not isinstance(config, dict):
         raise InputError(
-            f"--run {checkpoint}: it holds no configuration, as one of before version 0.2; give that of its training: "
-            f"--config PATH --ckpt_path {checkpoint}"
+            f"{option} {checkpoint}: it holds no configuration, as one of before version 0.2; give that of its "
+            f"training: --config PATH --ckpt_path {checkpoint}"
         )
     config.pop("trust", None)  # packages are trusted by who uses a checkpoint, not by who has made it
     folder = Path(tempfile.mkdtemp(prefix="fulgurite-"))

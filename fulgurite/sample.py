@@ -21,7 +21,8 @@ from fulgurite.errors import readable_errors
 from fulgurite.quiet import keep_quiet
 from fulgurite.train import CommandLine
 
-_AT_ONCE = 16  # samples
+AT_ONCE = 16
+"""Samples that are drawn together."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -110,9 +111,9 @@ class SamplingTrainer(Trainer):
             raise InputError(f"--count {count}: give at least 1")
         refuse_several(self.world_size, "trainer.devices: sample works")
         folder = Path(output) if output else Path(self.default_root_dir) / "samples" / f"seed-{seed}"
-        z = torch.stack([_latent(seed, number, sampler.latent_dim) for number in range(count)])
+        z = latents(seed, count, sampler.latent_dim)
         self.callbacks.append(SampleWriter(folder, z))  # type: ignore[attr-defined]  # set without a type
-        loader: DataLoader[Tensor] = DataLoader(z, batch_size=_AT_ONCE)  # type: ignore[arg-type]  # by name: made anew
+        loader: DataLoader[Tensor] = DataLoader(z, batch_size=AT_ONCE)  # type: ignore[arg-type]  # by name: made anew
         self.predict(sampler, loader, return_predictions=False, ckpt_path=ckpt_path)
 
 
@@ -131,5 +132,7 @@ class SampleCommand(CommandLine):
         return super().instantiate_trainer(**kwargs)
 
 
-def _latent(seed: int, number: int, latent_dim: int) -> Tensor:
-    return torch.randn(latent_dim, generator=torch.Generator().manual_seed(derive_seed(seed, "sample", number)))
+def latents(seed: int, count: int, latent_dim: int) -> Tensor:
+    """Return the latent vectors of the first ``count`` samples of a seed, float32 ``(count, latent_dim)``."""
+    numbered = (torch.Generator().manual_seed(derive_seed(seed, "sample", number)) for number in range(count))
+    return torch.stack([torch.randn(latent_dim, generator=generator) for generator in numbered])

@@ -64,10 +64,8 @@ class Overlay:
         size: tuple[int, int],
         region: tuple[int, int, int, int],
     ) -> Frame:
-        top, left, height, width = region
-        boxed = cv2.resize(heat, size[::-1], interpolation=cv2.INTER_LINEAR)
-        place = cv2.resize(boxed[top : top + height, left : left + width], frame.shape[1::-1])
-        return heat_over(frame, np.asarray(place, np.float32), self._scale)
+        height, width = frame.shape[:2]
+        return heat_over(frame, heat_on_frame(heat, size, region, (height, width)), self._scale)
 
     def _write_score(self, picture: Frame, score: float) -> None:
         lines = [f"score {score:.3g}"]
@@ -96,3 +94,22 @@ class Overlay:
         up = rows * (1 - np.clip((np.array(self._scores) - low) / (high - low), 0, 1))
         line = np.stack([across, up], axis=1).round().astype(np.int32)
         cv2.polylines(strip, [line], False, _LIGHT, max(1, height // 300), cv2.LINE_AA)
+
+
+def heat_on_frame(
+    heat: NDArray[np.float32],
+    size: tuple[int, int],
+    region: tuple[int, int, int, int],
+    frame_size: tuple[int, int],
+) -> NDArray[np.float32]:
+    """Return heat for every pixel of the original picture, ``(height, width)``, the letterbox's bars left out.
+
+    Args:
+        heat: ``(h, w)``, on a grid that spans the letterboxed picture.
+        size: H, W of the letterboxed picture.
+        region: top, left, height, width of the picture within H x W.
+        frame_size: height, width of the original picture.
+    """
+    top, left, height, width = region
+    boxed = cv2.resize(heat, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(boxed[top : top + height, left : left + width], frame_size[::-1]), np.float32)

@@ -59,15 +59,14 @@ class ImagePredictions(FolderWriter):
         """Write the pictures of a batch."""
         assert isinstance(outputs, Reconstructions)
         images, reconstructed = outputs.images.float().cpu(), outputs.reconstructed.float().cpu()
-        error = (images - reconstructed).square().flatten(1).mean(1).double()
-        decibels = (-10 * error.log10()).tolist()  # infinite where a picture is reconstructed exactly
+        ratios = decibels(images, reconstructed).tolist()
         for row, name in enumerate(outputs.name):
             for kind, pictures in (("inputs", images), ("reconstructions", reconstructed)):
                 write_png(self.path(kind, name, ".png"), to_picture(pictures[row]))
             if len(self._shown) < self.sheet:
                 self._shown.append((colour(images[row]), colour(reconstructed[row])))
         self._names += outputs.name
-        self._scores += zip(decibels, outputs.kl.double().sum(1).tolist(), strict=True)
+        self._scores += zip(ratios, outputs.kl.double().sum(1).tolist(), strict=True)
         self._latents.append(outputs.mean.float().cpu())
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -85,9 +84,15 @@ class ImagePredictions(FolderWriter):
 
     def found(self) -> str:
         """Return how many pictures were reconstructed, how well, and which is the least like its reconstruction."""
-        decibels = [score for score, _ in self._scores]
-        row = int(np.argmin(decibels))
+        ratios = [score for score, _ in self._scores]
+        row = int(np.argmin(ratios))
         return (
-            f"{several(len(decibels), 'picture')} reconstructed, PSNR {figure(float(np.median(decibels)))} dB in the "
-            f"middle, {figure(decibels[row])} dB at worst ({printable(self._names[row])})"
+            f"{several(len(ratios), 'picture')} reconstructed, PSNR {figure(float(np.median(ratios)))} dB in the "
+            f"middle, {figure(ratios[row])} dB at worst ({printable(self._names[row])})"
         )
+
+
+def decibels(images: Tensor, reconstructed: Tensor) -> Tensor:
+    """Return the PSNR in decibels, float64 ``(B,)``, of pictures ``(B, C, H, W)`` in [0, 1]; infinite where equal."""
+    error = (images - reconstructed).square().flatten(1).mean(1).double()
+    return -10 * error.log10()

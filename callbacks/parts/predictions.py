@@ -12,10 +12,9 @@ from torch import Tensor
 
 from callbacks.figures import figure, several
 from callbacks.folder_writer import FolderWriter
-from callbacks.parts.boxes import Box, find_boxes
 from callbacks.parts.contact_sheet import ContactSheet, with_legend
 from callbacks.parts.heat_picture import draw_heat, with_bar
-from callbacks.parts.table import part_start
+from callbacks.parts.judged import Judged, judge
 from callbacks.picture_file import Picture
 from callbacks.results import write_record, write_rows
 from callbacks.text import printable
@@ -91,26 +90,22 @@ class PartPredictions(FolderWriter):
         assert isinstance(outputs, PartScores)
         assert isinstance(batch, PartBatch)
         scores, name, score, seen = outputs, outputs.name, float(outputs.score), to_rgb(batch.image)
-        tile, tile_score = scores.tile.tolist(), scores.tile_score.tolist()
-        heat = scores.heat.float().cpu().numpy()
-        start = part_start(name, heat)
-        for place, value in [*zip(tile, tile_score, strict=True), ("whole", score)]:
-            if not math.isfinite(value):
-                raise ValueError(f"picture {name!r}, tile {place}: score is {value}; weights or input have diverged")
-        called = [int(value > self._threshold) for value in tile_score]
-        mask, boxes = find_boxes(heat, self._pixel_threshold)
-        verdict = "defective" if any(called) else "faultless"
+        judged = judge(scores, self._threshold, self._pixel_threshold)
+        heat, boxes = judged.heat, judged.boxes
+        verdict = "defective" if judged.defective else "faultless"
         caption = f"{name}   {verdict}, score {score:.4g}, places above the threshold: {len(boxes)}"
         drawn = draw_heat(seen, heat, boxes, self._pixel_threshold)
         write_png(self.path("heat", name, ".png"), with_bar(drawn, caption, self._pixel_threshold))
-        write_png(self.path("mask", name, ".png"), mask.astype(np.uint8) * 255)
-        write_record(self.path("boxes", name, ".json"), self._record(scores, start, any(called), boxes))
+        write_png(self.path("mask", name, ".png"), judged.mask.astype(np.uint8) * 255)
+        write_record(self.path("boxes", name, ".json"), self._record(scores, judged))
         self._tiles += [
-            [name, scores.group, *place, value, flag]
-            for place, value, flag in zip(tile, tile_score, called, strict=True)
+            [name, scores.group, *place, value, int(flag)]
+            for place, value, flag in zip(
+                scores.tile.tolist(), judged.tile_score.tolist(), judged.tile_defective, strict=True
+            )
         ]
         area = sum(box.area for box in boxes)
-        self._pictures.append([name, scores.group, score, int(any(called)), len(boxes), area])
+        self._pictures.append([name, scores.group, score, int(judged.defective), len(boxes), area])
         self._sheet.add(score, caption, seen, drawn, heat)
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -138,19 +133,19 @@ class PartPredictions(FolderWriter):
             f"{printable(worst[0])}"
         )
 
-    def _record(self, scores: PartScores, start: int, defective: bool, boxes: Sequence[Box]) -> dict[str, Any]:
+    def _record(self, scores: PartScores, judged: Judged) -> dict[str, Any]:
         height, width = scores.heat.shape
         return {
             "name": scores.name,
             "group": scores.group,
             "width": width,
             "height": height,
-            "start": start,
+            "start": judged.start,
             "score": float(scores.score),
-            "defective": defective,
+            "defective": judged.defective,
             "threshold": self._threshold,
             "pixel_threshold": self._pixel_threshold,
-            "boxes": [asdict(box) for box in boxes],
+            "boxes": [asdict(box) for box in judged.boxes],
         }
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from callbacks.figures import duration, several
 from callbacks.streamed_writer import StreamedWriter
 from datamodules.batches import AudioVideoBatch, GeneratedClips
+from datamodules.picture_file import Frame
 from datamodules.protocols import SoundSource
 from datamodules.sound.sound import Sound, SoundVideoWriter, read_sound, track_rate
 
@@ -136,8 +137,7 @@ class _Track:
 
     def _write(self, picture: Tensor) -> None:
         """Write a picture, and the sound that is heard while it is shown."""
-        pixels = (picture.clamp(0, 1) * 255).round().byte()
-        self._video.write(pixels.movedim(0, -1).numpy())
+        self._video.write(to_pixels(picture))
         self._frames += 1
         due = round(self._frames * self._rate / self.source.fps) - self._heard
         while self._kept.shape[1] < due and (piece := next(self._sound, None)) is not None:
@@ -145,3 +145,8 @@ class _Track:
         self._video.write_sound(self._kept[:, :due])
         self._heard += due
         self._kept = self._kept[:, due:]
+
+
+def to_pixels(picture: Tensor) -> Frame:
+    """Bring a picture ``(C, H, W)`` in [0, 1] on the CPU to uint8 ``(H, W, C)``."""
+    return np.asarray((picture.clamp(0, 1) * 255).round().byte().movedim(0, -1).numpy())

@@ -317,6 +317,11 @@ class PhasedModule(SavedTraining):
             )
         return self.optimizer_factories[phase]
 
+    def take_average(self) -> None:
+        """Let the average of the weights stand in for them from here on, as in a prediction, where one is kept."""
+        if self.average is not None:
+            self.average.swap_in(self._averaged_parameters())
+
     def _averaged_parameters(self) -> dict[str, Parameter]:
         return phase_parameters(self, self.phase_modules[self.averaged_phase])
 
