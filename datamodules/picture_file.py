@@ -91,6 +91,14 @@ def read_picture(
         return np.array(upright).reshape(*upright.size[::-1], channels)
 
 
+def in_channels(picture: Frame, channels: Channels) -> Frame:
+    """Bring a picture uint8 ``(H, W, 1 or 3)`` to ``(H, W, channels)``, as one of a file is: grey by ITU-R BT.601."""
+    if picture.shape[2] == channels:
+        return picture
+    plain = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+    return np.array(plain.convert("L" if channels == 1 else "RGB")).reshape(*picture.shape[:2], channels)
+
+
 @contextmanager
 def opened(path: Path, max_pixels: int | None = None) -> Iterator[Image.Image]:
     """Open a picture and load its pixels; errors of Pillow inside the block name the file.

@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from copy import copy
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal
+from typing import Any, ClassVar, Generic, Literal, Self
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -74,19 +75,9 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
             raise InputError(
                 "data.bit_range: changes nothing here, where pictures are those of video files; leave it out"
             )
-        for key, folder, otherwise in (
-            ("source", source, f"leave data.source out for the demo, {self.demo}"),
-            ("cache_dir", cache_dir, "leave data.cache_dir out for the usual one"),
-        ):
-            if folder is not None and not folder.strip():
-                raise InputError(
-                    f"data.{key}: is {folder!r}, as of a shell variable that is not set; name a folder, or {otherwise}"
-                )
-        if source is not None and "://" in source:
-            raise InputError(
-                f"data.source: {source} is an address, and data are read from files and folders only: download or "
-                "record it first, and name the file"
-            )
+        _refuse_empty("source", source, f"leave data.source out for the demo, {self.demo}")
+        _refuse_empty("cache_dir", cache_dir, "leave data.cache_dir out for the usual one")
+        _refuse_address(source)
         check_range("data.batch_size", batch_size, 1, 65_536)
         check_range("data.num_workers", num_workers, 0, 1024)
         self.source = source
@@ -145,6 +136,21 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
     def form(self) -> str:
         """What digests depend on beside the files."""
         return ""
+
+    def for_source(self, source: str) -> Self:
+        """Return a copy that reads another source, and knows all that a checkpoint has told this one.
+
+        Args:
+            source: a folder or a file.
+
+        Raises:
+            InputError: if it is an address, or empty.
+        """
+        _refuse_empty("source", source, "a file")
+        _refuse_address(source)
+        other = self._apart()
+        other.source = source
+        return other
 
     # --- what Lightning calls ----------------------------------------------------------------------------------------
 
@@ -223,6 +229,12 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
         self._left_at = tuple(state_dict.get("position") or (0, 0))
 
     # --- what the rooms use ------------------------------------------------------------------------------------------
+
+    def _apart(self) -> Self:
+        """Return a copy that opens data of its own."""
+        other = copy(self)
+        other._splits = {}
+        return other
 
     @property
     def _root(self) -> Path:
@@ -326,3 +338,18 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
                 f"whether the checkpoint was trained on the {self.item}s for {split} cannot be checked: {unknown}. Its "
                 f"figures are fair if data and split settings ({', '.join(self.splitting)}) are those of its training"
             )
+
+
+def _refuse_empty(key: str, folder: str | None, otherwise: str) -> None:
+    if folder is not None and not folder.strip():
+        raise InputError(
+            f"data.{key}: is {folder!r}, as of a shell variable that is not set; name a folder, or {otherwise}"
+        )
+
+
+def _refuse_address(source: str | None) -> None:
+    if source is not None and "://" in source:
+        raise InputError(
+            f"data.source: {source} is an address, and data are read from files and folders only: download or "
+            "record it first, and name the file"
+        )

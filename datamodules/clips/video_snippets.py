@@ -1,8 +1,9 @@
 """The data module of video anomaly detection: windows of T frames from labelled video, or from any video."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from torch.utils.data import DataLoader
 
@@ -12,7 +13,7 @@ from datamodules.clips.demo import demo_folder
 from datamodules.clips.pseudo_anomalies import PseudoAnomalousClip
 from datamodules.clips.splits import hold_out
 from datamodules.clips.video_layouts import Clip, VideoSource, read_layout
-from datamodules.clips.video_stream import PredictSource, StreamedWindows, find_predict_sources
+from datamodules.clips.video_stream import GivenFrames, PredictSource, StreamedWindows, find_predict_sources
 from datamodules.clips.windows import (
     EvaluationWindows,
     Frames,
@@ -27,6 +28,7 @@ from datamodules.errors import InputError
 from datamodules.file_identity import VIDEOS_BY_CONTENT, content_hash, refuse_shared_videos
 from datamodules.letterbox import Letterbox
 from datamodules.listing import some_of
+from datamodules.picture_file import Frame
 from datamodules.ranges import check_range, height_and_width
 from datamodules.seeding import global_seed
 from datamodules.source import SourceDataModule, Stage
@@ -202,6 +204,26 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         """Find ``predict_sources``: those below the source, or the demo's test clips."""
         root = self._root if self.source else self._root / "test"
         self.predict_sources = find_predict_sources(root, self._span, self._on_bad_file, self._bit_range)
+
+    def for_frames(self, frames: Iterable[Frame], fps: float, name: str) -> Self:
+        """Return a copy that predicts on frames which a program hands over; no ``setup`` is needed.
+
+        Args:
+            frames: uint8 RGB ``(height, width, 3)``, all of one size; read once, as they are needed.
+            fps: frames per second.
+            name: what they are called.
+
+        Raises:
+            InputError: if there is no frame.
+        """
+        rest = iter(frames)
+        first = next(rest, None)
+        if first is None:
+            raise InputError(f"{name}: holds no frame, a window needs {self._span}; give more")
+        other = self._apart()
+        height, width = first.shape[:2]
+        other.predict_sources = [GivenFrames(name, Path(name), fps, height, width, None, given=chain([first], rest))]
+        return other
 
     @property
     def can_test(self) -> bool:

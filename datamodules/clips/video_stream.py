@@ -2,7 +2,7 @@
 
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,6 +40,35 @@ class PredictSource:
     width: int
     frames: int | None
     bit_range: BitRange | None = None
+
+    def read(self) -> Iterator[Frame]:
+        """Yield its frames, uint8 RGB ``(height, width, 3)``."""
+        return read_frames(self.path, self.bit_range)
+
+
+@dataclass(frozen=True, eq=False)
+class GivenFrames(PredictSource):
+    """Frames that a program hands over, in the place of a file.
+
+    Attributes:
+        given: the frames, uint8 RGB ``(height, width, 3)``; read once.
+    """
+
+    given: Iterable[Frame] = ()
+
+    def read(self) -> Iterator[Frame]:
+        """Yield the frames.
+
+        Raises:
+            InputError: if one has another size than the first.
+        """
+        for number, frame in enumerate(self.given):
+            if frame.shape != (self.height, self.width, 3):
+                raise InputError(
+                    f"{self.name}: frame {number} measures {frame.shape[1]}x{frame.shape[0]}, the first one "
+                    f"{self.width}x{self.height}; the frames of one video must have one size"
+                )
+            yield frame
 
 
 def find_predict_sources(
@@ -112,7 +141,7 @@ class StreamedWindows:
         step, reach = self._frame_step, (self._num_frames - 1) * self._frame_step + 1
         kept: deque[Frame] = deque(maxlen=reach + step)
         count = 0
-        for frame in read_frames(source.path, source.bit_range):
+        for frame in source.read():
             kept.append(self._letterbox.picture(frame))
             count += 1
             start = count - reach - step  # later ones may belong to the last windows, whatever the stride

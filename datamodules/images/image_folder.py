@@ -2,10 +2,13 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import torch
 from torch.utils.data import DataLoader
 
 from datamodules.batches import ImageBatch
@@ -22,7 +25,7 @@ from datamodules.images.picture_layouts import (
 )
 from datamodules.images.pictures import Pictures, TrainingPictures, as_it_is
 from datamodules.images.shapes import shapes_folder
-from datamodules.picture_file import LARGEST, Channels
+from datamodules.picture_file import LARGEST, Channels, Frame
 from datamodules.ranges import check_range, height_and_width
 from datamodules.seeding import global_seed
 from datamodules.source import SourceDataModule, Stage
@@ -123,6 +126,28 @@ class ImageFolderDataModule(SourceDataModule[Picture]):
         """The picture, or the pictures at any depth of the folder, in order; without a source those to test on."""
         assert self._predicted is not None  # since setup
         return self._evaluation(self._predicted)
+
+    def batches_of(self, pictures: Iterable[tuple[str, Path | Frame]]) -> Iterator[ImageBatch]:
+        """Yield batches of pictures that a program hands over; no ``setup`` is needed, and nothing is cached.
+
+        Args:
+            pictures: name and picture, uint8 ``(h, w, 1 or 3)`` or the path of a file; read as they are needed.
+
+        Raises:
+            InputError: if a file cannot be read.
+        """
+        rest = iter(pictures)
+        first = 0
+        while some := [*islice(rest, self._eval_batch_size)]:
+            form = self._form
+            brought = [form.read(one) if isinstance(one, Path) else form.given(one) for _, one in some]
+            yield ImageBatch(
+                images=torch.from_numpy(np.stack(brought)),
+                name=[name for name, _ in some],
+                label=torch.zeros(len(some), dtype=torch.int64),
+                index=torch.arange(first, first + len(some)),
+            )
+            first += len(some)
 
     def split_manifest(self) -> dict[str, Any]:
         """Return which picture is in which split and what was left out, ready for JSON; complete after ``setup``."""

@@ -25,7 +25,7 @@ from datamodules.file_identity import content_hash
 from datamodules.images.picture_layouts import Picture
 from datamodules.letterbox import Letterbox
 from datamodules.parallel import in_parallel
-from datamodules.picture_file import Channels, Frame, read_picture
+from datamodules.picture_file import Channels, Frame, in_channels, read_picture
 
 FORMAT = 3
 """Raised whenever the same files and settings would be stored differently."""
@@ -58,8 +58,12 @@ class PictureForm:
 
     def read(self, path: Path) -> Frame:
         """Return the picture of a file as uint8 ``(C, height, width)``; raises ``InputError``."""
-        picture = read_picture(path, self.channels, self.background, self.max_pixels, self.bit_range)
-        return self.bring(torch.from_numpy(picture).permute(2, 0, 1)).numpy()
+        return self.given(read_picture(path, self.channels, self.background, self.max_pixels, self.bit_range))
+
+    def given(self, picture: Frame) -> Frame:
+        """Return a picture uint8 ``(h, w, 1 or 3)`` as uint8 ``(C, height, width)``."""
+        pixels = torch.from_numpy(in_channels(picture, self.channels))
+        return self.bring(pixels.permute(2, 0, 1)).numpy()
 
     def bring(self, picture: Tensor) -> Tensor:
         """Map uint8 ``(C, h, w)`` to ``(C, height, width)``, bilinearly, averaging where it shrinks."""

@@ -1,23 +1,26 @@
 """The data module of visual inspection: strips of fabric in the layout of AITEX, or pictures of any parts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
+from datamodules.batches import UNKNOWN_LABEL, PartBatch
 from datamodules.errors import InputError
 from datamodules.listing import some_of
 from datamodules.mask_marking import decide_marking
-from datamodules.parts.inspection_folder import Inspection, Part, list_parts, read_inspection
+from datamodules.parts.inspection_folder import UNKNOWN, Inspection, Part, list_parts, read_inspection
 from datamodules.parts.part_pictures import Examined, PictureReader, examine
 from datamodules.parts.part_splits import refuse_shared_pictures, split_normals
 from datamodules.parts.parts import PartPictures, PlacedPart, Tile, TrainingTiles, collate_tiles, only
 from datamodules.parts.starts import find_starts, refuse_other_starts, warn_of_mask, warn_of_unknown_groups, wide_enough
 from datamodules.parts.synthetic_defects import KINDS
 from datamodules.parts.weave import weave_folder
+from datamodules.picture_file import Frame
 from datamodules.ranges import check_range
 from datamodules.seeding import global_seed
 from datamodules.source import SourceDataModule, Stage
@@ -134,7 +137,7 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         Raises:
             InputError: no picture is there, or none could be used.
         """
-        known = {**self._learned_starts, **self._given_starts}
+        known = self._known_starts
         names_tell = self._learned_layout in (None, "AITEX")
         listed = list_parts(self._root, known, names_tell)
         parts = [part for part in listed if self._groups is None or part.group in self._groups]
@@ -148,6 +151,45 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         if not self._splits["predict"]:
             raise InputError(f"data.source: all {len(parts)} pictures in {self._root} were left out, see the warnings")
         return self._pictures(self._splits["predict"], with_masks=False)
+
+    def batches_of(self, pictures: Iterable[tuple[str, Frame]], group: str | None = None) -> Iterator[PartBatch]:
+        """Yield pictures that a program hands over; no ``setup`` is needed.
+
+        Args:
+            pictures: name and picture, uint8 ``(H, W, 1 or 3)``; read as they are needed.
+            group: what they show; may be left out where the checkpoint knows a single one, and ``unknown`` has them
+                judged by the statistics of all groups together.
+
+        Raises:
+            InputError: if the group is not known, or a picture is too small.
+        """
+        known = self._known_starts
+        if group is None:
+            group = next(iter(known)) if len(known) == 1 else UNKNOWN if not known else None
+        if group is None or (known and group not in (*known, UNKNOWN)):
+            told = "not given" if group is None else f"is {group}"
+            raise InputError(f"group: {told}; name one of {', '.join(sorted(known))}, or {UNKNOWN}")
+        start = known.get(group, 0)
+        for index, (name, picture) in enumerate(pictures):
+            image = self._reader.given(picture, name)
+            if start + self.tile_size > image.shape[2]:
+                raise InputError(
+                    f"{name}: is {image.shape[2]} columns wide, from column {start} on no tile fits; give a wider one"
+                )
+            yield PartBatch(
+                image=torch.from_numpy(image),
+                name=name,
+                group=group,
+                defect=UNKNOWN,
+                label=UNKNOWN_LABEL,
+                start=start,
+                index=index,
+            )
+
+    @property
+    def _known_starts(self) -> dict[str, int]:
+        """First column by group, as far as the checkpoint or the configuration says."""
+        return {**self._learned_starts, **self._given_starts}
 
     def split_manifest(self) -> dict[str, Any]:
         """Return which picture is in which split and where parts begin, ready for JSON; complete after ``setup``."""

@@ -15,7 +15,7 @@ from datamodules.mask_file import PLAIN, Marking, mask_pixels
 from datamodules.parallel import in_parallel
 from datamodules.parts.inspection_folder import Part
 from datamodules.parts.margin import margin_width
-from datamodules.picture_file import Frame, read_picture
+from datamodules.picture_file import Frame, in_channels, read_picture
 
 _CELL = 64  # edge in pixels of the cells whose histograms CLAHE equalises
 
@@ -45,10 +45,16 @@ class PictureReader:
         Raises:
             InputError: if the file is unreadable or smaller than a tile.
         """
-        image = self.recorded(part)
-        if self.clahe:
-            image = self._equalised(image)
-        return np.ascontiguousarray(image.transpose(2, 0, 1))
+        return self._travelling(self.recorded(part))
+
+    def given(self, picture: Frame, name: str) -> Frame:
+        """Return a picture uint8 ``(H, W, 1 or 3)`` that a program hands over as uint8 ``(C, H, W)``.
+
+        Raises:
+            InputError: if it is smaller than a tile.
+        """
+        self._refuse_small(picture, name)
+        return self._travelling(in_channels(picture, self.channels))
 
     def recorded(self, part: Part) -> Frame:
         """Return uint8 ``(H, W, C)`` as it was recorded, not equalised.
@@ -57,11 +63,7 @@ class PictureReader:
             InputError: if the file is unreadable or smaller than a tile.
         """
         image = read_picture(part.path, self.channels, bit_range=self.bit_range)
-        height, width = image.shape[:2]
-        if min(height, width) < self.tile:
-            raise InputError(
-                f"{part.path}: measures {width}x{height} pixels, less than a tile; set data.tile_size, now {self.tile}"
-            )
+        self._refuse_small(image, part.path)
         return image
 
     def mask(self, part: Part, size: tuple[int, int]) -> Frame | None:
@@ -84,6 +86,17 @@ class PictureReader:
                 )
             marked |= mask
         return marked if marked.any() else None
+
+    def _refuse_small(self, image: Frame, name: object) -> None:
+        height, width = image.shape[:2]
+        if min(height, width) < self.tile:
+            raise InputError(
+                f"{name}: measures {width}x{height} pixels, less than a tile; set data.tile_size, now {self.tile}"
+            )
+
+    def _travelling(self, image: Frame) -> Frame:
+        """Bring a picture ``(H, W, C)`` to the form of a batch, ``(C, H, W)``."""
+        return np.ascontiguousarray((self._equalised(image) if self.clahe else image).transpose(2, 0, 1))
 
     def _equalised(self, image: Frame) -> Frame:
         height, width = image.shape[:2]

@@ -1,7 +1,7 @@
 """The data module of pictures that follow sound: pieces of clips with both, or sound alone to draw to."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch.utils.data import DataLoader
@@ -16,7 +16,8 @@ from datamodules.sound.audio_video_cache import CachedPair, Settings, cache_pair
 from datamodules.sound.audio_video_sources import Pair, divide, find_pairs
 from datamodules.sound.music import music_folder
 from datamodules.sound.pieces import EvaluationPieces, Piece, PieceShape, TrainingPieces, collate
-from datamodules.sound.sound_stream import SoundSource, StreamedPieces, find_sound_sources
+from datamodules.sound.sound import Sound, resampled
+from datamodules.sound.sound_stream import GivenSound, SoundSource, StreamedPieces, find_sound_sources
 from datamodules.source import SourceDataModule, Stage
 from datamodules.streamed_loader import StreamedLoader
 
@@ -157,6 +158,23 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
             pairs: dict[str, Pair] = {pair.name: pair for pair in find_pairs(self._root)}
             paths = [pairs[clip.name].video for clip in self.open_splits("test")["test"]]
         self.predict_sources = find_sound_sources(paths, self.sample_rate, self.fps, self._on_bad_file)
+
+    def for_sound(self, samples: Sound, rate: int, name: str) -> Self:
+        """Return a copy that draws to a sound which a program hands over; no ``setup`` is needed.
+
+        Args:
+            samples: float32 ``(channels, n)`` in [-1, 1].
+            rate: samples per second.
+            name: what it is called.
+
+        Raises:
+            InputError: if it is empty, or its rate cannot be converted.
+        """
+        count = sum(piece.shape[1] for piece in resampled(name, samples, rate, self.sample_rate))
+        frames = max(1, round(count / self.sample_rate * self.fps))
+        other = self._apart()
+        other.predict_sources = [GivenSound(name, Path(name), self.fps, frames, samples, rate)]
+        return other
 
     @property
     def form(self) -> str:

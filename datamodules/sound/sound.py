@@ -112,6 +112,31 @@ def read_sound(path: Path, rate: int, *, stereo: bool = False, origin: float | N
     yield resampler.rest()
 
 
+def resampled(name: str, samples: Sound, own_rate: int, rate: int) -> Iterator[Sound]:
+    """Yield a sound that is in memory in pieces, as ``read_sound`` yields that of a file with these samples.
+
+    Args:
+        name: what messages call it.
+        samples: float32 ``(channels, n)`` in [-1, 1].
+        own_rate: of these samples per second.
+        rate: samples per second to bring it to.
+
+    Yields:
+        float32 ``(1, n)``.
+
+    Raises:
+        InputError: if it is empty, or its rate cannot be converted.
+    """
+    if not samples.shape[1]:
+        raise InputError(f"{name}: holds no samples; give some")
+    _refuse_large(samples, name)
+    mono = _mix(samples, stereo=False)
+    resampler = Resampler(Path(name), own_rate, rate, 1)
+    for start in range(0, mono.shape[1], own_rate):
+        yield resampler.push(mono[:, start : start + own_rate])
+    yield resampler.rest()
+
+
 def count_samples(path: Path, rate: int) -> int:
     """Return the exact number of samples that ``read_sound`` yields; decodes the file for it.
 
@@ -291,12 +316,16 @@ def _channels(path: Path, frame: Any) -> NDArray[np.floating[Any]]:
         samples = samples.astype(np.float32) / 128 - 1
     elif np.issubdtype(samples.dtype, np.integer):
         samples = samples / np.float64(2 ** (8 * samples.dtype.itemsize - 1))
+    _refuse_large(samples, path)
+    return samples
+
+
+def _refuse_large(samples: NDArray[np.floating[Any]], name: object) -> None:
     if not (np.abs(samples) <= _LARGEST).all():  # also where NaN
         worst = samples.flat[np.abs(samples).argmax()]  # NaN counts as the largest
         raise InputError(
-            f"{path}: its sound has the value {worst:g}, not a number within {_LARGEST:g}; scale it to [-1, 1]"
+            f"{name}: its sound has the value {worst:g}, not a number within {_LARGEST:g}; scale it to [-1, 1]"
         )
-    return samples
 
 
 def _mix(channels: NDArray[np.floating[Any]], stereo: bool) -> Sound:

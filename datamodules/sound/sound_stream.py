@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ from datamodules.listing import VIDEO_SUFFIXES, children, tell_left_out
 from datamodules.named import source_name
 from datamodules.sound.audio_video_cache import Settings
 from datamodules.sound.pieces import Piece, PieceShape
-from datamodules.sound.sound import SOUND_SUFFIXES, Sound, count_samples, read_sound
+from datamodules.sound.sound import SOUND_SUFFIXES, Sound, count_samples, read_sound, resampled
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,27 @@ class SoundSource:
     path: Path
     fps: float
     frames: int
+
+    def read(self, rate: int) -> Iterator[Sound]:
+        """Yield it in pieces of float32 ``(1, n)``, at ``rate`` samples per second."""
+        return read_sound(self.path, rate)
+
+
+@dataclass(frozen=True, eq=False)
+class GivenSound(SoundSource):
+    """A sound that a program hands over, in the place of a file.
+
+    Attributes:
+        samples: float32 ``(channels, n)`` in [-1, 1].
+        rate: samples per second.
+    """
+
+    samples: Sound = field(default_factory=lambda: np.zeros((1, 0), np.float32))
+    rate: int = 1
+
+    def read(self, rate: int) -> Iterator[Sound]:
+        """Yield it in pieces, as of a file with these samples."""
+        return resampled(self.name, self.samples, self.rate, rate)
 
 
 def find_sound_sources(
@@ -89,7 +110,7 @@ class StreamedPieces:
     def __iter__(self) -> Iterator[Piece]:
         index = 0
         for source in self._sources:
-            pieces = read_sound(source.path, self._settings.sample_rate)
+            pieces = source.read(self._settings.sample_rate)
             kept, first = np.zeros((1, 0), np.float32), 0  # ``first``: number of the first sample kept
             for start in self._starts(source):
                 begin = self._settings.sample(start)
