@@ -6,18 +6,23 @@ import sys
 import time
 from collections.abc import Sized
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks.batches_seen import batches_seen
 from callbacks.checkpoints import Checkpoints
 from callbacks.results import surroundings, write_record
+from datamodules.atomic_file import DiskError
 from datamodules.errors import InputError
 
 FILE = "training.json"
+Ended = Literal["finished", "failed", "aborted"]
+"""How a training ended: it reached its end, an error ended it, or it was asked to end."""
+_LONGEST = 500  # letters of a reason
 
 
 class Pace:
@@ -80,13 +85,18 @@ class TrainingRecord(Callback):
         self._whole = Pace()
         self._began = self._before = 0.0
         self._surroundings: dict[str, Any] = {}
+        self._is_begun = False
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note that from here on there is a run, whose end is to be told."""
+        self._is_begun = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take up what an earlier sitting of the run has written."""
         self._began, self._whole, self.recent = time.perf_counter(), Pace(), Pace()
         self._before = _earlier_seconds(_path(trainer)) if trainer.ckpt_path is not None else 0.0
         self._surroundings = surroundings(trainer, pl_module)  # asks git, which takes a moment
-        self._write(trainer, finished=False)
+        self._write(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave out what happened between two epochs."""
@@ -112,12 +122,29 @@ class TrainingRecord(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write what is known by now."""
         if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
-            self._write(trainer, finished=False)
+            self._write(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Write how far a training has come that was asked to end; an error leaves what the last validation wrote."""
-        if self._surroundings and isinstance(exception, KeyboardInterrupt | SystemExit):
-            self._write(trainer, finished=False)
+        """Write how a training ended that did not reach its end: by an error, or since it was asked to.
+
+        Of one that was asked to end it is also written how far it has come; an error leaves what the last validation
+        wrote. One that is killed writes nothing, and ``ended`` stays null.
+        """
+        if not (self._is_begun and trainer.is_global_zero):
+            return
+        is_error = isinstance(exception, Exception)  # what ends a process by request is none
+        try:
+            if self._surroundings and not is_error:
+                self._write(trainer, "aborted", _reason(exception))
+            elif self.record or not _path(trainer).is_file():  # else it is of an earlier sitting, which has not changed
+                nothing = {"batches": 0, "epochs": 0, "seconds": 0.0, "finished": False}
+                self.record = (self.record or nothing) | {
+                    "ended": "failed" if is_error else "aborted",
+                    "reason": _reason(exception),
+                }
+                write_record(_path(trainer), self.record)
+        except DiskError as problem:  # what ended the training is to be told, and not this
+            rank_zero_warn(f"how the training ended is not noted: {problem}")
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the whole; Lightning calls this for a run that was over when it was continued, too."""
@@ -125,13 +152,13 @@ class TrainingRecord(Callback):
             self._before = _earlier_seconds(_path(trainer))
             self._began = time.perf_counter()
             self._surroundings = surroundings(trainer, pl_module)
-        self._write(trainer, finished=True)
+        self._write(trainer, "finished")
 
     def _interrupt(self) -> None:
         self._whole.interrupt()
         self.recent.interrupt()
 
-    def _write(self, trainer: Trainer, finished: bool) -> None:
+    def _write(self, trainer: Trainer, ended: Ended | None = None, reason: str | None = None) -> None:
         if not trainer.is_global_zero:
             return
         module = trainer.lightning_module
@@ -150,9 +177,20 @@ class TrainingRecord(Callback):
             "mode": checkpoints.mode if checkpoints else None,
             "best_value": best.value if best else None,
             "best_batches": best.batches if best else None,
-            "finished": finished,
+            "finished": ended == "finished",
+            "ended": ended,
+            "reason": reason,
         }
         write_record(_path(trainer), self.record)
+
+
+def _reason(exception: BaseException) -> str:
+    """Return in a line what ended a training: an error by its class, what the user can put right in its own words."""
+    said = " ".join(str(exception).split())
+    of_python = isinstance(exception, Exception | KeyboardInterrupt | SystemExit)
+    if said and (isinstance(exception, InputError) or not of_python):
+        return said[:_LONGEST]
+    return f"{type(exception).__name__}: {said}".removesuffix(": ")[:_LONGEST]
 
 
 def _path(trainer: Trainer) -> Path:

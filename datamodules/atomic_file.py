@@ -196,6 +196,22 @@ def folder_once(path: Path, is_whole: Callable[[Path], bool] = Path.is_dir) -> I
                 raise
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder that others may look at: for them it is there as a whole, or gone.
+
+    Raises:
+        DiskError: if it cannot be removed; what is left of it then is a temporary folder beside it.
+    """
+    with _temporary(path) as gone:
+        try:
+            path.rename(gone)
+            shutil.rmtree(gone)
+        except OSError as error:
+            raise DiskError(
+                f"{path} cannot be removed: {error.strerror}. Allow writing into it.", error.strerror
+            ) from error
+
+
 def remove_stale(folder: Path) -> None:
     """Remove the temporary files and folders of processes that are gone."""
     for path in folder.glob(f"{DRAFT}*-*"):

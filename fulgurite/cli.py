@@ -33,6 +33,7 @@ VERBS = {
     "predict": Verb("fulgurite.train", "score your own recordings with a checkpoint"),
     "sample": Verb("fulgurite.sample", "draw new pictures from a checkpoint"),
     "report": Verb("fulgurite.report", "write one HTML file of all that a run has left behind"),
+    "runs": Verb("fulgurite.list_runs", "list runs and how they stand; clean frees disk", is_heavy=False),
     "batch": Verb("fulgurite.batch", "train and test many runs: experiments, settings, seeds"),
     "compare": Verb("fulgurite.compare", "rank runs by their tests, and tell which differences may be chance"),
     "dashboard": Verb("fulgurite.dashboard", "watch trainings in a terminal, or lay out pages on W&B", is_heavy=False),

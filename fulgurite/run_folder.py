@@ -17,15 +17,16 @@ from datamodules.atomic_file import DRAFT, DiskError, remove_stale
 from datamodules.protocols import KnowsTest
 from fulgurite.endings import after_fit
 from fulgurite.run_lock import RunLock
+from fulgurite.run_names import BEST
 from fulgurite.run_option import KEPT
-from fulgurite.runs import CONFIG, point_latest
+from fulgurite.runs import CHECKPOINTS, CONFIG, renew_latest
 
 TRIES = 10
 """How often a folder is begun that somebody deletes meanwhile; taking it away lasts a moment."""
 
 
 class RunFolder(Callback):
-    """Save the configuration when training begins, point ``latest`` at the run, name the folder at the end.
+    """Save the configuration when training begins, let ``latest`` lead to the run, name the folder at the end.
 
     All of it happens on rank 0.
 
@@ -51,6 +52,7 @@ class RunFolder(Callback):
         self._training = training
         self._save_config, self._lock, self._table = save_config, lock, table
         self._config = ""
+        self._can_be_used = False  # as far as has been looked
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
@@ -73,8 +75,14 @@ class RunFolder(Callback):
             self._begin()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Say so where somebody has deleted the folder, and begin it again: what is learned is still there."""
+        """Say so where somebody has deleted the folder, and begin it again: what is learned is still there.
+
+        As soon as the run has its first best weights ``latest`` leads to it.
+        """
         self._was_deleted(trainer)
+        if trainer.is_global_zero and not self._can_be_used and (self.run / CHECKPOINTS / BEST).is_file():
+            self._can_be_used = True
+            renew_latest(self.run.parent)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the weights once more where the folder was deleted after its last checkpoint: they are still there."""
@@ -105,7 +113,8 @@ class RunFolder(Callback):
                 if not gone or not tries_left:
                     raise
                 time.sleep(0.1)
-        point_latest(self.run)
+        self._can_be_used = False
+        renew_latest(self.run.parent)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say what came of the training, name the folder and the next command."""

@@ -3,12 +3,17 @@
 import fcntl
 import os
 import socket
+import time
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import IO, ClassVar
 
 from datamodules.errors import InputError
+from fulgurite.run_names import LOCK
+
+TRIES = 3
+"""How often a lock is tried: whoever lists the runs has it for a moment."""
 
 
 class RunLock:
@@ -23,7 +28,7 @@ class RunLock:
         file: its name in the folder.
     """
 
-    file: ClassVar[str] = ".lock"
+    file: ClassVar[str] = LOCK
 
     def __init__(self, run: Path) -> None:
         self._run = run
@@ -48,6 +53,13 @@ class RunLock:
             opened.pop_all()
 
     def _lock(self, file: IO[bytes]) -> None:
+        for _ in range(TRIES - 1):
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.05)
+            else:
+                return
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

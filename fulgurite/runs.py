@@ -12,10 +12,10 @@ from pathlib import Path
 from datamodules.atomic_file import DRAFT, readable_errors
 from datamodules.errors import InputError
 from fulgurite.run_lock import RunLock
-
-LATEST = "latest"
-CONFIG = "config.yaml"
-CHECKPOINTS = "checkpoints"
+from fulgurite.run_names import BEST
+from fulgurite.run_names import CHECKPOINTS as CHECKPOINTS
+from fulgurite.run_names import CONFIG as CONFIG
+from fulgurite.run_names import LATEST as LATEST
 
 
 @dataclass
@@ -104,6 +104,44 @@ def point_latest(run: Path) -> None:
         link.unlink(missing_ok=True)
         link.symlink_to(run.name)
         link.replace(run.parent / LATEST)
+
+
+def renew_latest(experiment: Path) -> Path | None:
+    """Let ``latest`` lead to the newest run that can be used, and return that.
+
+    It is the newest with a ``best.ckpt``, which verbs take where nothing else is said: a run that ended before its
+    first validation never hides a good one. Where none has one it is the newest with any checkpoint, and else the
+    newest. That one is newer which was begun, or gone on with, later.
+
+    Args:
+        experiment: Folder of the runs.
+
+    Returns:
+        None, with ``latest`` removed, where there is no run.
+
+    Raises:
+        InputError: If the link cannot be written.
+    """
+    found: list[tuple[bool, bool, int, str]] = []
+    for config in experiment.glob(f"*/{CONFIG}"):
+        run = config.parent
+        if run.is_symlink() or run.name.startswith(DRAFT):
+            continue
+        try:
+            begun = config.stat().st_mtime_ns
+        except FileNotFoundError:  # somebody has just deleted the run
+            continue
+        kept = {path.name for path in (run / CHECKPOINTS).glob("*.ckpt")}
+        found.append((BEST in kept, bool(kept), begun, run.name))
+    link = experiment / LATEST
+    if not found:
+        if link.is_symlink():
+            link.unlink()
+        return None
+    newest = experiment / max(found)[-1]
+    if not (link.is_symlink() and link.readlink() == Path(newest.name)):
+        point_latest(newest)
+    return newest
 
 
 def run_of(path: Path) -> Path | None:

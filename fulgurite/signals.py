@@ -68,7 +68,7 @@ class Signals:
     def end(self) -> NoReturn:
         """Leave whatever is going on."""
         self.patient = False
-        raise Interrupted
+        raise Interrupted(NAMES[signal.Signals(self.received)] if self.received else "")
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:

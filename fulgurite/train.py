@@ -31,7 +31,7 @@ from callbacks.parts_of_model import PartsOfModel
 from callbacks.plain_progress import PlainProgress
 from callbacks.training_record import TrainingRecord
 from callbacks.written_settings import WrittenSettingsWin
-from datamodules.atomic_file import atomic_file
+from datamodules.atomic_file import DiskError, atomic_file
 from datamodules.errors import InputError
 from fulgurite.building import build, refuse_functions, write_out_enums
 from fulgurite.chosen_callbacks import check_added, check_fit_for, place_checkpoints, refuse_twice
@@ -54,7 +54,7 @@ from fulgurite.refuse import shortened
 from fulgurite.run_folder import RunFolder
 from fulgurite.run_lock import RunLock
 from fulgurite.run_option import of_run
-from fulgurite.runs import RunSettings, forget_unused
+from fulgurite.runs import CONFIG, RunSettings, forget_unused, renew_latest
 from fulgurite.shared_arguments import shared_words
 from fulgurite.signals import SIGNALS
 from fulgurite.trainer_limits import check_trainer
@@ -124,9 +124,19 @@ class CommandLine(OpenLightningCLI):
         finally:
             if self.lock:
                 self.lock.release()
+                self._renew_latest()
             if self.place and self.place.is_new:
                 forget_unused(self.place.run, failed=sys.exception() is not None)
                 os.environ.pop(RUN_VARIABLE)
+
+    def _renew_latest(self) -> None:
+        """Let ``latest`` lead to this run if its last checkpoint was its first; that it cannot hides no error."""
+        assert self.place is not None
+        if (self.place.run / CONFIG).is_file():
+            try:
+                renew_latest(self.place.run.parent)
+            except DiskError as problem:
+                say(f"warning: {one_line(problem)}")
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # static there, where all verbs are built
         """Return the one verb that runs, with the arguments of the trainer's method that are not options.

@@ -59,7 +59,7 @@ def training_facts(training: Checked) -> list[Fact]:
         *(training.number("samples_per_second"), training.number("peak_memory_bytes")),
         *(parameters.number("total"), parameters.number("trainable")),
     )
-    finished = {True: "to its end", False: "no: it was stopped, or still runs", None: None}[training.flag("finished")]
+    finished = {True: "to its end", False: _ending(training), None: None}[training.flag("finished")]
     return [
         ("trained on", training.text("source") or GENERATED),
         ("begun", when(training.text("date"))),
@@ -73,6 +73,14 @@ def training_facts(training: Checked) -> list[Fact]:
         ("most memory", None if memory is None else bytes_text(memory)),
         ("weights", None if total is None else f"{total:,}" + (f", {trained:,} trained" if trained else "")),
     ]
+
+
+def _ending(training: Checked) -> str:
+    """Return what became of a training that has not reached its end."""
+    ended, reason = training.text("ended"), training.text("reason")
+    if ended is None:
+        return "no: it was stopped, or still runs"
+    return f"no: it {'has failed' if ended == 'failed' else 'was stopped'}{f' ({reason})' if reason else ''}"
 
 
 def best_facts(training: Checked | None, index: Checked | None) -> tuple[str | None, float | None, float | None]:

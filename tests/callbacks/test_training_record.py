@@ -1,4 +1,5 @@
 import json
+from contextlib import nullcontext
 
 import pytest
 from lightning.pytorch import Callback, Trainer
@@ -52,21 +53,25 @@ class Counting(BoringModel):
 
 
 class Watch(Callback):
-    """Notes what the record says behind every validation; ends the process's training at a batch."""
+    """Notes what the record says behind every validation; ends the training at a batch."""
 
-    def __init__(self, path, ends_at=None):
-        self.path, self.ends_at, self.seen = path, ends_at, []
+    def __init__(self, path, ends_at=None, by=None):
+        self.path, self.ends_at, self.by, self.seen = path, ends_at, by, []
 
     def on_validation_end(self, trainer, module):
         self.seen.append(json.loads(self.path.read_text())["batches"] if self.path.exists() else None)
 
     def on_train_batch_start(self, trainer, module, batch, batch_idx):
         if trainer.global_step == self.ends_at:
-            raise SystemExit(143)
+            raise self.by
 
 
-def fit(folder, ends_at=None):
-    watch = Watch(folder / "training.json", ends_at)
+class Asked(BaseException):
+    """As what ends a command that got a signal."""
+
+
+def fit(folder, ends_at=None, by=None):
+    watch = Watch(folder / "training.json", ends_at, by)
     trainer = Trainer(
         accelerator="cpu",
         max_epochs=3,
@@ -79,10 +84,8 @@ def fit(folder, ends_at=None):
         default_root_dir=folder,
         callbacks=[TrainingRecord(), watch],
     )
-    try:
+    with pytest.raises(type(by)) if by else nullcontext():
         trainer.fit(Counting())
-    except SystemExit:
-        assert ends_at
     return watch.seen, json.loads((folder / "training.json").read_text())
 
 
@@ -90,12 +93,55 @@ def fit(folder, ends_at=None):
 def test_every_validation_leaves_what_is_known_by_then(tmp_path):
     seen, last = fit(tmp_path)
     assert seen == [None, 4, 8, 12]  # the first is the sanity check
-    assert (last["batches"], last["finished"]) == (12, True)
+    assert (last["batches"], last["finished"], last["ended"], last["reason"]) == (12, True, "finished", None)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_training_that_is_asked_to_end_says_how_far_it_came(tmp_path):
-    seen, last = fit(tmp_path, ends_at=6)
+    seen, last = fit(tmp_path, ends_at=6, by=SystemExit(143))
     assert seen == [None, 4]
     assert (last["batches"], last["finished"]) == (6, False)
     assert last["seconds"] > 0
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("by", "batches", "ended", "reason"),
+    [
+        (Asked("Ctrl-C"), 6, "aborted", "Ctrl-C"),
+        (SystemExit(143), 6, "aborted", "SystemExit: 143"),
+        (RuntimeError("no\nmemory"), 4, "failed", "RuntimeError: no memory"),
+        (InputError("clip.mp4: damaged; remove it"), 4, "failed", "clip.mp4: damaged; remove it"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_how_a_training_ended_is_noted(by, batches, ended, reason, tmp_path):
+    _, last = fit(tmp_path, ends_at=6, by=by)
+    assert (last["batches"], last["finished"], last["ended"], last["reason"]) == (batches, False, ended, reason)
+    assert last["system"] == "Counting"
+
+
+class Early(Counting):
+    def on_fit_start(self):
+        raise RuntimeError("too early")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_error_before_the_first_batch_is_noted_but_not_over_an_earlier_sitting(tmp_path):
+    def fail():
+        trainer = Trainer(
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            default_root_dir=tmp_path,
+            callbacks=[TrainingRecord()],
+        )
+        with pytest.raises(RuntimeError, match="too early"):
+            trainer.fit(Early())
+        return json.loads((tmp_path / "training.json").read_text())
+
+    noted = fail()
+    assert (noted["ended"], noted["reason"], noted["finished"]) == ("failed", "RuntimeError: too early", False)
+    assert training_record._earlier_seconds(tmp_path / "training.json") == 0
+    (tmp_path / "training.json").write_text('{"finished": true, "seconds": 5.0}')
+    assert fail() == {"finished": True, "seconds": 5.0}

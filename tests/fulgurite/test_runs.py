@@ -1,4 +1,5 @@
 import errno
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -30,6 +31,16 @@ def place(verb="fit", which=None, config="exp.yaml", **settings):
     return launch.place(verb, RunSettings(**settings), which, [Path(config)] if config else [], resolve)
 
 
+def run_with(folder, begun, *checkpoints):
+    """A run that was begun at a time and has these checkpoints."""
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "config.yaml").touch()
+    os.utime(folder / "config.yaml", (begun, begun))
+    for name in checkpoints:
+        (folder / f"checkpoints/{name}.ckpt").touch()
+    return folder
+
+
 def finished(folder):
     """A run that has been trained."""
     (folder / "checkpoints").mkdir(parents=True)
@@ -50,6 +61,34 @@ def test_latest_points_at_the_newest(tmp_path):
         runs.point_latest(runs.create_run(tmp_path, name))
     assert (tmp_path / "latest").resolve() == tmp_path / "b"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "latest"]
+
+
+def test_latest_leads_to_the_newest_run_that_can_be_used(tmp_path):
+    link = tmp_path / "latest"
+    assert runs.renew_latest(tmp_path) is None
+    run_with(tmp_path / "broken-off", 1)
+    assert runs.renew_latest(tmp_path).name == link.readlink().name == "broken-off"
+    run_with(tmp_path / "asked-to-end", 0, "last")
+    assert runs.renew_latest(tmp_path).name == "asked-to-end"  # it can be gone on with
+    run_with(tmp_path / "good", 2, "best", "last")
+    run_with(tmp_path / "a-better", 3, "best", "last")
+    run_with(tmp_path / "later", 4, "last")
+    run_with(tmp_path / "last-of-all", 5)
+    run_with(tmp_path / ".tmp-1-2", 6, "best")  # is being removed
+    assert runs.renew_latest(tmp_path).name == link.readlink().name == "a-better"
+    shutil.rmtree(tmp_path / "a-better")
+    assert runs.renew_latest(tmp_path).name == link.readlink().name == "good"
+    for run in list(tmp_path.glob("*/config.yaml")):
+        shutil.rmtree(run.parent, ignore_errors=True)  # latest is one of them
+    assert runs.renew_latest(tmp_path) is None
+    assert not link.is_symlink()
+
+
+def test_a_link_that_leads_there_already_is_left(tmp_path, monkeypatch):
+    run_with(tmp_path / "a", 1, "best")
+    runs.renew_latest(tmp_path)
+    monkeypatch.setattr(runs, "point_latest", None)
+    assert runs.renew_latest(tmp_path).name == "a"
 
 
 def test_latest_that_cannot_be_written_is_told(tmp_path, monkeypatch):
