@@ -40,21 +40,29 @@ BAD = (
 """The worst of a package first."""
 
 
-def refuse_bad_versions() -> None:
-    """End with one sentence if one of them is installed; called before any of these packages is imported."""
-    if said := bad_version():
-        refuse(said)
+def found_bad() -> list[tuple[Bad, str]]:
+    """Return those that are installed, each with the release, of a package the worst first; imports none of them."""
+    from packaging.specifiers import SpecifierSet  # here: of no use to --help
+
+    found: list[tuple[Bad, str]] = []
+    for bad in BAD:
+        try:
+            here = version(bad.package)
+        except PackageNotFoundError:  # the import will say so
+            continue
+        if SpecifierSet(bad.releases, prereleases=True).contains(here):
+            found.append((bad, here))
+    return found
 
 
 def bad_version() -> str | None:
     """Return one sentence about the first of them that is installed, None where there is none."""
-    from packaging.specifiers import SpecifierSet  # here: of no use to --help
-
-    for bad in BAD:
-        try:
-            found = version(bad.package)
-        except PackageNotFoundError:  # the import will say so
-            continue
-        if SpecifierSet(bad.releases, prereleases=True).contains(found):
-            return f"{bad.package} {found} is installed, which {bad.why}: pip install '{bad.instead}'{bad.beyond}"
+    for bad, here in found_bad():
+        return f"{bad.package} {here} is installed, which {bad.why}: pip install '{bad.instead}'{bad.beyond}"
     return None
+
+
+def refuse_bad_versions() -> None:
+    """End with one sentence if one of them is installed; called before any of these packages is imported."""
+    if said := bad_version():
+        refuse(said)

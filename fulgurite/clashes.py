@@ -9,18 +9,25 @@ from fulgurite.refuse import refuse
 PACKAGES = ("datamodules", "callbacks", "lightning_models")
 
 
-def refuse_other_packages() -> None:
-    """End with one sentence if Python would import another package under one of our names."""
+REMEDY = "Remove it from PYTHONPATH, or install fulgurite in an environment of its own"
+
+
+def hidden_packages() -> dict[str, str]:
+    """Return the packages of ours in whose place Python would import another one, with where that is."""
     home = Path(__file__).resolve().parents[1]
+    hidden = {}
     for package in PACKAGES:
         spec = find_spec(package)
         found = Path(spec.origin).resolve().parent if spec and spec.origin else None
         if found != home / package:
-            where = found or f"a folder {package} without __init__.py"
-            refuse(
-                f"the package {package} of fulgurite is hidden by {where}, which Python finds first. "
-                "Remove it from PYTHONPATH, or install fulgurite in an environment of its own"
-            )
+            hidden[package] = str(found or f"a folder {package} without __init__.py")
+    return hidden
+
+
+def refuse_other_packages() -> None:
+    """End with one sentence if Python would import another package under one of our names."""
+    for package, where in hidden_packages().items():
+        refuse(f"the package {package} of fulgurite is hidden by {where}, which Python finds first. {REMEDY}")
 
 
 def explain(problem: ImportError) -> None:

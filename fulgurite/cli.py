@@ -19,11 +19,19 @@ from fulgurite.signals import SIGNALS
 
 
 class Verb(NamedTuple):
-    """Where a verb lives (a module with ``main(argv)``), its line in the help, and whether it takes a while to load."""
+    """A word of the command.
+
+    Attributes:
+        module: Where it lives, with ``main(argv)``.
+        help: Its line in the help.
+        is_heavy: Whether it takes a while to load.
+        needs_sound_packages: Whether it is refused where packages are bad or hidden; else it tells of them itself.
+    """
 
     module: str
     help: str
     is_heavy: bool = True
+    needs_sound_packages: bool = True
 
 
 VERBS = {
@@ -38,6 +46,7 @@ VERBS = {
     "compare": Verb("fulgurite.compare", "rank runs by their tests, and tell which differences may be chance"),
     "dashboard": Verb("fulgurite.dashboard", "watch trainings in a terminal, or lay out pages on W&B", is_heavy=False),
     "experiments": Verb("fulgurite.experiment_files", "list the experiments, or copy one to edit", is_heavy=False),
+    "doctor": Verb("fulgurite.doctor", "look for what is wrong with this installation", needs_sound_packages=False),
 }
 
 
@@ -60,8 +69,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         ours = first in VERBS
         module = VERBS[first].module if ours else _added_module(first)
-        clashes.refuse_other_packages()
-        refuse_bad_versions()
+        if not ours or VERBS[first].needs_sound_packages:
+            clashes.refuse_other_packages()
+            refuse_bad_versions()
         use_huge_pages()
         if (not ours or VERBS[first].is_heavy) and "torch" not in sys.modules and rank() == 0:
             print("loading ...", file=sys.stderr, flush=True)  # importing torch and Lightning takes seconds

@@ -16,6 +16,7 @@ SYSTEMS = sorted(path.stem for path in ROOT.glob("experiments/*.yaml") if path.w
 TESTED_ELSEWHERE = {
     "docs/extending.md": "tests/fulgurite/test_extending.py follows it from end to end",
     "docs/runs.md": "tests/fulgurite/test_list_runs.py lists and removes runs that it makes",
+    "docs/doctor.md": "tests/fulgurite/test_doctor.py: how it ends depends on the machine",
     "docs/batch.md": "tests/fulgurite/batches/test_batch.py lists the runs of each command, and runs smaller ones",
 }
 
