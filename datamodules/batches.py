@@ -267,10 +267,12 @@ class Samples(_Movable):
     """What a model decodes of B latent vectors.
 
     Attributes:
+        latents: float ``(B, D)``.
         images: float ``(B, C, H, W)`` in [0, 1].
         clips: float ``(B, T, C, H, W)`` in [0, 1]; None of a model that makes pictures only.
     """
 
+    latents: Tensor
     images: Tensor
     clips: Tensor | None = None
 

@@ -11,7 +11,7 @@ room work. The rest, by who asks:
 - every logger and file name: :class:`CountsBatches`;
 - where a run may be broken off: :class:`AccumulatesGradients`;
 - pictures and clips at a validation: :class:`HasVisuals`, :class:`HasVisualScales`, :class:`Encodes`,
-  :class:`Decodes`, :class:`GeneratesVideo`, :class:`HasAttention`;
+  :class:`Decodes`, :class:`DrawsLatents`, :class:`GeneratesVideo`, :class:`HasAttention`;
 - scores: :class:`HasThreshold`, :class:`HasPartThresholds`;
 - the course of adversarial training: :class:`HasHealth`;
 - the folder of a prediction: :class:`HasSource`, :class:`HasPredictSources`;
@@ -129,6 +129,27 @@ class Decodes(Protocol):
 
     def decode(self, z: Tensor) -> Tensor:
         """Turn latent vectors ``(B, D)``, standard normal under the prior, into pictures ``(B, C, H, W)`` in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class DrawsLatents(Protocol):
+    """A model whose samples may be drawn from elsewhere than the prior; without it they are of the noise itself.
+
+    Attributes:
+        sampler: what they are drawn from where nobody says.
+        samplers: all that they can be drawn from.
+    """
+
+    sampler: Any
+    samplers: Sequence[Any]
+
+    def latents(self, noise: Tensor, sampler: Any = None) -> Tensor:
+        """Turn standard normal noise ``(B, D)`` into latent vectors ``(B, D)``, each a function of its own row."""
+        ...
+
+    def can_draw(self, sampler: Any) -> bool:
+        """Tell whether the training has left enough behind for a sampler."""
         ...
 
 

@@ -1,11 +1,11 @@
 """The verb sample: new pictures from a trained model, as a sheet and as single files.
 
-lightning sample --config experiments/motor_vae_gan.yaml --ckpt_path best --count 64 --seed 1
+lightning sample --config experiments/motor_vae_gan.yaml --ckpt_path best --count 64 --seed 1 --sampler mixture
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from callbacks.images.sample_writer import SampleWriter
 from datamodules.batches import Samples
 from datamodules.errors import InputError, refuse_several
-from datamodules.protocols import Decodes, GeneratesVideo
+from datamodules.protocols import Decodes, DrawsLatents, GeneratesVideo
 from datamodules.seeding import derive_seed
 from fulgurite.errors import readable_errors
 from fulgurite.quiet import keep_quiet
@@ -39,19 +39,23 @@ class Sampler(LightningModule):
 
     Args:
         model: The model; it decodes latent vectors.
+        sampler: What to draw from; None leaves it to the model.
 
     Raises:
-        InputError: If it does not.
+        InputError: If it does not, or has no such sampler.
     """
 
-    def __init__(self, model: LightningModule) -> None:
+    def __init__(self, model: LightningModule, sampler: str | None = None) -> None:
         super().__init__()
         if not isinstance(model, Decodes):
             raise InputError(
                 f"model: {type(model).__name__} draws no samples; MotorVAEGAN and CNNParamTanh do, as does every model "
                 "with decode and latent_dim"
             )
-        self.model, self.latent_dim = model, model.latent_dim
+        samplers = model.samplers if isinstance(model, DrawsLatents) else ("prior",)
+        if sampler is not None and sampler not in samplers:
+            raise InputError(f"--sampler {sampler}: {type(model).__name__} draws from {' | '.join(samplers)}")
+        self.model, self.latent_dim, self.sampler = model, model.latent_dim, sampler
 
     def setup(self, stage: str) -> None:
         """Let the model set itself up."""
@@ -70,11 +74,12 @@ class Sampler(LightningModule):
         """Load the weights of the model."""
         return self.model.load_state_dict(*args, **kwargs)
 
-    def predict_step(self, z: Tensor, batch_idx: int) -> Samples:
-        """Decode latent vectors ``(B, D)``."""
+    def predict_step(self, noise: Tensor, batch_idx: int) -> Samples:
+        """Turn standard normal noise ``(B, D)`` into latent vectors and decode them."""
         model: Any = self.model
+        z = model.latents(noise, self.sampler) if isinstance(model, DrawsLatents) else noise
         clips = model.generate_video(z) if isinstance(model, GeneratesVideo) else None
-        return Samples(model.decode(z), clips)
+        return Samples(z, model.decode(z), clips)
 
 
 class SamplingTrainer(Trainer):
@@ -87,6 +92,7 @@ class SamplingTrainer(Trainer):
         ckpt_path: str | None = None,
         count: int = 64,
         seed: int = 1,
+        sampler: Literal["prior", "gaussian", "mixture"] | None = None,
         output: str | None = None,
     ) -> None:
         """Draw new pictures, each as a PNG, all of them on ``sheet.png``, and their ``latents.npy``.
@@ -100,21 +106,23 @@ class SamplingTrainer(Trainer):
             ckpt_path: best, last or the path of a checkpoint.
             count: Number of samples.
             seed: Seed of their latent vectors.
+            sampler: What these are drawn from: the prior, or a gaussian or mixture that was fitted to those of the
+                training pictures; that of the configuration when not given.
             output: Folder to write into; samples/seed-SEED in the run folder when not given.
 
         Raises:
             InputError: If the model draws no samples, there is none to draw, or the folder holds numbered files that
                 are no samples.
         """
-        sampler = Sampler(model)
+        drawing = Sampler(model, sampler)
         if count < 1:
             raise InputError(f"--count {count}: give at least 1")
         refuse_several(self.world_size, "trainer.devices: sample works")
         folder = Path(output) if output else Path(self.default_root_dir) / "samples" / f"seed-{seed}"
-        z = latents(seed, count, sampler.latent_dim)
-        self.callbacks.append(SampleWriter(folder, z))  # type: ignore[attr-defined]  # set without a type
-        loader: DataLoader[Tensor] = DataLoader(z, batch_size=AT_ONCE)  # type: ignore[arg-type]  # by name: made anew
-        self.predict(sampler, loader, return_predictions=False, ckpt_path=ckpt_path)
+        noise = noise_of(seed, count, drawing.latent_dim)
+        self.callbacks.append(SampleWriter(folder))  # type: ignore[attr-defined]  # set without a type
+        loader: DataLoader[Tensor] = DataLoader(noise, batch_size=AT_ONCE)  # type: ignore[arg-type]  # by name: made anew
+        self.predict(drawing, loader, return_predictions=False, ckpt_path=ckpt_path)
 
 
 class SampleCommand(CommandLine):
@@ -132,7 +140,7 @@ class SampleCommand(CommandLine):
         return super().instantiate_trainer(**kwargs)
 
 
-def latents(seed: int, count: int, latent_dim: int) -> Tensor:
-    """Return the latent vectors of the first ``count`` samples of a seed, float32 ``(count, latent_dim)``."""
+def noise_of(seed: int, count: int, latent_dim: int) -> Tensor:
+    """Return the noise of the first ``count`` samples of a seed, float32 ``(count, latent_dim)``."""
     numbered = (torch.Generator().manual_seed(derive_seed(seed, "sample", number)) for number in range(count))
     return torch.stack([torch.randn(latent_dim, generator=generator) for generator in numbered])

@@ -44,5 +44,15 @@ def sample_before(samples: Tensor) -> Tensor:
     return shares[own - 1].roll(1, 0) if own == 0 else shares[own - 1]
 
 
+def joined(samples: Tensor) -> Tensor:
+    """Return ``samples`` ``(B, ...)`` of all processes behind each other, the same on each; no gradient passes."""
+    samples = samples.detach()
+    if not _are_several():
+        return samples
+    shares = [torch.empty_like(samples) for _ in range(dist.get_world_size())]
+    dist.all_gather(shares, samples.contiguous())
+    return torch.cat(shares)
+
+
 def _are_several() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1

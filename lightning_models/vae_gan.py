@@ -1,14 +1,17 @@
 """What the generators of pictures share: an autoencoder whose reconstructions and samples a discriminator judges."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from datamodules.batches import ImageBatch, Reconstructions
 from datamodules.errors import InputError
 from datamodules.ranges import at_least_zero
 from lightning_models.effective import effective
+from lightning_models.latent_sampler import SAMPLERS, LatentSampler, Sampler
 from lightning_models.picture_shape import check_picture_shape
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.variational import kl_per_dimension
@@ -24,18 +27,24 @@ class VAEGANModule(AdversarialModule):
         latent_dim: D.
         free_bits: nats of every latent dimension that cost nothing.
         share: r in [0, 1], what reconstructions count among the generated pictures; samples count 1 - r.
+        sampler: what samples are drawn from where nobody says.
+        samplers: all that they can be drawn from.
+        latent_sampler: turns noise into latent vectors.
     """
 
     shared_with_data: ClassVar[Mapping[str, str]] = {"image_channels": "channels", "image_size": "image_size"}
-    free_after_training: ClassVar[tuple[str, ...]] = ("free_bits", "reconstruction_share")
+    free_after_training: ClassVar[tuple[str, ...]] = ("free_bits", "reconstruction_share", "sampler")
+    samplers: ClassVar[Sequence[Sampler]] = SAMPLERS
     darkest: ClassVar[float]
     vae: Any
     picture_shape: tuple[int, int, int]
     latent_dim: int
     free_bits: float
     share: float
+    sampler: Sampler
+    latent_sampler: LatentSampler
 
-    def take_arguments(self, free_bits: float, reconstruction_share: float) -> None:
+    def take_arguments(self, latent_dim: int, free_bits: float, reconstruction_share: float, sampler: Sampler) -> None:
         """Check and keep what both systems are given.
 
         Raises:
@@ -46,6 +55,43 @@ class VAEGANModule(AdversarialModule):
         if not 0 <= reconstruction_share <= 1:
             raise InputError(f"reconstruction_share is {reconstruction_share}: give a number from 0 to 1")
         self.share = reconstruction_share
+        self.latent_dim, self.sampler = latent_dim, sampler
+        self.latent_sampler = LatentSampler(latent_dim)
+
+    def latents_of_step(self, posterior: Distribution) -> Tensor:
+        """Return latent vectors ``(2B, D)``: of B pictures, then as many of samples for the discriminator to judge.
+
+        With the mixture the discriminator is shown samples of the Gaussian: a mixture is not fitted at every step.
+        """
+        noise = torch.randn(posterior.batch_shape[0], self.latent_dim, device=self.device)
+        of_pictures = posterior.rsample()
+        self.latent_sampler.take(of_pictures)
+        samples = self.latent_sampler.draw(noise, "prior" if self.sampler == "prior" else "gaussian")
+        return torch.cat([of_pictures, samples])
+
+    def latents(self, noise: Tensor, sampler: Sampler | None = None) -> Tensor:
+        """Return latent vectors ``(B, D)`` to decode samples of, each a function of its row of standard normal noise.
+
+        Args:
+            noise: ``(B, D)``.
+            sampler: what to draw from; None takes ``self.sampler``.
+
+        Raises:
+            InputError: if the model has kept too few latent vectors for it.
+        """
+        return self.latent_sampler.draw(noise, sampler or self.sampler)
+
+    def can_draw(self, sampler: Sampler) -> bool:
+        """Tell whether there are enough latent vectors for a sampler."""
+        return self.latent_sampler.can_draw(sampler)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take over a checkpoint; one of before latent vectors were kept has none, and can draw from the prior only."""
+        parts = {name.partition(".")[0] for name in checkpoint["state_dict"]}
+        if "vae" in parts and "latent_sampler" not in parts:
+            none_kept = {f"latent_sampler.{name}": one for name, one in self.latent_sampler.state_dict().items()}
+            checkpoint["state_dict"] = checkpoint["state_dict"] | none_kept
+        super().on_load_checkpoint(checkpoint)
 
     def mixed(self, of_reconstructions: Tensor, of_samples: Tensor) -> Tensor:
         """Return the mean of a term over reconstructions and samples, by their shares."""

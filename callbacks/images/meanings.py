@@ -2,6 +2,12 @@
 
 from callbacks.meanings import Meaning
 
+SAMPLERS = (
+    ("prior", "the prior"),
+    ("gaussian", "the Gaussian of the training's latent vectors"),
+    ("mixture", "a mixture of Gaussians of the training's latent vectors"),
+)
+
 IMAGE_MEANINGS = (
     Meaning(
         "psnr",
@@ -33,6 +39,8 @@ IMAGE_MEANINGS = (
         beside="kid_<part>",
         trap="There is none for FID, whose value depends on the number of pictures.",
     ),
+    *(Meaning(f"fid_<part>_from_{name}", f"that of samples drawn from {what}", "lower", 0) for name, what in SAMPLERS),
+    *(Meaning(f"kid_<part>_from_{name}", f"that of samples drawn from {what}", "lower") for name, what in SAMPLERS),
     Meaning(
         "fid_<part>",
         "distance between samples and pictures in the features <part>, Fréchet",

@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from callbacks.colour_bar import scales_of, with_bars
+from callbacks.images.drawn import decode, latents
 from callbacks.images.sheets import colour, grid, linear, spherical, write_clips
 from callbacks.media import MediaCallback
 from callbacks.panels import panel, to_pictures
@@ -116,7 +117,7 @@ class ImageMedia(MediaCallback):
         with torch.no_grad():
             sheets = {
                 **self._reconstructions(pl_module, seen),
-                "samples": grid({"sample": colour(pl_module.decode(self._z(pl_module)))}),
+                "samples": grid({"sample": colour(decode(pl_module, self._noise(pl_module)))}),
                 "traversals": _traversals(pl_module, seen),
                 "interpolation": self._interpolation(pl_module, seen),
             }
@@ -126,11 +127,12 @@ class ImageMedia(MediaCallback):
                 self.publish(trainer, f"val/{name}", path)
             if isinstance(pl_module, GeneratesVideo):
                 video = self.file(trainer, "batch", "-video.mp4")
-                write_clips(video.with_suffix(""), pl_module.generate_video(self._z(pl_module)[:SAMPLED_CLIPS]))
+                z = latents(pl_module, self._noise(pl_module)[:SAMPLED_CLIPS])
+                write_clips(video.with_suffix(""), pl_module.generate_video(z))
                 self.publish(trainer, "val/video", video)
                 self.remove_oldest(video.with_suffix(".gif"))
 
-    def _z(self, module: Any) -> Tensor:
+    def _noise(self, module: Any) -> Tensor:
         random = torch.Generator().manual_seed(derive_seed(self.seed, "sheet"))
         return torch.randn(self.samples, module.latent_dim, generator=random).to(module.device)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from callbacks.evaluation import Evaluation, EvaluationCallback, split_undefined
 from callbacks.images.cases import ImageCases
+from callbacks.images.drawn import decode
 from callbacks.images.feature_extractor import FeatureExtractor, find_extractors, make_extractor
 from callbacks.images.meanings import IMAGE_MEANINGS
 from callbacks.images.sample_quality import Spread, frechet_distance, kernel_distance
@@ -19,7 +20,7 @@ from callbacks.images.table import Pictures, PictureTable
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
 from datamodules.gathering import gather_objects
-from datamodules.protocols import Decodes
+from datamodules.protocols import Decodes, DrawsLatents
 from datamodules.seeding import derive_seed
 
 ACTIVE = 0.01
@@ -139,10 +140,13 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
         reasons = {"psnr": "every reconstruction is exact"}
         reasons |= {"sample_diversity": "all pictures are the same"} if enough else {}
         metrics, undefined = split_undefined(found, reasons, "the split has a single picture")
+        references = {}
+        if stage == "test":
+            references = self._references(rows, pl_module.device) | self._other_samplers(trainer, pl_module, rows)
         return Evaluation(
             metrics=metrics,
             undefined=undefined,
-            references=self._references(rows, pl_module.device) if stage == "test" else {},
+            references=references,
             counts={"pictures": len(rows), "samples": len(rows), "latent_dim": rows.mean.shape[1]},
             groups={"dimension": {str(number): {"kl": kl} for number, kl in enumerate(rows.kl.mean(0).tolist())}},
         )
@@ -164,19 +168,19 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
             return {extractor.name: extractor(images) for extractor in self._extractors}
 
     def _samples(
-        self, trainer: Trainer, pl_module: LightningModule, stage: str, pictures: Pictures
+        self, trainer: Trainer, pl_module: LightningModule, stage: str, pictures: Pictures, sampler: str | None = None
     ) -> tuple[dict[str, Tensor], Spread]:
         """Decode as many samples as there are pictures, shared among the processes; return features and spread."""
         if not isinstance(pl_module, Decodes):
             raise TypeError(f"{type(pl_module).__name__} has no decode(z) or latent_dim; ImageMetrics needs them")
         random = torch.Generator().manual_seed(derive_seed(self.seed, "samples", stage))
-        z = torch.randn(len(pictures), pl_module.latent_dim, generator=random)
-        own = range(trainer.global_rank, len(z), trainer.world_size)
+        noise = torch.randn(len(pictures), pl_module.latent_dim, generator=random)
+        own = range(trainer.global_rank, len(noise), trainer.world_size)
         features: dict[str, list[Tensor]] = {extractor.name: [] for extractor in self._extractors}
         spread = Spread()
         with torch.no_grad():
-            for part in z[own].split(self._largest_batch):
-                images = pl_module.decode(part.to(pl_module.device)).float()
+            for part in noise[own].split(self._largest_batch):
+                images = decode(pl_module, part.to(pl_module.device), sampler).float()
                 spread.add(images)
                 for name, values in self._features(images).items():
                     features[name].append(values.double().cpu())
@@ -187,6 +191,20 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
             if not values.isfinite().all():
                 raise ValueError(f"a sample is not finite ({name}): the weights have diverged")
         return joined, sum((part for _, _, part in parts), start=Spread())
+
+    def _other_samplers(self, trainer: Trainer, pl_module: LightningModule, pictures: Pictures) -> dict[str, float]:
+        """Return FID and KID of samples that are drawn from elsewhere than where the model draws them by itself."""
+        if not isinstance(pl_module, DrawsLatents) or len(pictures) < 2:
+            return {}
+        found: dict[str, float] = {}
+        for sampler in pl_module.samplers:
+            if sampler != pl_module.sampler and pl_module.can_draw(sampler):
+                samples, _ = self._samples(trainer, pl_module, "test", pictures, sampler)
+                for name, fake in samples.items():
+                    real = torch.from_numpy(pictures.features[name])
+                    found[f"fid_{name}_from_{sampler}"] = frechet_distance(real, fake)
+                    found[f"kid_{name}_from_{sampler}"] = kernel_distance(real, fake)
+        return found
 
     def _references(self, pictures: Pictures, device: torch.device) -> dict[str, float]:
         """Return what is reached without learning; what needs more pictures than there are is left out."""

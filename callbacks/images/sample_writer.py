@@ -27,16 +27,16 @@ class SampleWriter(Callback):
 
     Args:
         folder: folder to write into; made where it is missing.
-        latents: float32 ``(N, D)``, what the samples are drawn from.
 
     Raises:
         InputError: if the folder holds numbered files that are no samples.
     """
 
-    def __init__(self, folder: Path, latents: Tensor) -> None:
-        self.folder, self.latents = folder, latents
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._earlier = _earlier_samples(folder)
         self._drawn: list[Tensor] = []
+        self._latents: list[Tensor] = []
         self._files = ExitStack()  # closing it puts the samples in their places
         self._draft = Path()
 
@@ -52,9 +52,8 @@ class SampleWriter(Callback):
         """Write the samples of a batch."""
         if batch_idx == 0:
             self._draft = self._files.enter_context(atomic_files(self.folder, self._earlier))
-            with atomic_file(self._draft / "latents.npy") as file:
-                np.save(file, self.latents.numpy())
         samples: Samples = outputs
+        self._latents.append(samples.latents.float().cpu())
         for number, image in enumerate(samples.images):
             stem = self._draft / f"{len(self._drawn):04d}"
             write_png(stem.with_name(f"{stem.name}.png"), to_picture(image))
@@ -64,6 +63,8 @@ class SampleWriter(Callback):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the sheet, put all in their places, and name the folder."""
+        with atomic_file(self._draft / "latents.npy") as file:
+            np.save(file, torch.cat(self._latents).numpy())
         write_png(self._draft / "sheet.png", grid({"sample": colour(torch.stack(self._drawn))}))
         self._files.close()
         print(f"Samples: {self.folder}", flush=True)

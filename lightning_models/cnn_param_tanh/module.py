@@ -19,6 +19,7 @@ from datamodules.seeding import derive_seed
 from lightning_models import losses
 from lightning_models.all_processes import sample_before
 from lightning_models.cnn_param_tanh.network import NEAR_IDENTITY, VAE, AlphaHead, Critic, Motion, ParamTanh
+from lightning_models.latent_sampler import Sampler
 from lightning_models.reconstruction_losses import l1
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.schedules import Weight
@@ -38,7 +39,7 @@ class Generated(NamedTuple):
         images: photographs.
         posterior: q(z | x) of theirs.
         reconstructed: their reconstructions.
-        sampled: as many samples of the prior.
+        sampled: as many samples.
     """
 
     images: Tensor
@@ -84,7 +85,9 @@ class CNNParamTanh(VAEGANModule):
         weights: weights of the losses.
         free_bits: nats of every latent dimension that cost nothing, in training; 0 is off.
         reconstruction_share: r in [0, 1]: what reconstructions count among the generated pictures, in both phases;
-            samples of the prior count 1 - r.
+            samples count 1 - r.
+        sampler: what samples are drawn from, in the game too: the ``prior``, a ``gaussian`` fitted to the latent
+            vectors of the training pictures, or a ``mixture`` of them (in the game the Gaussian).
         n_critic: steps of the critic for one of the generator.
         training: the other arguments of :class:`AdversarialModule`; the discriminator is the critic.
 
@@ -120,15 +123,16 @@ class CNNParamTanh(VAEGANModule):
         weights: CNNParamTanhWeights | None = None,
         free_bits: float = 0.0,
         reconstruction_share: float = 0.5,
+        sampler: Sampler = "prior",
         n_critic: int = 5,
         **training: Any,
     ) -> None:
         super().__init__(weights=weights, n_critic=n_critic, **training)
         # the critic raises its estimate of the distance; the norm is only watched
         self.weights |= {"w1": -1.0, "gradient_norm": 0.0}
-        self.take_arguments(free_bits, reconstruction_share)
+        self.take_arguments(latent_dim, free_bits, reconstruction_share, sampler)
         self.picture_shape = (image_channels, image_size, image_size)
-        self.latent_dim, self.clip = latent_dim, clip
+        self.clip = clip
         layout = torch.channels_last  # the faster one of these convolutions, on CPUs as on GPUs
         self.vae = VAE(image_channels, image_size, latent_dim).to(memory_format=layout)
         self.param_tanh = ParamTanh(num_frames, image_channels, image_size, alpha_head, alpha_start, motion)
@@ -137,12 +141,11 @@ class CNNParamTanh(VAEGANModule):
     # --- training: one loss per phase -------------------------------------------------------------------------
 
     def prepare(self, batch: ImageBatch) -> Generated:
-        """Reconstruct the batch, and as many samples of the prior."""
+        """Reconstruct the batch, and decode as many samples."""
         images = self.from_pixels(batch.images)  # (B, C, S, S)
         with torch.set_grad_enabled(self.phase_due("generator")):
             posterior = self.vae.encode(images)
-            prior = torch.randn(len(images), self.latent_dim, device=self.device)
-            fakes = self.param_tanh(self.vae.decode(torch.cat([posterior.rsample(), prior])))
+            fakes = self.param_tanh(self.vae.decode(self.latents_of_step(posterior)))
         return Generated(images, posterior, *fakes.chunk(2))
 
     def discriminator_loss(self, generated: Generated) -> dict[str, Tensor]:

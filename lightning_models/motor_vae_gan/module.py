@@ -19,6 +19,7 @@ from datamodules.errors import InputError
 from datamodules.ranges import at_least_zero
 from lightning_models import losses
 from lightning_models.effective import effective
+from lightning_models.latent_sampler import Sampler
 from lightning_models.motor_vae_gan.network import STAGES, VAE, Discriminator, Judgement, Norm
 from lightning_models.reconstruction_losses import mse
 from lightning_models.training.adversarial import AdversarialModule
@@ -37,7 +38,7 @@ class Generated(NamedTuple):
     Attributes:
         images: photographs.
         posterior: q(z | x) of theirs.
-        fakes: ``(2B, C, S, S)``: their reconstructions, then as many samples of the prior.
+        fakes: ``(2B, C, S, S)``: their reconstructions, then as many samples.
     """
 
     images: Tensor
@@ -80,7 +81,9 @@ class MotorVAEGAN(VAEGANModule):
         weights: weights of the losses.
         free_bits: nats of every latent dimension that cost nothing, in training; 0 is off.
         reconstruction_share: r in [0, 1]: what reconstructions count among the generated pictures, in both phases;
-            samples of the prior count 1 - r.
+            samples count 1 - r.
+        sampler: what samples are drawn from, in the game too: the ``prior``, a ``gaussian`` fitted to the latent
+            vectors of the training pictures, or a ``mixture`` of them (in the game the Gaussian).
         feature_layer: stage of the discriminator that the features of that loss are taken from, 1 to 5; None: 3.
         gate_margin: the equilibrium gate (Larsen et al. 2016): the discriminator waits while it is better than
             chance, ln 2 nats of cross-entropy, by more than this, and the autoencoder while the discriminator is
@@ -112,13 +115,14 @@ class MotorVAEGAN(VAEGANModule):
         weights: MotorVAEGANWeights | None = None,
         free_bits: float = 0.0,
         reconstruction_share: float = 0.5,
+        sampler: Sampler = "prior",
         feature_layer: int | None = None,
         gate_margin: float = 0.0,
         **training: Any,
     ) -> None:
         super().__init__(weights=weights, **training)
         self.gate_margin = at_least_zero("gate_margin", gate_margin)
-        self.take_arguments(free_bits, reconstruction_share)
+        self.take_arguments(latent_dim, free_bits, reconstruction_share, sampler)
         layer = effective("feature_layer", feature_layer, 3, self.weights.count("feature"), "weights.feature above 0")
         if not 1 <= layer <= STAGES:
             raise InputError(f"feature_layer is {layer}: give a stage of the discriminator, 1 to {STAGES}")
@@ -138,7 +142,7 @@ class MotorVAEGAN(VAEGANModule):
                 "batch: set accumulate to 1 or gate_margin to 0"
             )
         self.picture_shape = (image_channels, image_size, image_size)
-        self.latent_dim, self.objective = latent_dim, adversarial
+        self.objective = adversarial
         self.separate_calls = discriminator_norm == "batch"
         self.feature_stage = layer - 1
         # channels last is the faster layout of these convolutions, on CPUs as on GPUs
@@ -151,11 +155,10 @@ class MotorVAEGAN(VAEGANModule):
     # --- training: one loss per phase -------------------------------------------------------------------------
 
     def prepare(self, batch: ImageBatch) -> Generated:
-        """Reconstruct the batch and decode as many samples of the prior, at once: they share BatchNorm's statistics."""
+        """Reconstruct the batch and decode as many samples, at once: they share BatchNorm's statistics."""
         images = self.from_pixels(batch.images)  # (B, C, S, S)
         posterior = self.vae.encode(images)
-        prior = torch.randn(len(images), self.latent_dim, device=self.device)
-        generated = Generated(images, posterior, self.vae.decode(torch.cat([posterior.rsample(), prior])))
+        generated = Generated(images, posterior, self.vae.decode(self.latents_of_step(posterior)))
         self._waiting = self._gated(generated) if self.gate_margin else None
         return generated
 

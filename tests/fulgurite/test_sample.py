@@ -73,6 +73,20 @@ def test_a_sample_depends_on_the_seed_and_its_number_alone(train):
     assert len({row.tobytes() for row in many}) == 18
 
 
+def test_samples_are_drawn_from_where_the_model_or_the_user_says(train, capsys):
+    train("Chooser")
+    sample("--ckpt_path", "last", "--count", "3", "--output", "own")
+    sample("--ckpt_path", "last", "--count", "3", "--output", "prior", "--sampler", "prior")
+    own, prior = np.load("own/latents.npy"), np.load("prior/latents.npy")
+    np.testing.assert_array_equal(own, 2 * prior)
+    assert Path("own/0000.png").read_bytes() != Path("prior/0000.png").read_bytes()
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        sample("--ckpt_path", "last", "--sampler", "mixture")
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "error: --sampler mixture: Chooser draws from prior | far\n"
+
+
 def test_clips_of_a_model_that_makes_them(train):
     run = train("Filmer")
     sample("--ckpt_path", "last", "--count", "2")

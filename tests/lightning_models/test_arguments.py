@@ -195,6 +195,7 @@ SYSTEMS: dict[type[PhasedModule], System] = {
             "adversarial": "bce",
             "free_bits": 0.5,
             "reconstruction_share": 0.3,
+            "sampler": "gaussian",
             "feature_layer": 2,
             "gate_margin": 1e-4,
         },
@@ -213,6 +214,7 @@ SYSTEMS: dict[type[PhasedModule], System] = {
             "clip": "frames",
             "free_bits": 0.5,
             "reconstruction_share": 0.3,
+            "sampler": "gaussian",
         },
     ),
     AudioToVideo: System(

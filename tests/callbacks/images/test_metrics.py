@@ -196,6 +196,30 @@ def test_validation_decodes_the_same_samples_and_the_test_others(tmp_path, recwa
     assert not torch.equal(model.decoded[2], first)
 
 
+class Draws(Replay):
+    """Draws from two places; a third has too little behind it."""
+
+    sampler, samplers = "gaussian", ("prior", "gaussian", "mixture")
+
+    def latents(self, noise, sampler=None):
+        return noise if sampler == "prior" else 3 + noise
+
+    def can_draw(self, sampler):
+        return sampler != "mixture"
+
+
+@pytest.mark.filterwarnings("ignore:fid_random_conv has 64 features")
+def test_a_test_judges_every_way_to_draw_samples(tmp_path):
+    prior, own = Replay(), Draws()
+    from_prior = trainer(tmp_path / "prior", ImageMetrics()).test(prior, loader(rows()), verbose=False)[0]
+    trainer(tmp_path / "own", ImageMetrics()).test(own, loader(rows()), verbose=False)
+    found = read_results(tmp_path / "own" / RESULTS)["metrics"]
+    for name in ("fid_random_conv", "kid_random_conv"):
+        assert found[f"{name}_from_prior"] == pytest.approx(from_prior[f"test/{name}"], rel=1e-6)
+        assert found[name] > 2 * abs(found[f"{name}_from_prior"])
+    assert not [name for name in found if name.endswith(("from_gaussian", "from_mixture"))]
+
+
 def test_one_repeated_sample_has_no_diversity(tmp_path):
     with pytest.warns(UserWarning, match="only"):
         trainer(tmp_path, ImageMetrics()).test(Replay(contrast=0.0), loader(rows()))

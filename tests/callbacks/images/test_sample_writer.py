@@ -10,7 +10,7 @@ Z = torch.arange(6.0).reshape(3, 2)
 
 
 def write(folder, batches, ends=True):
-    writer = SampleWriter(folder, Z)
+    writer = SampleWriter(folder)
     for number, samples in enumerate(batches):
         writer.on_predict_batch_end(None, None, samples, None, number)
     if ends:
@@ -18,8 +18,10 @@ def write(folder, batches, ends=True):
     return writer
 
 
-def samples(count, clips=False):
-    return Samples(torch.rand(count, 1, 8, 8), torch.rand(count, 4, 1, 16, 16) if clips else None)
+def samples(count, clips=False, first=0):
+    return Samples(
+        Z[first : first + count], torch.rand(count, 1, 8, 8), torch.rand(count, 4, 1, 16, 16) if clips else None
+    )
 
 
 def names(folder):
@@ -28,7 +30,7 @@ def names(folder):
 
 def test_samples_are_numbered_over_the_batches(tmp_path, capsys):
     folder = tmp_path / "drawn"
-    write(folder, [samples(2), samples(1)])
+    write(folder, [samples(2), samples(1, first=2)])
     assert names(folder) == ["0000.png", "0001.png", "0002.png", "latents.npy", "sheet.png"]
     np.testing.assert_array_equal(np.load(folder / "latents.npy"), Z)
     assert capsys.readouterr().out == f"Samples: {folder}\n"
@@ -54,11 +56,11 @@ def test_a_call_that_breaks_off_leaves_the_earlier_samples_as_they_were(tmp_path
     writer.on_exception(None, None, KeyboardInterrupt())
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert names(tmp_path) == ["drawn", "drawn.unfinished"]
-    assert names(tmp_path / "drawn.unfinished") == ["0000.png", "latents.npy"]
+    assert names(tmp_path / "drawn.unfinished") == ["0000.png"]
     assert f"What was finished lies in {tmp_path / 'drawn.unfinished'}" in capsys.readouterr().err
 
 
 def test_other_pictures_are_refused(tmp_path):
     (tmp_path / "0001.png").touch()
     with pytest.raises(InputError, match=r"holds 0001\.png, which is no sample"):
-        SampleWriter(tmp_path, Z)
+        SampleWriter(tmp_path)

@@ -36,3 +36,15 @@ class TinyPainter(PhasedModule):
 class Filmer(TinyPainter):
     def generate_video(self, z: torch.Tensor) -> torch.Tensor:
         return torch.stack([self.decode(z * share) for share in (0.0, 0.5, 1.0)], dim=1)
+
+
+class Chooser(TinyPainter):
+    """Draws from two places: the noise itself, or twice as far out."""
+
+    sampler, samplers = "far", ("prior", "far")
+
+    def latents(self, noise: torch.Tensor, sampler: str | None = None) -> torch.Tensor:
+        return noise * (2 if (sampler or self.sampler) == "far" else 1)
+
+    def can_draw(self, sampler: str) -> bool:
+        return True

@@ -323,3 +323,39 @@ def test_the_gate_asks_all_processes(prepared, monkeypatch):
     monkeypatch.setattr(MotorVAEGAN, "trainer", property(lambda _: both))
     assert system._gated(generated) is None
     assert asked == ["mean"]
+
+
+def test_the_game_is_shown_samples_of_the_sampler(prepared):
+    """Decoded together with the reconstructions, of noise that is drawn first, as with the prior."""
+    for sampler in ("prior", "gaussian"):
+        system, _ = prepared(sampler=sampler)
+        system.latent_sampler.take(5 + torch.randn(600, 6, generator=torch.Generator().manual_seed(3)))
+        torch.manual_seed(1)
+        fakes = system.prepare(batch()).fakes
+        torch.manual_seed(1)
+        noise = torch.randn(4, 6)
+        posterior = system.vae.encode(system.from_pixels(batch().images))
+        drawn = noise if sampler == "prior" else system.latent_sampler.mean + noise @ system.latent_sampler.factor.T
+        assert sampler == "prior" or drawn.mean() > 3
+        expected = system.vae.decode(torch.cat([posterior.rsample(), drawn]))
+        torch.testing.assert_close(fakes, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_training_keeps_the_latent_vectors_of_its_pictures():
+    system = fit(model(), [batch(seed=seed) for seed in range(3)])
+    assert system.latent_sampler.taken == 12
+    assert not torch.equal(system.latent_sampler.mean, torch.zeros(6))
+    assert system.can_draw("gaussian")
+    assert not system.can_draw("mixture")
+
+
+def test_a_checkpoint_without_latent_vectors_can_draw_from_the_prior():
+    system = fit(model(), [batch()])
+    checkpoint = {"state_dict": system.state_dict(), "phased_training": {"batches_seen": 1, "windows_seen": 1}}
+    checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if "latent_sampler" not in k}
+    new = model()
+    new.on_load_checkpoint(checkpoint)
+    new.load_state_dict(checkpoint["state_dict"])
+    noise = torch.randn(3, 6)
+    assert new.latents(noise) is noise
+    assert [one for one in new.samplers if new.can_draw(one)] == ["prior"]
