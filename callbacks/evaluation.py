@@ -239,7 +239,7 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         with atomic_folder(folder, keep_unfinished=False) as draft:
             write_rows(draft / SCORES, *self.scores(rows))
             told = {"headline": self.headline, "matter": list(self.matter), "meanings": described, **verdict}
-            write_record(draft / RESULTS, about | evaluation.record() | told | _added(trainer) | seconds)
+            write_record(draft / RESULTS, about | evaluation.record() | told | _added(trainer, pl_module) | seconds)
             for plot in self.draw(draft / "plots", rows, evaluation):
                 show(trainer, f"test/{plot.stem}", plot)
             for case in write_cases(draft, cases):
@@ -264,10 +264,11 @@ class EvaluationCallback(Callback, ABC, Generic[TableT, RowsT]):
         self.undefined = {f"{stage}/{name}": reason for name, reason in evaluation.undefined.items()}
 
 
-def _added(trainer: Trainer) -> dict[str, Any]:
-    """Return what the other callbacks have to say beside the metrics."""
+def _added(trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+    """Return what the other callbacks and the model have to say beside the metrics."""
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set without a type
-    return {key: value for one in callbacks if isinstance(one, AddsToResults) for key, value in one.results().items()}
+    told = [one for one in (*callbacks, pl_module) if isinstance(one, AddsToResults)]
+    return {key: value for one in told for key, value in one.results().items()}
 
 
 def split_undefined(

@@ -393,7 +393,7 @@ class DeclaresUndefined(Protocol):
 
 @runtime_checkable
 class AddsToResults(Protocol):
-    """A callback that has more to say of a test than its metrics."""
+    """A callback, or a model, that has more to say of a test than its metrics."""
 
     def results(self) -> Mapping[str, Any]:
         """Return entries of ``results.json``, made of JSON's types; called on rank 0 at the end of a test."""

@@ -57,8 +57,10 @@ class GroupStatistics(nn.Module):
         if not torch.isfinite(values).all():
             raise ValueError("the evidence on normal tiles is not finite, so that nothing can be fitted to it")
         self.regroup(sorted(set(group)))
+        number = {name: row for row, name in enumerate(self.groups)}
+        member = torch.tensor([number[name] for name in group], device=values.device)  # (N,)
         for row, name in enumerate(self.groups):
-            own = values[[name in (POOLED, other) for other in group]].double()
+            own = (values if name == POOLED else values[member == row]).double()
             if len(own) < 2:
                 raise InputError(
                     f"the calibration needs at least two normal tiles of group {name!r}, not {len(own)}: give more "

@@ -20,6 +20,7 @@ from lightning_models.aitex_vae.tile_scorer import ALTERNATIVES, KINDS, Calibrat
 from lightning_models.aitex_vae.tiling import Tiling
 from lightning_models.effective import effective
 from lightning_models.training.calibration import CalibratedModule
+from lightning_models.training.quantile import quantile
 from lightning_models.training.schedules import Weight
 from lightning_models.training.single_phase import SinglePhaseModule
 from lightning_models.training.weights import LossWeights
@@ -225,6 +226,10 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         """What the scale of the group is fitted to, of the tiles of a normal picture."""
         return {batch.index: self.scorer.calibration_row(batch, evidence)}
 
+    def calibration_group(self, row: CalibrationRow) -> str:
+        """Every group has a scale of its own."""
+        return row.group
+
     def fit_scale(self, rows: list[CalibrationRow]) -> None:
         """Fit the scale of every group."""
         self.scorer.fit(rows)
@@ -240,8 +245,8 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
     def fit_threshold(self, rows: list[Tensor]) -> None:
         """Put the thresholds where few tiles of held-out normal pictures lie above them."""
         score, peak = torch.cat(rows, 1)
-        self.threshold.copy_(score.quantile(self.quantile))
-        self.pixel_threshold.copy_(peak.quantile(self.quantile))
+        self.threshold.copy_(quantile(score, self.quantile))
+        self.pixel_threshold.copy_(quantile(peak, self.quantile))
 
     visual_scales: ClassVar[Mapping[str, tuple[str, str, str]]] = {"heat": ("0", "threshold", "twice that or more")}
 

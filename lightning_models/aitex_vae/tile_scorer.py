@@ -84,7 +84,7 @@ class TileScorer(nn.Module):
         Raises:
             InputError: fewer than two tiles of a group.
         """
-        group = [row.group for row in rows for _ in row.tops]
+        group = [name for row in rows for name in [row.group] * len(row.tops)]
         self.scale.fit(torch.cat([row.tops for row in rows]), group)
         self.baseline.fit(torch.cat([row.statistics for row in rows]), group)
         warn_of_backgrounds([row.group for row in rows], [row.outliers for row in rows])

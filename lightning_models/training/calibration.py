@@ -18,8 +18,10 @@ A validation has two loaders, one after the other: normal data for the scale, th
 the threshold. Every row has the number of its sample: a distributed sampler repeats samples to give every process as
 many, and each counts once.
 
-*Memory.* All rows wait until their loader is through, so a row should be no larger than the fit needs: a statistic of
-its sample (sums, largest values) where that is enough, rather than all its evidence.
+*Memory.* Rows wait until their loader is through, so a row should be no larger than the fit needs: a statistic of its
+sample (sums, largest values) where that is enough, rather than all its evidence. Where all of them would take more than
+``bounded_rows.MOST_BYTES``, an even sample is kept, the same for any number of processes; a warning tells, and so does
+``results.json`` of every test of such a model.
 
 *Checkpoints.* Scale and threshold are buffers and belong to the weights they were fitted with. A checkpoint may hold
 newer weights, since not every epoch ends with a validation and a run can be interrupted before the next: a warning
@@ -31,17 +33,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
-from lightning.fabric.utilities.apply_func import move_data_to_device
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from datamodules.errors import InputError
-from datamodules.gathering import gather_objects
+from lightning_models.training.bounded_rows import MOST_BYTES, BoundedRows
 from lightning_models.training.phases import PhasedModule
 
 Batch = TypeVar("Batch")
 Row = TypeVar("Row")
 Scores = TypeVar("Scores")
 Collected = TypeVar("Collected")
+
+SCALE, THRESHOLD = "scale", "threshold"
+"""What is fitted."""
 
 
 class CalibratedModule(PhasedModule, Generic[Batch, Row, Scores]):
@@ -50,6 +55,8 @@ class CalibratedModule(PhasedModule, Generic[Batch, Row, Scores]):
     Attributes:
         threshold: 0-dim buffer, the score above which something is called anomalous; NaN until calibrated.
         calibrated_at: ``batches_seen`` of the weights that the calibration was made with; None where nobody knows.
+        calibrated_on: of ``scale`` and ``threshold``, as far as they were fitted to a part of the samples: how many
+            were ``used``, and ``of`` how many.
         renamed_state: beginnings of names in older checkpoints, and what they are called now.
         validation_names: what the loaders of a validation are for.
     """
@@ -62,8 +69,9 @@ class CalibratedModule(PhasedModule, Generic[Batch, Row, Scores]):
     def __init__(self, **training: Any) -> None:
         super().__init__(**training)
         self.register_buffer("threshold", torch.tensor(float("nan")))
-        self._calibration: dict[int, Row] = {}
-        self._normal: dict[int, Tensor] = {}
+        self.calibrated_on: dict[str, dict[str, int]] = {}
+        self._calibration: BoundedRows[Row] = BoundedRows(self.calibration_group)
+        self._normal: BoundedRows[Tensor] = BoundedRows()
 
     # --- what a system writes -----------------------------------------------------------------------------------
 
@@ -74,6 +82,10 @@ class CalibratedModule(PhasedModule, Generic[Batch, Row, Scores]):
     def calibration_rows(self, batch: Batch, evidence: Tensor) -> Mapping[int, Row]:
         """Return what the scale is fitted to, by the numbers of the batch's samples."""
         raise NotImplementedError
+
+    def calibration_group(self, row: Row) -> str:
+        """Return the group of a row where groups have scales of their own: each keeps some where not all are kept."""
+        return ""
 
     def fit_scale(self, rows: list[Row]) -> None:
         """Fit the scale to the rows of all normal data, in the order of their numbers."""
@@ -110,29 +122,35 @@ class CalibratedModule(PhasedModule, Generic[Batch, Row, Scores]):
         if self.trainer.sanity_checking:
             return None
         if dataloader_idx == 0:
-            self._calibration.update(self.calibration_rows(batch, evidence))
+            self._calibration.add(self.calibration_rows(batch, evidence))
             return None
         if self._calibration:
-            self.fit_scale(self.gathered(self._calibration))
+            self.fit_scale(self._taken(SCALE, self._calibration))
         scores = self.score(batch, evidence)
-        self._normal.update(self.normal_rows(batch, scores))
+        self._normal.add(self.normal_rows(batch, scores))
         return scores
 
     def on_validation_epoch_end(self) -> None:
         """Fit the threshold, and remember for which weights."""
-        if normal := self.gathered(self._normal):
+        if normal := self._taken(THRESHOLD, self._normal):
             self.fit_threshold(normal)
             self.calibrated_at = self.batches_seen
 
-    def gathered(self, collected: dict[int, Collected]) -> list[Collected]:
-        """Join what all processes collected, in the order of its numbers, the same on each, and forget it."""
-        own = dict(collected)
-        collected.clear()
-        tables = [own]
-        if self.trainer.world_size > 1:
-            tables = gather_objects(move_data_to_device(own, torch.device("cpu")))
-        whole = {index: row for table in tables for index, row in table.items()}
-        return [move_data_to_device(whole[index], self.device) for index in sorted(whole)]
+    def _taken(self, what: str, collected: BoundedRows[Collected]) -> list[Collected]:
+        """Return what all processes collected, the same on each, and say if that is a part of what there was."""
+        rows, (used, of) = collected.take(self.device)
+        self.calibrated_on.pop(what, None)
+        if used < of:
+            self.calibrated_on[what] = {"used": used, "of": of}
+            rank_zero_warn(
+                f"the {what} of the scores was fitted to {used:,} of {of:,} normal samples, evenly drawn: all of them "
+                f"would take more than {MOST_BYTES / 2**20:,.0f} MiB of memory"
+            )
+        return rows
+
+    def results(self) -> dict[str, Any]:
+        """Return what ``results.json`` says of the calibration: nothing, unless it has used a part of the samples."""
+        return {"calibrated_on": self.calibrated_on} if self.calibrated_on else {}
 
     # --- test and prediction ------------------------------------------------------------------------------------
 
@@ -166,9 +184,10 @@ class CalibratedModule(PhasedModule, Generic[Batch, Row, Scores]):
     # --- checkpoints --------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add how many batches the weights had seen at the calibration."""
+        """Add how many batches the weights had seen at the calibration, and of what part of the samples it is."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["calibrated_at"] = self.calibrated_at
+        checkpoint["calibrated_on"] = self.calibrated_on
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take it over; checkpoints from before it was counted do not say, and may call the buffers otherwise."""
@@ -178,6 +197,7 @@ class CalibratedModule(PhasedModule, Generic[Batch, Row, Scores]):
             checkpoint["weight_average"] = average | {"average": self._under_present_names(average["average"])}
         super().on_load_checkpoint(checkpoint)
         self.calibrated_at = checkpoint.get("calibrated_at")
+        self.calibrated_on = checkpoint.get("calibrated_on", {})
 
     def _under_present_names(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {self._present_name(name): value for name, value in tensors.items()}

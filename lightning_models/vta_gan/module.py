@@ -22,6 +22,7 @@ from lightning_models.effective import effective
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.calibration import CalibratedModule
 from lightning_models.training.health import probability_health
+from lightning_models.training.quantile import quantile
 from lightning_models.vta_gan import video_losses
 from lightning_models.vta_gan.discriminator import Discriminator, DiscriminatorNorm, DiscriminatorOutput
 from lightning_models.vta_gan.evidence import (
@@ -42,7 +43,7 @@ from lightning_models.vta_gan.optical_flow import (
     smoothness_loss,
     warp,
 )
-from lightning_models.vta_gan.patch_scorer import PatchScorer
+from lightning_models.vta_gan.patch_scorer import PatchScorer, PatchSummary
 from lightning_models.vta_gan.reconstructor import Reconstruction, Reconstructor, from_pixels, to_unit_range
 from lightning_models.vta_gan.temporal_attention import PositionalEncoding, TemporalFeatureFusion
 from lightning_models.vta_gan.weights import VTAGANWeights
@@ -52,7 +53,7 @@ THRESHOLD_QUANTILE = 0.99  # of the scores of held-out normal frames
 ADAM = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
 
 
-class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModule):
+class VTAGAN(CalibratedModule[VideoBatch, PatchSummary, FrameScores], AdversarialModule):
     """Video anomaly detection with temporal attention and optical flow.
 
     Args:
@@ -257,13 +258,13 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
         """Evidence ``(B, T, K, h, w)`` over patches."""
         return self.evidence_patches(batch)[0]
 
-    def calibration_rows(self, batch: VideoBatch, evidence: Tensor) -> dict[int, Tensor]:
-        """Evidence ``(T, K, h, w)`` of every normal window."""
-        return dict(zip(batch.index.tolist(), evidence, strict=True))
+    def calibration_rows(self, batch: VideoBatch, evidence: Tensor) -> dict[int, PatchSummary]:
+        """What the scale is fitted to, of every normal window."""
+        return dict(zip(batch.index.tolist(), self.scorer.summarise(evidence), strict=True))
 
-    def fit_scale(self, rows: list[Tensor]) -> None:
-        """Fit the scorer to all normal windows."""
-        self.scorer.fit(torch.stack(rows))
+    def fit_scale(self, rows: list[PatchSummary]) -> None:
+        """Fit the scorer to normal windows."""
+        self.scorer.fit(rows)
 
     def score(self, batch: VideoBatch, evidence: Tensor) -> FrameScores:
         """Score every frame of a batch of windows."""
@@ -290,7 +291,7 @@ class VTAGAN(CalibratedModule[VideoBatch, Tensor, FrameScores], AdversarialModul
 
     def fit_threshold(self, rows: list[Tensor]) -> None:
         """Put the threshold where few frames of held-out normal windows lie above it."""
-        self.threshold.copy_(torch.stack(rows).quantile(THRESHOLD_QUANTILE))
+        self.threshold.copy_(quantile(torch.stack(rows), THRESHOLD_QUANTILE))
 
     visual_scales: ClassVar[Mapping[str, tuple[str, str, str]]] = {
         "error": ("0", "a quarter of the range", "half of it or more"),

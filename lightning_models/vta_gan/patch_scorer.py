@@ -15,10 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datamodules.errors import InputError
+from lightning_models.training.quantile import quantile
 
 # A row's scale never falls below this part of the mean over the rows: where nothing moves on normal data the fitted
 # line may reach zero, and noise divided by zero would outvote everything else.
 SMALLEST_RELATIVE_SCALE = 0.1
+
+AT_ONCE = 256
+"""Windows that are put side by side for a moment while a scale is fitted."""
 
 HIGH_NORMAL = 0.99
 """Quantile over normal windows that a part is measured by."""
@@ -37,6 +41,21 @@ class PatchScores(NamedTuple):
     score: Tensor
     heat: Tensor
     parts: Tensor
+
+
+class PatchSummary(NamedTuple):
+    """All that the calibration needs of the patches ``(T, K, h, w)`` of a window; of a wide picture it is far less.
+
+    Attributes:
+        total: float64 ``(K, h)``, sum over the patches of a row of the picture and over time.
+        squares: float64 ``(K, h)``, sum of their squares.
+        largest: ``(T, K, h, top_k)``, the largest patches of every row: the scale is one for a row, so that the largest
+            of the picture are among them whatever it will be.
+    """
+
+    total: Tensor
+    squares: Tensor
+    largest: Tensor
 
 
 class PatchScorer(nn.Module):
@@ -81,9 +100,16 @@ class PatchScorer(nn.Module):
         pooled = F.avg_pool2d(weighted, self.patch).unflatten(0, maps.shape[:2])
         return torch.where(area > 0.5, pooled / area.clamp_min(0.5), 0.0)
 
+    def summarise(self, patches: Tensor) -> list[PatchSummary]:
+        """Reduce the evidence ``(B, T, K, h, w)`` on normal windows to what the scale is fitted to."""
+        exact = patches.double()
+        total, squares = exact.sum((1, 4)), exact.square().sum((1, 4))  # (B, K, h)
+        largest = patches.topk(min(self.top_k, patches.shape[-1]), dim=-1).values
+        return [PatchSummary(*window) for window in zip(total, squares, largest, strict=True)]
+
     @torch.no_grad()
-    def fit(self, patches: Tensor) -> None:
-        """Fit the scale of every row and the level of normal windows on patches ``(N, T, K, h, w)`` of normal video.
+    def fit(self, windows: Sequence[PatchSummary]) -> None:
+        """Fit the scale of every row and the level of normal windows on N windows of normal video.
 
         The line of a kind minimises ``sum x (x - a - b r)^2`` over all patches x >= 0 at row r: a patch counts by its
         own evidence, so that the empty part of the scene does not pull the scale of the busy part down.
@@ -92,17 +118,20 @@ class PatchScorer(nn.Module):
             InputError: fewer than two windows.
             ValueError: a value that is not finite.
         """
-        if len(patches) < 2:
+        if len(windows) < 2:
             raise InputError(
-                f"the calibration needs at least two normal windows, not {len(patches)}: give more normal video, or "
+                f"the calibration needs at least two normal windows, not {len(windows)}: give more normal video, or "
                 "leave out trainer.fast_dev_run and trainer.limit_val_batches"
             )
-        if not torch.isfinite(patches).all():
+        total = torch.stack([window.total for window in windows]).sum(0)  # (K, h)
+        squares = torch.stack([window.squares for window in windows]).sum(0)
+        if not torch.isfinite(squares).all():
             raise ValueError("the evidence on normal data is not finite, so that no calibration can be fitted")
-        self.line.copy_(_row_lines(patches.flatten(0, 1).double()))
-        tops = self._tops(patches).mean(1)  # (N, K)
+        self.line.copy_(_row_lines(total, squares))
+        parts = [windows[first : first + AT_ONCE] for first in range(0, len(windows), AT_ONCE)]
+        tops = torch.cat([self._tops(torch.stack([one.largest for one in part])).mean(1) for part in parts])  # (N, K)
         self.location.copy_(tops.mean(0))
-        high = tops.quantile(HIGH_NORMAL, dim=0)
+        high = torch.stack([quantile(values, HIGH_NORMAL) for values in tops.T])
         self.scale.copy_((high - self.location).clamp_min(torch.finfo(tops.dtype).eps))
 
     def forward(self, patches: Tensor) -> PatchScores:
@@ -141,10 +170,14 @@ def _rows(count: int, dtype: torch.dtype) -> Tensor:
     return torch.linspace(-1, 1, count, dtype=dtype) if count > 1 else torch.zeros(1, dtype=dtype)
 
 
-def _row_lines(patches: Tensor) -> Tensor:
-    """Self-weighted least-squares line over the rows of ``(N, K, h, w)``: ``(K, 2)`` intercept and slope."""
-    row = _rows(patches.shape[-2], patches.dtype).to(patches.device)
-    first, second = patches.sum((0, 3)), patches.square().sum((0, 3))
+def _row_lines(first: Tensor, second: Tensor) -> Tensor:
+    """Self-weighted least-squares line over the rows: ``(K, 2)`` intercept and slope.
+
+    Args:
+        first: ``(K, h)``, sum of all patches of a row.
+        second: ``(K, h)``, sum of their squares.
+    """
+    row = _rows(first.shape[-1], first.dtype).to(first.device)
     s0, s1, s2 = (torch.stack([(first * row**power).sum(1) for power in range(3)])).unbind(0)
     t0, t1 = second.sum(1), (second * row).sum(1)
     determinant = s0 * s2 - s1 * s1

@@ -10,6 +10,7 @@ from lightning.pytorch.trainer.states import TrainerState
 from torch import nn
 
 from datamodules.errors import InputError
+from lightning_models.training.bounded_rows import MOST_BYTES, TENSOR_BYTES
 from lightning_models.training.calibration import CalibratedModule
 
 
@@ -120,27 +121,25 @@ def test_a_validation_without_normal_data_keeps_the_threshold(system):
     assert system.calibrated_at == 0
 
 
-def rows(*numbers):
-    return {number: (f"group{number}", torch.full((2,), float(number))) for number in numbers}
-
-
-def test_rows_of_all_processes_count_once_and_in_their_order(system, monkeypatch):
-    alone = system.gathered(rows(2, 0, 1))
-    assert [group for group, _ in alone] == ["group0", "group1", "group2"]
-
-    def exchange(tables, own):
-        assert sorted(own) == [0, 2]
-        tables[:] = [own, rows(1, 0)]  # the sampler showed the second process a row again
-
-    monkeypatch.setattr(ToyCalibrated, "trainer", SimpleNamespace(world_size=2, ckpt_path=None))
-    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
-    monkeypatch.setattr(torch.distributed, "all_gather_object", exchange)
-    collected = rows(0, 2)
-    together = system.gathered(collected)
-    assert collected == {}
-    assert [group for group, _ in together] == [group for group, _ in alone]
-    assert all(torch.equal(one[1], other[1]) for one, other in zip(alone, together, strict=True))
+def test_a_part_of_the_samples_is_told_and_travels_with_the_weights(system):
+    assert system.results() == {}
+    validate(system)
+    assert system.results() == {}  # all were used
+    system._calibration._most_bytes = 2 * (TENSOR_BYTES + 4)
+    with pytest.warns(UserWarning, match=r"the scale of the scores was fitted to 2 of 3 normal samples, evenly drawn"):
+        validate(system)
+    assert system.results() == {"calibrated_on": {"scale": {"used": 2, "of": 3}}}
+    checkpoint = {"state_dict": system.state_dict()}
+    system.on_save_checkpoint(checkpoint)
+    fresh = ToyCalibrated()
+    fresh.on_load_checkpoint(checkpoint)
+    assert fresh.results() == system.results()
+    system._calibration._most_bytes = MOST_BYTES
+    validate(system)
+    assert system.results() == {}  # what is true of the newest calibration
+    older = {key: value for key, value in checkpoint.items() if key != "calibrated_on"}
+    fresh.on_load_checkpoint(older)
+    assert fresh.results() == {}
 
 
 def test_the_count_of_batches_travels_and_newer_weights_are_told(system):

@@ -56,7 +56,7 @@ def calibrated(**changes):
     judge = model(**changes).eval()
     with torch.no_grad():
         patches, _ = judge.evidence_patches(batch(4, seed=5))
-        judge.scorer.fit(patches)
+        judge.scorer.fit(judge.scorer.summarise(patches))
     judge.threshold.fill_(1.0)
     return judge
 

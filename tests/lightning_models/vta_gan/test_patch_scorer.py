@@ -2,11 +2,16 @@ import numpy as np
 import pytest
 import torch
 
+from lightning_models.vta_gan import patch_scorer
 from lightning_models.vta_gan.patch_scorer import PatchScorer, picture_mask
 
 
 def scorer(**options):
     return PatchScorer(["motion", "error"], ["motion", "error"], patch=4, **options)
+
+
+def fit(judge, windows):
+    judge.fit(judge.summarise(windows))
 
 
 def normal_patches(frames=200, slope=0.5, seed=0):
@@ -51,7 +56,7 @@ def test_picture_mask_is_the_rectangle():
 def test_the_row_scale_is_the_self_weighted_least_squares_line():
     judge = scorer()
     patches = normal_patches()
-    judge.fit(patches.unflatten(0, (-1, 2)))
+    fit(judge, patches.unflatten(0, (-1, 2)))
     row = np.broadcast_to(np.linspace(-1, 1, 8)[:, None], (8, 6))
     for kind in range(2):
         x = patches[:, kind].double().numpy()
@@ -61,10 +66,32 @@ def test_the_row_scale_is_the_self_weighted_least_squares_line():
         np.testing.assert_allclose(judge.line[kind].numpy(), expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("top_k", "width"), [(3, 6), (3, 2), (1, 6), (50, 6)])
+def test_a_summary_is_all_that_the_fit_needs(top_k, width):
+    """The same digits as from all patches at once, the way it is written in the paper."""
+    judge, windows = scorer(top_k=top_k), normal_windows(slope=0.8)[..., :width]
+    fit(judge, windows)
+    assert sum(tensor.numel() for tensor in judge.summarise(windows)[0]) <= 2 * 2 * 8 + 2 * 2 * 8 * min(top_k, width)
+    scale = judge.line[:, :1] + judge.line[:, 1:] * torch.linspace(-1, 1, 8)
+    scale = torch.maximum(scale, 0.1 * judge.line[:, :1].abs())
+    flat = (windows / scale[:, :, None]).flatten(-2)
+    tops = flat.topk(min(top_k, flat.shape[-1]), dim=-1).values.mean(-1).mean(1)
+    assert torch.equal(judge.location, tops.mean(0))
+    assert torch.equal(judge.location + judge.scale, judge.location + (tops.quantile(0.99, dim=0) - tops.mean(0)))
+
+
+def test_windows_are_taken_in_parts_without_a_trace(monkeypatch):
+    whole, parts = scorer(), scorer()
+    fit(whole, normal_windows())
+    monkeypatch.setattr(patch_scorer, "AT_ONCE", 7)
+    fit(parts, normal_windows())
+    assert all(torch.equal(one, parts.state_dict()[name]) for name, one in whole.state_dict().items())
+
+
 def test_a_part_is_measured_by_what_few_normal_windows_exceed():
     judge = scorer()
     windows = normal_windows()
-    judge.fit(windows)
+    fit(judge, windows)
     parts = judge(windows).parts[:, 0]
     np.testing.assert_allclose(parts.mean(0).numpy(), 0, atol=1e-4)
     np.testing.assert_allclose(np.quantile(parts.numpy(), 0.99, axis=0), 1, rtol=1e-3)
@@ -72,14 +99,14 @@ def test_a_part_is_measured_by_what_few_normal_windows_exceed():
 
 def test_the_loudest_part_decides():
     judge = scorer()
-    judge.fit(normal_windows())
+    fit(judge, normal_windows())
     scored = judge(normal_windows(frames=6, seed=4))
     assert torch.equal(scored.score, scored.parts.amax(-1))
 
 
 def test_perspective_lets_a_far_anomaly_count_as_much_as_a_near_one():
     judge = scorer()
-    judge.fit(normal_windows(slope=0.8))
+    fit(judge, normal_windows(slope=0.8))
     scores = []
     for place, scale in ((0, 0.2), (7, 1.8)):
         frame = normal_patches(frames=1, slope=0.8, seed=5)[:, None]
@@ -95,14 +122,14 @@ def test_units_of_the_evidence_do_not_matter():
     for factor in (1.0, 1e4):
         judge = scorer()
         unit = torch.tensor([factor, 1.0])[:, None, None]
-        judge.fit(patches * unit)
+        fit(judge, patches * unit)
         scores.append(judge(anomaly * unit).score)
     torch.testing.assert_close(scores[0], scores[1], rtol=1e-3, atol=1e-3)
 
 
 def test_the_mean_over_a_window_smooths():
     judge = scorer()
-    judge.fit(normal_windows())
+    fit(judge, normal_windows())
     window = normal_patches(frames=8, seed=2)[None]
     alone = torch.cat([judge(window[:, t : t + 1]).parts for t in range(8)], 1)
     torch.testing.assert_close(judge(window).parts, alone.mean(1, keepdim=True).expand_as(alone))
@@ -110,7 +137,7 @@ def test_the_mean_over_a_window_smooths():
 
 def test_only_combined_kinds_make_up_the_score():
     judge = PatchScorer(["motion", "error"], ["error"], patch=4)
-    judge.fit(normal_windows())
+    fit(judge, normal_windows())
     frame = normal_patches(frames=1)[:, None]
     loud = frame.clone()
     loud[:, :, 0] *= 100
@@ -122,7 +149,7 @@ def test_only_combined_kinds_make_up_the_score():
 
 def test_the_calibration_travels_in_the_state():
     judge, other = scorer(), scorer()
-    judge.fit(normal_windows())
+    fit(judge, normal_windows())
     other.load_state_dict(judge.state_dict())
     window = normal_patches(frames=4, seed=9)[None]
     assert torch.equal(judge(window).score, other(window).score)
@@ -133,7 +160,7 @@ def test_a_dead_row_does_not_turn_noise_into_an_anomaly():
     normal = normal_patches(slope=0)
     normal[:, :, :4] *= 1e-3
     judge = scorer()
-    judge.fit(normal.unflatten(0, (-1, 2)))
+    fit(judge, normal.unflatten(0, (-1, 2)))
     noise, event = normal[:1, None].clone(), normal[:1, None].clone()
     noise[..., 0, :3] *= 3
     event[..., 7, :3] *= 3
@@ -145,12 +172,12 @@ def test_evidence_that_is_not_finite_is_refused(broken):
     patches = normal_windows()
     patches[3, 0, 1, 2, 2] = broken
     with pytest.raises(ValueError, match="not finite"):
-        scorer().fit(patches)
+        fit(scorer(), patches)
 
 
 def test_too_little_normal_data_is_refused():
     with pytest.raises(ValueError, match="at least two"):
-        scorer().fit(normal_windows(frames=2))
+        fit(scorer(), normal_windows(frames=2))
 
 
 def test_an_unknown_kind_is_refused():
