@@ -22,7 +22,7 @@ from lightning.pytorch.utilities import CombinedLoader
 
 from callbacks.file_names import cell, text_of
 from callbacks.meanings import Described
-from datamodules.atomic_file import DRAFT, write_text
+from datamodules.atomic_file import DRAFT, atomic_file, write_text
 from datamodules.errors import InputError
 from datamodules.protocols import HasFingerprints, HasSource, KnowsCommand
 from datamodules.seeding import global_seed
@@ -167,11 +167,12 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a table as CSV, see :func:`~callbacks.file_names.cell`; nine digits are all that a float32 holds."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([cell(value) for value in row] for row in rows)
-    write_text(path, text.getvalue())
+    with atomic_file(path) as binary:
+        text = io.TextIOWrapper(binary, encoding="utf-8", newline="")  # row by row: a long test has millions of them
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([cell(value) for value in row] for row in rows)
+        text.detach()  # written out, and the file stays open
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from callbacks.case_picture import case_picture, of_mask, with_heat
 from callbacks.cases import Case, CaseBook, End, Kind, plan_of, rank_of, sentence
-from callbacks.clips.table import Array, VideoSeries
+from callbacks.clips.places import Array
+from callbacks.clips.table import VideoSeries
 from callbacks.colour_bar import heat_marks
 from callbacks.extremes import Extremes, Kept
 from callbacks.picture_file import Picture

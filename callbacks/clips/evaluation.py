@@ -1,15 +1,25 @@
 """The metrics of anomaly scores of frames."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from callbacks import auc
 from callbacks.auc import Floats
-from callbacks.clips.table import Array, VideoSeries
+from callbacks.clips.places import Array
+from callbacks.clips.table import VideoSeries
 from callbacks.evaluation import Evaluation, split_undefined
+from callbacks.pixel_counts import add_counts, count_marked, pixel_auroc
 from datamodules.batches import UNKNOWN_LABEL
+
+MOST_PIXELS = 2**26
+"""Anomalous pixels that are held to be ranked exactly, 512 MiB of them; of more the scores are rounded."""
+
+AT_ONCE = 256
+"""Frames whose rounded scores are counted before they are added to the others."""
 
 
 def evaluate(
@@ -22,6 +32,10 @@ def evaluate(
     ``pixel_auroc`` over all pixels of frames that have a mask; ``frame_auroc_micro_<name>`` and
     ``frame_auroc_minmax_<name>`` of every alternative, and of the frame's number as ``frame_index``: what the mere
     order of the frames would reach. ``f1`` is of calling anomalous what lies above the threshold.
+
+    ``pixel_auroc`` alone may be of less than all: ``details`` has under ``sampled`` how many of the frames with a mask
+    it is of, where their table had no room for all, and under ``rounding`` how far it can be from the exact one, where
+    more than ``MOST_PIXELS`` are anomalous.
 
     Args:
         series: the videos.
@@ -50,7 +64,11 @@ def evaluate(
         scores = [column[rows] for column, rows in zip(columns, known, strict=True)]
         found[f"frame_auroc_micro_{name}"] = auc.auroc(auc.rank_curve(_join(scores), label))
         found[f"frame_auroc_minmax_{name}"] = auc.auroc(auc.rank_curve(_join(map(_minmax, scores)), label))
-    found["pixel_auroc"] = _pixel_auroc(series)
+    found["pixel_auroc"], rounding = _pixel_auroc(series)
+    with_mask, kept = sum(one.masked for one in series), sum(len(one.places.row) for one in series if one.places)
+    details: dict[str, Any] = {} if threshold is None else {"threshold": threshold}
+    details |= {"sampled": {"pixel_auroc": {"used": kept, "of": with_mask}}} if kept < with_mask else {}
+    details |= {"rounding": {"pixel_auroc": rounding}} if rounding else {}
     unlabelled = {"": f"none of the {frames:,} frames has a label"} if frames and not label.size else {}
     reasons = unlabelled or {
         "frame_auroc_macro": "no video has both normal and anomalous frames",
@@ -77,16 +95,34 @@ def evaluate(
                 for one, truth, value in zip(series, labels, per_video, strict=True)
             }
         },
-        details={} if threshold is None else {"threshold": threshold},
+        details=details,
     )
 
 
-def _pixel_auroc(series: Sequence[VideoSeries]) -> float | None:
-    """Rank every pixel of every frame with a mask; one frame at a time, only anomalous pixels are kept."""
-    anomalous = [heat[mask] for heat, mask in _pictures(series)]
+def _pixel_auroc(series: Sequence[VideoSeries]) -> tuple[float | None, float]:
+    """Rank every pixel of every frame whose mask is kept; one frame at a time, only anomalous pixels are kept.
+
+    Returns:
+        The area, and how far it can be from that of the unrounded scores: 0 as long as the anomalous pixels fit.
+    """
+    anomalous: list[Floats] = []
+    held = 0
+    for heat, mask in _pictures(series):
+        anomalous.append(heat[mask])
+        held += len(anomalous[-1])
+        if held > MOST_PIXELS:
+            return _rounded_pixel_auroc(series)
     if not anomalous:
-        return None
-    return auc.auroc_of_parts(np.concatenate(anomalous), (heat[~mask] for heat, mask in _pictures(series)))
+        return None, 0.0
+    return auc.auroc_of_parts(np.concatenate(anomalous), (heat[~mask] for heat, mask in _pictures(series))), 0.0
+
+
+def _rounded_pixel_auroc(series: Sequence[VideoSeries]) -> tuple[float | None, float]:
+    total = add_counts([])
+    pictures = _pictures(series)
+    while some := [count_marked(heat.ravel(), mask.ravel()) for heat, mask in islice(pictures, AT_ONCE)]:
+        total = add_counts([total, *some])
+    return pixel_auroc(total) or (None, 0.0)
 
 
 def _pictures(series: Sequence[VideoSeries]) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:

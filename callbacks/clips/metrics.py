@@ -9,8 +9,9 @@ from lightning.pytorch import LightningModule, Trainer
 
 from callbacks.auc import RankCurve
 from callbacks.clips.cases import ClipCases
-from callbacks.clips.evaluation import evaluate
+from callbacks.clips.evaluation import AT_ONCE, evaluate
 from callbacks.clips.meanings import CLIP_MEANINGS
+from callbacks.clips.places import MOST_BYTES
 from callbacks.clips.plots import frame_curve, write_plots
 from callbacks.clips.table import FrameTable, VideoSeries
 from callbacks.evaluation import Evaluation, EvaluationCallback
@@ -69,7 +70,14 @@ class ClipMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
 
     def evaluate(self, rows: list[VideoSeries], stage: str, trainer: Trainer, pl_module: LightningModule) -> Evaluation:
         """Compute the metrics; those of a threshold at test only, since a validation is what settles it."""
-        return evaluate(rows) if stage == "val" else evaluate(rows, threshold_of(pl_module), judge_threshold=True)
+        tests = stage == "test"
+        evaluation = evaluate(rows, threshold_of(pl_module) if tests else None, judge_threshold=tests)
+        for name, part in evaluation.details.get("sampled", {}).items():
+            self.warn_once(
+                f"{stage}/{name} is of {part['used']:,} of {part['of']:,} frames with a mask, evenly drawn: the heat "
+                f"maps of all of them would take more than {MOST_BYTES / 2**20:,.0f} MiB of memory"
+            )
+        return evaluation
 
     def scores(self, rows: list[VideoSeries]) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
         """Return one row per frame: video, frame, score, label (-1 where unknown), then every alternative."""
@@ -77,9 +85,10 @@ class ClipMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
         cells = (
             [one.video, *frame]
             for one in rows
+            for first in range(0, len(one.frame), AT_ONCE)
             for frame in zip(
-                *(one.frame.tolist(), one.score.tolist(), one.label.tolist()),
-                *(one.alternatives[name].tolist() for name in names),
+                *(column[first : first + AT_ONCE].tolist() for column in (one.frame, one.score, one.label)),
+                *(one.alternatives[name][first : first + AT_ONCE].tolist() for name in names),
                 strict=True,
             )
         )

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from callbacks import auc
-from callbacks.clips.table import Array, VideoSeries
+from callbacks.clips.places import Array
+from callbacks.clips.table import VideoSeries
 from callbacks.plots import ANOMALOUS, SCORE, THRESHOLD, name_title, picture, plain, write_curves
 from datamodules.batches import UNKNOWN_LABEL
 

@@ -25,8 +25,8 @@ from callbacks.clips.events import (
     release_level,
 )
 from callbacks.clips.overlay import Overlay
+from callbacks.clips.places import Array
 from callbacks.clips.plots import draw_scores
-from callbacks.clips.table import Array
 from callbacks.clips.window_merger import Merged, WindowMerger
 from callbacks.figures import clock, figure, several
 from callbacks.file_names import cell

@@ -183,7 +183,7 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
                 images = decode(pl_module, part.to(pl_module.device), sampler).float()
                 spread.add(images)
                 for name, values in self._features(images).items():
-                    features[name].append(values.double().cpu())
+                    features[name].append(values.cpu())
         parts = gather_objects((list(own), features, spread))
         order = torch.tensor([row for rows, _, _ in parts for row in rows]).argsort()
         joined = {name: torch.cat([one for _, own, _ in parts for one in own[name]])[order] for name in features}
@@ -216,7 +216,7 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
         mean = self._features(pictures.spread.mean[None].float().to(device))
         for name, values in pictures.features.items():
             real = torch.from_numpy(values)
-            repeated = mean[name].double().cpu().expand(len(real), -1)
+            repeated = mean[name].cpu().expand(len(real), -1)
             if len(real) > 1:
                 found[f"fid_{name}_mean_picture"] = frechet_distance(real, repeated)
                 found[f"kid_{name}_mean_picture"] = kernel_distance(real, repeated)

@@ -9,6 +9,10 @@ MOST = 5000
 """Of larger sets, this many rows at equal distances stand for all in KID, whose cost grows with their square."""
 
 
+AT_ONCE = 2**16
+"""Rows whose products FID adds up in one step, in float64 beside the float32 in which they are kept."""
+
+
 class _AsTheyAre(nn.Module):
     """Hands over features that were extracted before, batch by batch, while the pictures were there."""
 
@@ -21,23 +25,24 @@ class _AsTheyAre(nn.Module):
 
 
 def frechet_distance(real: Tensor, fake: Tensor) -> float:
-    """Return FID (Heusel et al. 2017) of two float64 ``(N, F)``; at least two rows each.
+    """Return FID (Heusel et al. 2017) of two sets of features ``(N, F)``, in float64; at least two rows each.
 
     It is 0 for equal sets, and biased: the fewer rows, the larger. Compare only numbers of the same N.
     """
     metric = FrechetInceptionDistance(feature=_AsTheyAre(real.shape[1]), sync_on_compute=False)
-    metric.update(real, real=True)
-    metric.update(fake, real=False)
+    for rows, is_real in ((real, True), (fake, False)):
+        for part in rows.split(AT_ONCE):
+            metric.update(part.double(), real=is_real)
     return float(metric.compute())
 
 
 def kernel_distance(real: Tensor, fake: Tensor) -> float:
-    """Return KID (Bińkowski et al. 2018) of two float64 ``(N, F)``: the unbiased squared MMD, kernel (x'y/F + 1)^3.
+    """Return KID (Bińkowski et al. 2018) of two ``(N, F)``, in float64: the unbiased squared MMD, kernel (x'y/F + 1)^3.
 
     Equal distributions have 0 on average, hence sometimes less.
     """
     size = min(len(real), len(fake), MOST)
-    return float(poly_mmd(_at_most(real, size), _at_most(fake, size)))
+    return float(poly_mmd(_at_most(real, size).double(), _at_most(fake, size).double()))
 
 
 def _at_most(rows: Tensor, count: int) -> Tensor:

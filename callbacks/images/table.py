@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -26,7 +27,7 @@ class Pictures:
         ssim: float64 ``(N,)``, structural similarity of picture and reconstruction.
         mean: float64 ``(N, D)``, mean of the posterior.
         kl: float64 ``(N, D)``, in nats.
-        features: float64 ``(N, F)`` by extractor's name.
+        features: ``(N, F)`` by extractor's name, in the float32 that they come in.
         spread: sums over the pictures themselves.
     """
 
@@ -36,7 +37,7 @@ class Pictures:
     ssim: Floats
     mean: Floats
     kl: Floats
-    features: dict[str, Floats]
+    features: dict[str, NDArray[np.floating]]
     spread: Spread
 
     def __len__(self) -> int:
@@ -49,7 +50,7 @@ class _Own:
 
     name: list[str] = field(default_factory=list)
     index: list[int] = field(default_factory=list)
-    columns: dict[str, list[Floats]] = field(default_factory=dict)
+    columns: dict[str, list[NDArray[np.floating]]] = field(default_factory=dict)
     spread: Spread = field(default_factory=Spread)
     first: dict[int, Tensor] = field(default_factory=dict)
 
@@ -83,7 +84,8 @@ class PictureTable:
             **{f"features/{name}": values for name, values in features.items()},
         }
         for name, values in columns.items():
-            rows = values.detach().double().cpu().numpy()
+            kept = values.detach() if name.startswith("features/") else values.detach().double()
+            rows = (kept.float() if kept.dtype in (torch.bfloat16, torch.float16) else kept).cpu().numpy()
             finite = np.isfinite(rows.reshape(len(rows), -1)).all(axis=1)
             for bad in np.flatnonzero(~finite)[:1]:
                 raise ValueError(f"{outputs.name[bad]}: {name!r} is not finite; the weights or the input have diverged")

@@ -6,7 +6,7 @@ The measure of Bergmann et al., "The MVTec anomaly detection dataset", IJCV 2021
 import numpy as np
 
 from callbacks.auc import Floats
-from callbacks.parts.pixel_counts import PixelCounts
+from callbacks.pixel_counts import PixelCounts
 
 FPR_LIMIT = 0.3
 

@@ -10,8 +10,8 @@ from callbacks import auc
 from callbacks.auc import Floats
 from callbacks.evaluation import Evaluation, Figures, split_undefined
 from callbacks.parts.aupro import aupro
-from callbacks.parts.pixel_counts import add_counts, pixel_auroc
 from callbacks.parts.table import PartRow
+from callbacks.pixel_counts import add_counts, pixel_auroc
 from datamodules.batches import UNKNOWN_LABEL
 
 Flags = NDArray[np.bool_]

@@ -76,7 +76,7 @@ class PartMetrics(EvaluationCallback[PartTable, list[PartRow]]):
 
     def new_table(self, trainer: Trainer) -> PartTable:
         """Return an empty table of pictures."""
-        return PartTable()
+        return PartTable(trainer.world_size)
 
     def collect(self, table: PartTable, outputs: Any, batch: Any, trainer: Trainer) -> None:
         """Take in the scores of a picture."""

@@ -1,6 +1,6 @@
 """Scores of pictures, of all processes, as one checked and compact row per picture."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from callbacks.auc import Floats, Ints
-from callbacks.parts.pixel_counts import PixelCounts, count_pixels
 from callbacks.parts.regions import find_regions
+from callbacks.pixel_counts import PixelCounts, add_counts, count_pixels, exact_in_any_order
 from datamodules.batches import UNKNOWN_LABEL, PartScores
 from datamodules.gathering import gather_objects
 
@@ -29,7 +29,9 @@ class PartRow:
         tile_score: float64 ``(N,)``, raw.
         tile_label: int64 ``(N,)``: 1 with a defect, 0 without, -1 unknown.
         alternatives: named float64 ``(N,)`` scores.
-        pixels: counts of the pixels behind the part's start, None where nobody says which of them are defective.
+        pixels: counts of the pixels behind the part's start, None where nobody says which of them are defective. Where
+            those of all pictures would not fit, the first picture of a cell has the counts of all of them, the others
+            None.
     """
 
     name: str
@@ -44,12 +46,42 @@ class PartRow:
     alternatives: dict[str, Floats] = field(default_factory=dict)
     pixels: PixelCounts | None = None
 
+    @property
+    def cell(self) -> tuple[str, str, int]:
+        """Group, kind of defect and label."""
+        return self.group, self.defect, self.label
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Memory of the counts of its pixels."""
+        return 0 if self.pixels is None else self.pixels.nbytes
+
+
+MOST_BYTES = 512 * 2**20
+"""Memory of the counts of pixels that are kept picture by picture; beyond it they are added up."""
+
+Cell = tuple[str, str, int]
+"""Group, kind of defect and label: all that pixels are judged by."""
+
 
 class PartTable:
-    """Collects ``PartScores`` in any order and split; what a distributed sampler repeated counts once."""
+    """Collects ``PartScores`` in any order and split; what a distributed sampler repeated counts once.
 
-    def __init__(self) -> None:
+    The counts of a picture's pixels take some hundred kilobytes. Where those of all pictures would take more than
+    ``most_bytes``, they are added up by what they are judged by; of all metrics only ``aupro`` changes by that, and by
+    a few millionths at most.
+
+    Args:
+        processes: number of processes that share the split; the sampler repeats fewer of the first pictures than that.
+        most_bytes: memory of the counts to keep to.
+    """
+
+    def __init__(self, processes: int = 1, most_bytes: int = MOST_BYTES) -> None:
+        self._processes, self._most_bytes = processes, most_bytes
         self._rows: dict[str, PartRow] = {}
+        self._cells: dict[Cell, PixelCounts] = {}
+        self._single: list[str] = []  # names of the pictures whose counts stand in their rows
+        self._bytes = 0  # of those
 
     def add(self, scores: PartScores) -> None:
         """Take in the scores of a picture.
@@ -60,7 +92,15 @@ class PartTable:
         """
         if scores.name in self._rows:
             raise ValueError(f"two pictures are called {scores.name!r}: names must be unique within a split")
-        self._rows[scores.name] = _row(scores)
+        self.add_row(_row(scores))
+
+    def add_row(self, row: PartRow) -> None:
+        """Take in what is judged of a picture."""
+        self._rows[row.name] = row
+        self._single.append(row.name)
+        self._bytes += row.pixel_bytes
+        if self._bytes > self._most_bytes:
+            self._add_up()
 
     def gather(self) -> list[PartRow]:
         """Return the rows of all processes by name, the same on each; all of them must call it.
@@ -68,13 +108,40 @@ class PartTable:
         Raises:
             ValueError: if two pictures share a name, or steps returned different alternatives.
         """
-        whole: dict[str, PartRow] = {}
-        for row in (row for table in gather_objects(self._rows) for row in table.values()):
-            if whole.setdefault(row.name, row).index != row.index:
-                raise ValueError(f"two pictures are called {row.name!r}: names must be unique within a split")
-        if len({frozenset(row.alternatives) for row in whole.values()}) > 1:
+        whole = PartTable(0, self._most_bytes)
+        cells: dict[Cell, list[PixelCounts]] = {}
+        for rows, own in gather_objects((self._rows, self._cells)):
+            for row in rows.values():
+                if whole._rows.setdefault(row.name, row).index != row.index:
+                    raise ValueError(f"two pictures are called {row.name!r}: names must be unique within a split")
+            for cell, counts in own.items():
+                cells.setdefault(cell, []).append(counts)
+        if len({frozenset(row.alternatives) for row in whole._rows.values()}) > 1:
             raise ValueError("pictures name different scores: every step must return the same alternatives")
-        return [whole[name] for name in sorted(whole)]
+        if cells or sum(row.pixel_bytes for row in whole._rows.values()) > self._most_bytes:
+            whole._cells = {cell: add_counts(parts) for cell, parts in cells.items()}
+            whole._single = [*whole._rows]
+            whole._add_up()
+            for name in sorted(whole._rows):  # the first of a cell carries the counts of all
+                row = whole._rows[name]
+                whole._rows[name] = replace(row, pixels=whole._cells.pop(row.cell, None))
+        return [whole._rows[name] for name in sorted(whole._rows)]
+
+    def _add_up(self) -> None:
+        """Add the counts of the pictures to those of their cells, but of those that another process may have, too."""
+        parts: dict[Cell, list[PixelCounts]] = {}
+        kept = []
+        for name in self._single:
+            row = self._rows[name]
+            if row.index < self._processes:
+                kept.append(name)
+            elif row.pixels is not None:
+                parts.setdefault(row.cell, []).append(exact_in_any_order(row.pixels))
+                self._bytes -= row.pixel_bytes
+                self._rows[name] = replace(row, pixels=None)
+        self._single = kept
+        for cell, counts in parts.items():
+            self._cells[cell] = add_counts([*([self._cells[cell]] if cell in self._cells else []), *counts])
 
 
 def _row(scores: PartScores) -> PartRow:

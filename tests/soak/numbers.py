@@ -14,8 +14,8 @@ from sklearn import metrics
 
 from callbacks.auc import auroc, average_precision, equal_error_rate, f1_score, rank_curve
 from callbacks.parts.aupro import aupro
-from callbacks.parts.pixel_counts import count_pixels
 from callbacks.parts.regions import find_regions
+from callbacks.pixel_counts import count_pixels
 from tests.soak.promise import Case, Promise
 
 CASES = 10_000

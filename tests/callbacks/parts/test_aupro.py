@@ -6,8 +6,8 @@ from scipy import ndimage
 from sklearn import metrics
 
 from callbacks.parts.aupro import aupro, overlap_curve
-from callbacks.parts.pixel_counts import add_counts, count_pixels, pixel_auroc
 from callbacks.parts.regions import find_regions
+from callbacks.pixel_counts import add_counts, count_pixels, pixel_auroc
 
 
 def counts_of(pictures):

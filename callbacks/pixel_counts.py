@@ -1,7 +1,7 @@
 """Histograms of millions of pixel scores on a fine scale: small enough to keep, exact but for a known bound."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ from callbacks.auc import Floats, Ints
 
 _DROPPED_BITS = 11  # of the 23 of a float32's fraction: 4,096 steps from every power of two to the next
 _SIGN = np.uint32(1 << 31)
+
+AT_ONCE = 64
+"""Pictures whose counts are added in one step."""
 
 Counts = NDArray[np.integer[Any]]
 
@@ -35,6 +38,11 @@ class PixelCounts:
     defective: Counts
     overlap: Floats
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the counts."""
+        return self.step.nbytes + self.clean.nbytes + self.defective.nbytes + self.overlap.nbytes
+
 
 def count_pixels(heat: NDArray[np.float32], mask: NDArray[np.bool_], region: Ints, size: Ints) -> PixelCounts:
     """Count the pixels of one picture.
@@ -57,8 +65,21 @@ def count_pixels(heat: NDArray[np.float32], mask: NDArray[np.bool_], region: Int
     return PixelCounts(_small(used + lowest), _small(clean[used]), _small(defective[used]), overlap[used])
 
 
+def count_marked(heat: NDArray[Any], mask: NDArray[np.bool_]) -> PixelCounts:
+    """Count pixels ``(N,)`` of which nothing is said about regions: all that ``pixel_auroc`` needs."""
+    alone = mask.astype(np.int64)
+    return count_pixels(heat.astype(np.float32), mask, alone, np.ones(2, np.int64))
+
+
 def add_counts(parts: Sequence[PixelCounts]) -> PixelCounts:
-    """Add the counts of several pictures."""
+    """Add the counts of several pictures, few at a time, since joining and sorting takes several times their memory."""
+    total = _added(parts[:AT_ONCE])
+    for first in range(AT_ONCE, len(parts), AT_ONCE):
+        total = _added([total, *parts[first : first + AT_ONCE]])
+    return total
+
+
+def _added(parts: Sequence[PixelCounts]) -> PixelCounts:
     step, place = np.unique(_join([part.step for part in parts]), return_inverse=True)
     return PixelCounts(
         step,
@@ -66,6 +87,14 @@ def add_counts(parts: Sequence[PixelCounts]) -> PixelCounts:
         np.bincount(place, _join([part.defective for part in parts]), len(step)).astype(np.int64),
         np.bincount(place, _join([part.overlap for part in parts]), len(step)).astype(np.float64),
     )
+
+
+def exact_in_any_order(counts: PixelCounts) -> PixelCounts:
+    """Round the shares of regions to whole parts of 2**-32, whose sum is exact below 2**21 regions.
+
+    So what comes out does not depend on which process has added up which pictures, nor in which order.
+    """
+    return replace(counts, overlap=np.round(counts.overlap * 2.0**32) / 2.0**32)
 
 
 def pixel_auroc(counts: PixelCounts) -> tuple[float, float] | None:
