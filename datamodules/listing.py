@@ -93,6 +93,16 @@ def walk(root: Path, suffixes: Sequence[str]) -> list[Path]:
     return sorted(found, key=lambda path: natural_key(str(path.relative_to(root))))
 
 
+def holds(root: Path, suffixes: Sequence[str]) -> bool:
+    """Whether any file at any depth below ``root`` ends in one of ``suffixes``; looks no further than the first."""
+    return any(path.suffix.lower() in suffixes for path in _files_below(root))
+
+
+def holds_directly(folder: Path) -> bool:
+    """Whether an image lies directly in ``folder``; looks no further than the first."""
+    return folder.is_dir() and any(is_picture(path) and path.is_file() for path in folder.iterdir())
+
+
 def why_no_file(path: Path) -> str:
     """Return what a path is that is no file, as a sentence without its end."""
     if path.is_dir():

@@ -15,7 +15,8 @@ from datamodules.listing import (
     VIDEO_SUFFIXES,
     ask_which,
     folders,
-    list_images,
+    holds,
+    holds_directly,
     natural_key,
     other_files,
     tell_left_out,
@@ -89,9 +90,9 @@ def read_pictures(root: Path, validation_fraction: float, test_fraction: float) 
         return PictureSource(
             "classes" if named else "flat", classes, _pictures(root, chosen, validation_fraction, test_fraction)
         )
-    if len(set(roles.values())) < len(named) or _has_pictures(root):
+    if len(set(roles.values())) < len(named) or holds_directly(root):
         raise InputError(
-            f"{root}: holds {', '.join(named)}{' and single pictures' * _has_pictures(root)}, so that it is "
+            f"{root}: holds {', '.join(named)}{' and single pictures' * holds_directly(root)}, so that it is "
             "unclear what is to train, to validate and to test; name a folder that holds only train, validation "
             "and test, or one folder per class, or only pictures"
         )
@@ -173,7 +174,7 @@ def _list(root: Path, classes: list[str]) -> list[tuple[Path, int]]:
 def _read_folder(root: Path, classes: list[str] | None = None) -> tuple[list[tuple[Path, int]], list[str]]:
     """Return a folder's pictures with labels, and its classes: the given ones, or its folders."""
     named = _folders_with_pictures(root) or [""]
-    if named != [""] and _has_pictures(root):
+    if named != [""] and holds_directly(root):
         raise InputError(
             f"{root}: holds both pictures and folders of pictures ({', '.join(named)}); name one of the "
             "folders, or move the pictures into a folder of their own"
@@ -221,11 +222,7 @@ def _folders_with_pictures(root: Path) -> list[str]:
             f"data.source: {root} is neither a picture nor a folder; name a folder of pictures, or leave data.source "
             "out for the drawn cars"
         )
-    found = sorted(child.name for child in folders(root) if walk(child, IMAGE_SUFFIXES))
-    if not found and not _has_pictures(root):
+    found = sorted(child.name for child in folders(root) if holds(child, IMAGE_SUFFIXES))
+    if not found and not holds_directly(root):
         raise InputError(f"data.source: {root} holds no picture; looked for files ending in {' '.join(IMAGE_SUFFIXES)}")
     return found
-
-
-def _has_pictures(root: Path) -> bool:
-    return bool(list_images(root))

@@ -5,6 +5,7 @@
 
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from datamodules.listing import (
     ask_which,
     folder_named,
     folders,
+    holds,
     list_images,
     other_files,
     some_of,
@@ -160,10 +162,10 @@ def _aitex(root: Path, on_bad_file: BadFile) -> Inspection | None:
     for path in walk(faultless, IMAGE_SUFFIXES):
         if named := _aitex_name(path, True, on_bad_file):
             normal.append(Part(path.stem, path, named["fabric"], GOOD, 0, has_margin=True))
-    masks = walk(marked, IMAGE_SUFFIXES) if marked else []
+    masks = _by_masked_stem(walk(marked, IMAGE_SUFFIXES) if marked else [])
     for path in walk(faulty, IMAGE_SUFFIXES) if faulty else []:
         if named := _aitex_name(path, False, on_bad_file):
-            own = tuple(mask for mask in masks if _is_mask_of(mask, path))
+            own = tuple(masks.get(path.stem, ()))
             defective.append(Part(path.stem, path, named["fabric"], named["defect"], 1, own, has_margin=True))
     known = {part.group for part in normal}
     for part in defective:
@@ -177,6 +179,7 @@ def _mvtec(root: Path, on_bad_file: BadFile) -> Inspection | None:
     categories = [folder for folder in (root, *folders(root)) if folder_named(folder, "train", GOOD).is_dir()]
     normal: list[Part] = []
     defective: list[Part] = []
+    masks = _Masks()
     for category in categories:
         group, own = category.resolve().name, category == root
         for_test = False if folder_named(category, "test", GOOD).is_dir() else None
@@ -187,8 +190,8 @@ def _mvtec(root: Path, on_bad_file: BadFile) -> Inspection | None:
                 if kind.name.lower() == GOOD:
                     normal.append(Part(_name(path, root), path, group, GOOD, 0, for_test=True, group_is_source=own))
                 else:
-                    masks = _masks_of(path, kind.name, category)
-                    defective.append(Part(_name(path, root), path, group, kind.name, 1, masks))
+                    own_masks = masks.of(path, kind.name, category)
+                    defective.append(Part(_name(path, root), path, group, kind.name, 1, own_masks))
     return Inspection("MVTec AD", tuple(normal), tuple(defective)) if categories else None
 
 
@@ -196,10 +199,10 @@ def _plain(root: Path, on_bad_file: BadFile) -> Inspection | None:
     faultless = folder_named(root, GOOD)
     if not faultless.is_dir():
         return None
-    group = root.resolve().name
+    group, masks = root.resolve().name, _Masks()
     normal = (Part(_name(path, root), path, group, GOOD, 0, group_is_source=True) for path in list_images(faultless))
     defective = (
-        Part(_name(path, root), path, group, kind.name, 1, _masks_of(path, kind.name, root))
+        Part(_name(path, root), path, group, kind.name, 1, masks.of(path, kind.name, root))
         for kind in folders(root)
         if kind.name.lower() not in (GOOD, *_MASK_FOLDERS)
         for path in _without_masks(list_images(kind), kind)
@@ -214,7 +217,7 @@ def _flat(root: Path, on_bad_file: BadFile) -> Inspection | None:
         return None
     ask_which(root, walk(root, VIDEO_SUFFIXES), pictures)
     masks = [path for path in pictures if _masked_stem(path) is not None]
-    sorted_ones = [folder.name for folder in folders(root) if walk(folder, IMAGE_SUFFIXES)]
+    sorted_ones = [folder.name for folder in folders(root) if holds(folder, IMAGE_SUFFIXES)]
     if masks or sorted_ones:
         beside = f"folders of pictures ({some_of(sorted_ones)})" if sorted_ones else f"masks ({masks[0].name})"
         raise InputError(
@@ -226,17 +229,41 @@ def _flat(root: Path, on_bad_file: BadFile) -> Inspection | None:
     return Inspection("flat", tuple(normal), ())
 
 
-def _masks_of(path: Path, kind: str, root: Path) -> tuple[Path, ...]:
-    """Find ``<masks>/<kind>/<stem>_mask.*``, also ``_mask1`` and so on, or without ``_mask``, or the kind's folder.
+class _Masks:
+    """Finds the masks of pictures; every folder is listed once, however many pictures ask."""
 
-    Where there is none, a mask may lie beside its picture.
-    """
-    places = (folder_named(root, name, *below) for name in _MASK_FOLDERS for below in ((kind,), ()))
-    for folder in filter(Path.is_dir, places):
-        found = [mask for mask in list_images(folder) if mask.stem == path.stem or _is_mask_of(mask, path)]
-        if found:
-            return tuple(found)
-    return tuple(mask for mask in list_images(path.parent) if _is_mask_of(mask, path))
+    def __init__(self) -> None:
+        self._named: dict[Path, dict[str, list[Path]]] = {}
+        self._folders: dict[tuple[str, Path], list[Path]] = {}
+
+    def of(self, path: Path, kind: str, root: Path) -> tuple[Path, ...]:
+        """Find ``<masks>/<kind>/<stem>_mask.*``, also ``_mask1`` and so on, or without ``_mask``, or the kind's folder.
+
+        Where there is none, a mask may lie beside its picture.
+        """
+        if (kind, root) not in self._folders:
+            places = (folder_named(root, name, *below) for name in _MASK_FOLDERS for below in ((kind,), ()))
+            self._folders[kind, root] = list(filter(Path.is_dir, places))
+        for folder in self._folders[kind, root]:
+            if found := self._in(folder).get(path.stem):
+                return tuple(found)
+        return tuple(mask for mask in self._in(path.parent).get(path.stem, ()) if _masked_stem(mask) == path.stem)
+
+    def _in(self, folder: Path) -> dict[str, list[Path]]:
+        if folder not in self._named:
+            self._named[folder] = _by_masked_stem(list_images(folder), or_own=True)
+        return self._named[folder]
+
+
+def _by_masked_stem(masks: Iterable[Path], or_own: bool = False) -> dict[str, list[Path]]:
+    """Return masks by the stem of the picture that they are named after, or by their own, too."""
+    found: defaultdict[str, list[Path]] = defaultdict(list)
+    for mask in masks:
+        stem = _masked_stem(mask)
+        for name in {stem, mask.stem} if or_own else {stem}:
+            if name is not None:
+                found[name].append(mask)
+    return found
 
 
 def _aitex_name(path: Path, normal: bool, on_bad_file: BadFile) -> dict[str, str] | None:
@@ -258,10 +285,6 @@ def _aitex_name(path: Path, normal: bool, on_bad_file: BadFile) -> dict[str, str
 def _group_of(path: Path, known: set[str]) -> str:
     places = [folder for folder in reversed(path.resolve().parts[:-1]) if folder in known]
     return next(iter(places or (known if len(known) == 1 else [UNKNOWN])))
-
-
-def _is_mask_of(mask: Path, picture: Path) -> bool:
-    return _masked_stem(mask) == picture.stem
 
 
 def _masked_stem(path: Path) -> str | None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from datamodules.errors import InputError
+from datamodules.parts import inspection_folder
 from datamodules.parts.inspection_folder import list_parts, read_inspection
 
 
@@ -228,3 +229,34 @@ def test_pictures_and_videos_are_a_question(touch):
         InputError, match=r"holds videos \(film\.mp4\) and pictures \(9\.png\): move the videos elsewhere"
     ):
         read_inspection(root, "error")
+
+
+@pytest.mark.parametrize("layout", ["mvtec", "plain", "beside"])
+def test_folders_are_listed_as_often_for_many_pictures_as_for_few(layout, tmp_path, monkeypatch):
+    """Listing the masks anew for every picture made the time grow with the square of their number."""
+    listed, real = [], inspection_folder.list_images
+
+    def count(folder):
+        listed.append(folder)
+        return real(folder)
+
+    monkeypatch.setattr(inspection_folder, "list_images", count)
+    places = {
+        "mvtec": ("train/good", "test/hole", "ground_truth/hole"),
+        "plain": ("good", "hole", "masks/hole"),
+        "beside": ("good", "hole", "hole"),
+    }
+    times = []
+    for pictures in (2, 40):
+        root = tmp_path / str(pictures)
+        for place, ending in zip(places[layout], ("", "", "_mask"), strict=True):
+            (root / place).mkdir(parents=True, exist_ok=True)
+            for number in range(pictures):
+                (root / place / f"{number:03d}{ending}.png").touch()
+        listed.clear()
+        source = inspection_folder.read_inspection(root, "error")
+        assert [[mask.stem for mask in part.masks] for part in source.defective] == [
+            [f"{number:03d}_mask"] for number in range(pictures)
+        ]
+        times.append(len(listed))
+    assert times[0] == times[1]
