@@ -325,6 +325,15 @@ class HasSplitManifest(Protocol):
 
 
 @runtime_checkable
+class CountsData(Protocol):
+    """A data module that tells how much is in a split."""
+
+    def counts(self, split: str) -> Mapping[str, int]:
+        """Return numbers by what is counted, such as clips and frames, of a split that is open; see ``setup``."""
+        ...
+
+
+@runtime_checkable
 class HasFingerprints(Protocol):
     """A data module that knows its data by their content."""
 

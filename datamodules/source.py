@@ -194,6 +194,10 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
             "splits": {split: [item.name for item in items] for split, items in self._splits.items()},
         }
 
+    def counts(self, split: str) -> dict[str, int]:
+        """Return how much is in a split that is open, by what is counted."""
+        return {f"{self.item}s": len(self._splits.get(split, ()))}
+
     def fingerprints(self) -> dict[str, str]:
         """Return 16 digits by split that is open: a digest of its items' digests and of what these depend on.
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from torch.utils.data import DataLoader
 
+from datamodules.batches import UNKNOWN_LABEL
 from datamodules.clips.augmentation import Jitter
 from datamodules.clips.cache import CachedClip, cache_clips
 from datamodules.clips.demo import demo_folder
@@ -160,6 +161,16 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
     def split_manifest(self) -> dict[str, Any]:
         """Return which video is in which split, ready for JSON; complete after ``setup``."""
         return super().split_manifest() | {"layout": self._layout.layout if self._layout else None}
+
+    def counts(self, split: str) -> dict[str, int]:
+        """Return the numbers of clips and frames, of a test also how many have labels that say so and masks."""
+        clips = self._splits.get(split, [])
+        found = super().counts(split) | {"frames": sum(clip.length for clip in clips)}
+        if split != "test":
+            return found
+        labels = {"anomalous frames": 1, "unlabelled frames": UNKNOWN_LABEL}
+        counted = {name: sum(int((clip.label == label).sum()) for clip in clips) for name, label in labels.items()}
+        return found | counted | {"clips with masks": sum(clip.has_masks for clip in clips)}
 
     def write_demo(self) -> Path:
         """Return the folder of the demo."""

@@ -157,6 +157,11 @@ class ImageFolderDataModule(SourceDataModule[Picture]):
             "left_out": self._notes,
         }
 
+    def counts(self, split: str) -> dict[str, int]:
+        """Return the number of pictures, and that of classes where there are any."""
+        classes = {picture.label for picture in self._splits.get(split, [])}
+        return super().counts(split) | ({"classes": len(classes)} if len(self.classes) > 1 else {})
+
     def write_demo(self) -> Path:
         """Return the folder of the drawn cars."""
         return shapes_folder(self._cache)

@@ -225,6 +225,17 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         self._learned_starts = dict(state_dict["starts"])
         self._learned_layout = state_dict["layout"]
 
+    def counts(self, split: str) -> dict[str, int]:
+        """Return the numbers of pictures and groups, of a test also of defective pictures and of those with masks."""
+        parts = [placed.part for placed in self._splits.get(split, [])]
+        found = super().counts(split) | {"groups": len({part.group for part in parts})}
+        if split != "test":
+            return found
+        return found | {
+            "defective": sum(part.label == 1 for part in parts),
+            "with masks": sum(bool(part.masks) for part in parts),
+        }
+
     def write_demo(self) -> Path:
         """Return the folder of the weave."""
         return weave_folder(self._cache)

@@ -134,6 +134,11 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
                 total += torch.from_numpy(clip.frames(start, self.num_frames)).sum(0, dtype=torch.float64)
         return (total / (255 * sum(clip.length for clip in clips))).float()
 
+    def counts(self, split: str) -> dict[str, int]:
+        """Return the number of clips and how long they are together, in seconds."""
+        clips = self._splits.get(split, [])
+        return super().counts(split) | {"seconds": round(sum(clip.length for clip in clips) / self.fps)}
+
     def write_demo(self) -> Path:
         """Return the folder of the music."""
         return music_folder(self._cache)

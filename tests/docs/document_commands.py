@@ -17,6 +17,7 @@ TESTED_ELSEWHERE = {
     "docs/extending.md": "tests/fulgurite/test_extending.py follows it from end to end",
     "docs/runs.md": "tests/fulgurite/test_list_runs.py lists and removes runs that it makes",
     "docs/doctor.md": "tests/fulgurite/test_doctor.py: how it ends depends on the machine",
+    "docs/prepare.md": "tests/fulgurite/test_prepare.py prepares small data of every kind, and begins the training",
     "docs/batch.md": "tests/fulgurite/batches/test_batch.py lists the runs of each command, and runs smaller ones",
 }
 

@@ -1,0 +1,1 @@
+"""What ``lightning prepare`` does before a first run: unpack, recognise, open, show. The data modules read the data."""
