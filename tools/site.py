@@ -20,6 +20,7 @@ MOVED = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "benchmarks/README.md": "benchmarks.md",
+    "examples/README.md": "examples.md",
     **{
         f"lightning_models/{module.parent.name}/README.md": f"systems/{module.parent.name}.md"
         for module in sorted(ROOT.glob("lightning_models/*/module.py"))
@@ -28,6 +29,11 @@ MOVED = {
 """Page of the site by file of the repository, of those that lie outside ``docs/``."""
 
 REFERENCE = {
+    "python": (
+        "Python",
+        "What `import fulgurite` offers; [From Python](../python.md) shows it.",
+        ("fulgurite", "classes"),
+    ),
     "models": ("Models", "What `model.class_path` may name, each with its arguments.", ("lightning_models", "classes")),
     "data": ("Data modules", "What `data.class_path` may name, each with its keys.", ("datamodules", "classes")),
     "callbacks": ("Callbacks", "What `trainer.callbacks` may name, each with its arguments.", ("callbacks", "classes")),
@@ -36,6 +42,12 @@ REFERENCE = {
     "results": ("Results", "Readers of what a test and a prediction have written.", ("callbacks.results", "module")),
 }
 """Pages of the reference: title, words, and the package whose public classes they list, or the module they show."""
+
+MEMBERS = {
+    "Loaded": "    options:\n      members: true\n",
+    "VideoScores": "    options:\n      members: [time, anomalous, heat_on_frame, events]\n",
+}
+"""What is shown of a class beside its own description."""
 
 _LINK = re.compile(r"(?<!\\)(?P<picture>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)")
 _FENCE = re.compile(r"(^```.*?^```\s*$)", re.MULTILINE | re.DOTALL)
@@ -90,7 +102,9 @@ def _reference(title: str, words: str, package: str, kind: str) -> str:
     head = f"# {title}\n\n{words}\n\n"
     if kind == "module":
         return f"{head}::: {package}\n    options:\n      show_root_heading: false\n      members: true\n"
-    return head + "\n".join(f"::: {package}.{name}\n" for name in public_names(package))
+    return head + "\n".join(
+        f"::: {home_of(package, name)}.{name}\n{MEMBERS.get(name, '')}" for name in public_names(package)
+    )
 
 
 def public_names(package: str) -> list[str]:
@@ -100,6 +114,14 @@ def public_names(package: str) -> list[str]:
         if isinstance(node, ast.Assign) and [ast.unparse(one) for one in node.targets] == ["__all__"]:
             return list(ast.literal_eval(node.value))
     raise ValueError(f"{package} has no __all__")
+
+
+def home_of(package: str, name: str) -> str:
+    """Return where a public name is described: the package itself, or another one that it is imported from."""
+    tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text())
+    imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    home = next(f"{node.module}" for node in imported if name in [one.name for one in node.names])
+    return package if home.startswith(package) else home
 
 
 def on_post_page(output: str, *, page: Any, config: Any) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for pattern in ("*.md", "docs/*.md", "lightning_models/*/README.md", "benchmarks/README.md")
+    for pattern in ("*.md", "docs/*.md", "lightning_models/*/README.md", "benchmarks/README.md", "examples/README.md")
     for path in ROOT.glob(pattern)
 )
 SYSTEMS = sorted(path.stem for path in ROOT.glob("experiments/*.yaml") if path.with_suffix("").is_dir())
@@ -27,6 +27,7 @@ NO_PROGRAM_OF_OURS = {
     "source": "chooses an environment",
     "git": "needs the network",
     "export": "sets a variable of the reader's shell",
+    "jupytext": "opens an example as a notebook; it is no package of this project's",
 }
 """Why a line that begins with another program is not run."""
 
@@ -73,6 +74,11 @@ def commands_of(document: str) -> list[Command]:
             if words:
                 found.append(Command(document, " ".join(words), words))
     return found
+
+
+def python_blocks(document: str) -> list[str]:
+    """Return the blocks marked ``python``, in their order."""
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / document).read_text(), re.MULTILINE | re.DOTALL)
 
 
 COMMANDS = [command for document in DOCUMENTS for command in commands_of(document)]

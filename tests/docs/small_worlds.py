@@ -86,6 +86,17 @@ def pictures(folder: Path) -> None:
         picture(folder / f"{number:02d}.png", number)
 
 
+def classes(folder: Path) -> None:
+    """Two kinds of pictures, dark and light."""
+    for number in range(12):
+        random = np.random.default_rng(number)
+        kind, low = (("daisy", 170), ("rose", 10))[number % 2]
+        made = random.integers(low, low + 80, (40, 40, 3), np.uint8)
+        path = folder / kind / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), made)
+
+
 def clips(folder: Path) -> None:
     folder.mkdir(parents=True)
     for number in range(8):
@@ -112,6 +123,7 @@ WORLDS: dict[str, Callable[[Path], None]] = {
     "today": strips,
     "new_strips": strips,
     "my_pictures": pictures,
+    "my_flowers": classes,
     "holiday.jpg": picture,
     "my_clips": clips,
     "song.mp3": song,

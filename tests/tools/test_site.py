@@ -45,7 +45,7 @@ def test_every_document_is_a_page_that_the_site_lists():
     assert {f"lightning_models/{name}/README.md" for name in systems} < MOVED.keys()
 
 
-@pytest.mark.parametrize("package", ["lightning_models", "datamodules", "callbacks"])
+@pytest.mark.parametrize("package", ["lightning_models", "datamodules", "callbacks", "fulgurite"])
 def test_the_reference_has_all_that_is_public(package):
     assert public_names(package) == importlib.import_module(package).__all__
 
@@ -97,6 +97,9 @@ def test_the_site_is_whole_and_names_no_other_machine(site):
     for name in public_names("callbacks"):
         assert f'id="callbacks.{name}"' in pages["reference/callbacks.html"]
     assert "every_n_validations" in pages["reference/callbacks.html"]
+    for name in public_names("fulgurite"):
+        assert re.search(rf'id="[\w.]+\.{name}"', pages["reference/python.html"]), name
+    assert all(f"Loaded.{name}" in pages["reference/python.html"] for name in ("score", "embed", "sample", "draw"))
     assert "frame_auroc_micro" in pages["metrics.html"]
 
 
