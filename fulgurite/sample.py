@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from callbacks.images.drawn import latents
 from callbacks.images.sample_writer import SampleWriter
 from datamodules.batches import Samples
 from datamodules.errors import InputError, refuse_several
@@ -52,7 +53,7 @@ class Sampler(LightningModule):
                 f"model: {type(model).__name__} draws no samples; MotorVAEGAN and CNNParamTanh do, as does every model "
                 "with decode and latent_dim"
             )
-        samplers = model.samplers if isinstance(model, DrawsLatents) else ("prior",)
+        samplers = samplers_of(model)
         if sampler is not None and sampler not in samplers:
             raise InputError(f"--sampler {sampler}: {type(model).__name__} draws from {' | '.join(samplers)}")
         self.model, self.latent_dim, self.sampler = model, model.latent_dim, sampler
@@ -77,7 +78,7 @@ class Sampler(LightningModule):
     def predict_step(self, noise: Tensor, batch_idx: int) -> Samples:
         """Turn standard normal noise ``(B, D)`` into latent vectors and decode them."""
         model: Any = self.model
-        z = model.latents(noise, self.sampler) if isinstance(model, DrawsLatents) else noise
+        z = latents(model, noise, self.sampler)
         clips = model.generate_video(z) if isinstance(model, GeneratesVideo) else None
         return Samples(z, model.decode(z), clips)
 
@@ -138,6 +139,11 @@ class SampleCommand(CommandLine):
         """Build the trainer without the experiment's callbacks: they wait for data."""
         self.built("trainer")["callbacks"] = []
         return super().instantiate_trainer(**kwargs)
+
+
+def samplers_of(model: object) -> Sequence[str]:
+    """Return what the samples of a model can be drawn from."""
+    return model.samplers if isinstance(model, DrawsLatents) else ("prior",)
 
 
 def noise_of(seed: int, count: int, latent_dim: int) -> Tensor:

@@ -173,7 +173,7 @@ class DrawnSamples:
 
     Attributes:
         picture: float32 ``(N, H, W, C)`` in [0, 1]; C is 1 (grey) or 3 (RGB).
-        vector: float32 ``(N, D)``, standard normal: what they were drawn from. The n-th depends on seed and n alone.
+        vector: float32 ``(N, D)``, the latent vectors that they were drawn from. The n-th depends on seed and n alone.
         clip: float32 ``(N, T, H, W, C)`` in [0, 1], a clip of each; None unless it was asked for.
     """
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule
 
+from callbacks.images.drawn import latents
 from callbacks.thresholds import pixel_threshold_of, threshold_of
 from datamodules import AitexDataModule, AudioVideoDataModule, ImageFolderDataModule, VideoSnippetDataModule
 from datamodules.errors import InputError
@@ -29,7 +30,7 @@ from fulgurite.python.parts import PartRoom
 from fulgurite.python.rooms import Room
 from fulgurite.python.runner import Runner
 from fulgurite.python.sound import SoundRoom
-from fulgurite.sample import AT_ONCE, latents
+from fulgurite.sample import AT_ONCE, noise_of, samplers_of
 
 _WHO = {
     "score": "VTAGAN and AitexVAE",
@@ -173,12 +174,15 @@ class Loaded:
         """
         return self._room_for("reconstruct").reconstruct(source, fps)
 
-    def sample(self, count: int = 64, *, seed: int = 1, clips: bool = False) -> DrawnSamples:
+    def sample(
+        self, count: int = 64, *, seed: int = 1, sampler: str | None = None, clips: bool = False
+    ) -> DrawnSamples:
         """Draw new pictures.
 
         Args:
             count: Number of them.
             seed: Of their latent vectors; the n-th sample depends on it and n alone.
+            sampler: What these are drawn from: ``prior``, ``gaussian`` or ``mixture``; None leaves it to the model.
             clips: Whether to draw a clip of each as well.
 
         Raises:
@@ -191,16 +195,20 @@ class Loaded:
         if clips and not isinstance(self.module, GeneratesVideo):
             raise NotOffered(f"{self.system} draws pictures and no clips, which CNNParamTanh does; leave clips out")
         module: Any = self.module
-        z = latents(seed, count, module.latent_dim)
+        if sampler is not None and sampler not in (known := samplers_of(module)):
+            raise InputError(f"sampler: is {sampler}; {self.system} draws from {' | '.join(known)}")
+        noise = noise_of(seed, count, module.latent_dim)
+        z: list[torch.Tensor] = []
         drawn: dict[str, list[torch.Tensor]] = {"generate_video": [], "decode": []}
-        for some in z.split(AT_ONCE):
+        for some in noise.split(AT_ONCE):
+            latent = self._runner.apply(latents, some, sampler)
+            z.append(latent.float().cpu())
             for method in drawn if clips else ("decode",):
-                drawn[method].append(self._runner.call(method, some).float().cpu())
+                drawn[method].append(self._runner.call(method, latent).float().cpu())
         pictures = torch.cat(drawn["decode"]).movedim(-3, -1).numpy()
         moving = torch.cat(drawn["generate_video"]).movedim(-3, -1).numpy() if clips else None
-        return DrawnSamples(
-            np.ascontiguousarray(pictures), z.numpy(), None if moving is None else np.ascontiguousarray(moving)
-        )
+        moving = None if moving is None else np.ascontiguousarray(moving)
+        return DrawnSamples(np.ascontiguousarray(pictures), torch.cat(z).numpy(), moving)
 
     def draw(self, sound: Given, *, rate: int | None = None) -> DrawnVideo:
         """Draw the pictures that follow a sound.

@@ -1,11 +1,12 @@
 """Runs a model as a prediction does, without a trainer: where it is, in which precision, without gradients."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
+from torch import Tensor
 
 from datamodules.errors import InputError
 
@@ -58,6 +59,11 @@ class Runner:
         """Return what a method of the model makes of its arguments; tensors and batches are moved to it before."""
         with torch.inference_mode(), self._cast():
             return getattr(self.module, method)(*(one.to(self.device) for one in arguments))
+
+    def apply(self, function: Callable[..., Tensor], values: Tensor, *arguments: Any) -> Tensor:
+        """Return what a function makes of the model, of values that are moved to it, and of further arguments."""
+        with torch.inference_mode(), self._cast():
+            return function(self.module, values.to(self.device), *arguments)
 
     def _cast(self) -> AbstractContextManager[Any]:
         """Return what Lightning casts by in this precision; on a CPU there is no 16-mixed, and it takes bf16-mixed."""
