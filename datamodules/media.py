@@ -135,7 +135,7 @@ def read_frames(path: Path, bit_range: BitRange | None = None) -> Iterator[Frame
     if path.is_dir():
         frames = (_frame_of(image, bit_range) for image in _images_of(path))
     else:
-        frames = map(_upright, _decode(path, _read_timing(path)))
+        frames = map(upright, _decode(path, _read_timing(path)))
     size: tuple[int, ...] | None = None
     for number, frame in enumerate(frames):
         size = size or frame.shape
@@ -163,7 +163,7 @@ def read_timed_frames(path: Path) -> Iterator[tuple[float, Frame]]:
     timing = replace(_read_timing(path), variable=False)
     for number, frame in enumerate(_decode(path, timing)):
         time = timing.start + number / timing.fps if frame.time is None else frame.time
-        yield time, _upright(frame)
+        yield time, upright(frame)
 
 
 class VideoWriter:
@@ -369,7 +369,8 @@ def _decode(path: Path, timing: _Timing) -> Iterator[Any]:
         raise InputError(f"{path}: damaged, only {decoded} of its {timing.frames} frames could be decoded")
 
 
-def _upright(frame: Any) -> Frame:
+def upright(frame: Any) -> Frame:
+    """Return a frame of PyAV's as uint8 RGB ``(H, W, 3)``, with the rotation applied that its file notes."""
     quarter_turns = round(frame.rotation / 90)
     picture: Frame = frame.to_ndarray(format="rgb24")
     return np.ascontiguousarray(np.rot90(picture, quarter_turns)) if quarter_turns % 4 else picture

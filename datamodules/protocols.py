@@ -15,6 +15,7 @@ room work. The rest, by who asks:
 - scores: :class:`HasThreshold`, :class:`HasPartThresholds`;
 - the course of adversarial training: :class:`HasHealth`;
 - the folder of a prediction: :class:`HasSource`, :class:`HasPredictSources`;
+- ``lightning watch``: :class:`WatchesVideo`;
 - what to do after a training: :class:`KnowsTest`;
 - what data a run has seen: :class:`HasFingerprints`;
 - the choice of ``best.ckpt``: :class:`HasHeadline`, :class:`DeclaresUndefined`;
@@ -313,6 +314,39 @@ class HasPredictSources(Protocol):
     """
 
     predict_sources: Sequence[Any]
+
+
+@runtime_checkable
+class WatchesVideo(HasSource, Protocol):
+    """A data module whose prediction can be of live video, or of normal video alone.
+
+    Attributes:
+        letterbox: brings frames to the model's size (:class:`~datamodules.letterbox.Letterbox`).
+        num_frames: T, frames of a window.
+        frame_step: distance of its frames.
+        frames_until_final: how many further frames have come, at most, when the score of a frame is final.
+    """
+
+    num_frames: int
+    frame_step: int
+
+    @property
+    def frames_until_final(self) -> int:
+        """How many further frames have come, at most, when the score of a frame is final."""
+        ...
+
+    @property
+    def letterbox(self) -> Any:
+        """What brings frames to the model's size."""
+        ...
+
+    def watch(self, stream: Any, watcher: Any) -> None:
+        """Let the next prediction be of a stream, whose frames a watcher is told of."""
+        ...
+
+    def predict_normal(self, paths: Sequence[Path]) -> list[Any]:
+        """Let the next prediction be of normal videos, by default those held out; return what they are."""
+        ...
 
 
 @runtime_checkable

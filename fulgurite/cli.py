@@ -40,6 +40,7 @@ VERBS = {
     "test": Verb("fulgurite.train", "judge a checkpoint on the labelled test data"),
     "predict": Verb("fulgurite.train", "score your own recordings with a checkpoint"),
     "prepare": Verb("fulgurite.prepare", "get data ready for a first run: unpack, recognise, check, decode"),
+    "watch": Verb("fulgurite.watch_video", "score a camera, a stream or a growing file, and raise alarms"),
     "sample": Verb("fulgurite.sample", "draw new pictures from a checkpoint"),
     "report": Verb("fulgurite.report", "write one HTML file of all that a run has left behind"),
     "runs": Verb("fulgurite.list_runs", "list runs and how they stand; clean frees disk", is_heavy=False),

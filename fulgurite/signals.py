@@ -28,12 +28,14 @@ class Signals:
         received: The first signal that came, None before.
         patient: Whether a first signal is only noted, for the training to end at the next place it can go on from.
         remedy: How to go on, said at the end.
+        promise: What becomes of a first signal that is only noted.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
         self.patient = False
         self.remedy = ""
+        self.promise = "the run ends as soon as it can be continued"
         self._process = os.getpid()
 
     @contextmanager
@@ -77,7 +79,7 @@ class Signals:
             self.received = number
             if rank() == 0:
                 name = NAMES[signal.Signals(number)]
-                line = f"{name}: the run ends as soon as it can be continued; once more ends it at once\n"
+                line = f"{name}: {self.promise}; once more ends it at once\n"
                 os.write(2, line.encode())  # print could be what the signal has interrupted
         else:
             self.received = self.received or number

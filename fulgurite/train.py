@@ -94,6 +94,7 @@ class CommandLine(OpenLightningCLI):
     """
 
     trainer_kind: ClassVar[type[Trainer]] = Trainer
+    parser_kind: ClassVar[type[Parser]] = Parser
 
     def __init__(self, args: list[str] | None) -> None:
         typed = sys.argv[1:] if args is None else args
@@ -112,7 +113,7 @@ class CommandLine(OpenLightningCLI):
                 LightningModule,
                 LightningDataModule,
                 trainer_class=self.trainer_kind,
-                parser_class=Parser,
+                parser_class=self.parser_kind,
                 save_config_callback=None,  # RunFolder does it
                 seed_everything_default=0,
                 parser_kwargs={"allow_abbrev": False, "exit_on_error": False},

@@ -1,6 +1,7 @@
 """The data module of video anomaly detection: windows of T frames from labelled video, or from any video."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -11,10 +12,18 @@ from datamodules.batches import UNKNOWN_LABEL
 from datamodules.clips.augmentation import Jitter
 from datamodules.clips.cache import CachedClip, cache_clips
 from datamodules.clips.demo import demo_folder
+from datamodules.clips.live_stream import Stream
+from datamodules.clips.live_windows import LiveWindows, Watcher, frames_until_final
 from datamodules.clips.pseudo_anomalies import PseudoAnomalousClip
 from datamodules.clips.splits import hold_out
 from datamodules.clips.video_layouts import Clip, VideoSource, read_layout
-from datamodules.clips.video_stream import GivenFrames, PredictSource, StreamedWindows, find_predict_sources
+from datamodules.clips.video_stream import (
+    GivenFrames,
+    PredictSource,
+    StreamedWindows,
+    WindowCutter,
+    find_predict_sources,
+)
 from datamodules.clips.windows import (
     EvaluationWindows,
     Frames,
@@ -27,7 +36,7 @@ from datamodules.clips.windows import (
 from datamodules.decode_cache import IDENTITIES
 from datamodules.errors import InputError
 from datamodules.file_identity import VIDEOS_BY_CONTENT, content_hash, refuse_shared_videos
-from datamodules.letterbox import Letterbox
+from datamodules.letterbox import Letterbox, Region
 from datamodules.listing import some_of
 from datamodules.picture_file import Frame
 from datamodules.ranges import check_range, height_and_width
@@ -115,6 +124,8 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         self._jitter = Jitter(brightness, contrast, flip)
         self._digested: dict[tuple[str, str], str] = {}  # by split and name
         self._layout: VideoSource | None = None
+        self._live: LiveWindows | None = None
+        self._normal: list[PredictSource] | None = None
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -153,10 +164,60 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         )
         return self._evaluation(clips, self._eval_stride, with_masks)
 
-    def predict_dataloader(self) -> StreamedLoader[Window]:
-        """Windows of ``predict_sources`` in order, decoded as they are read, in constant memory."""
+    def predict_dataloader(self) -> StreamedLoader[Window] | LiveWindows:
+        """Windows of ``predict_sources`` in order, or of what is watched, decoded as they come, in constant memory."""
+        if self._live is not None:
+            return self._live
+        if self._normal is not None and "validation" in self._splits:
+            self._refuse_learned("validation")  # what is called held out must not have been learned from
         windows = StreamedWindows(self.predict_sources, self._letterbox, *self._shape, self._eval_stride)
         return self._streamed(windows, collate, self._eval_batch_size, "video")
+
+    def watch(self, stream: Stream, watcher: Watcher) -> None:
+        """Let the next prediction be of a stream.
+
+        Args:
+            stream: frames that were prepared by ``letterbox``.
+            watcher: is told of its frames.
+        """
+
+        def cut(name: str, region: Region) -> WindowCutter:
+            return WindowCutter(name, region, *self._shape, self._eval_stride)
+
+        self._live = LiveWindows(stream, cut, self._eval_batch_size, collate, watcher)
+
+    @property
+    def frames_until_final(self) -> int:
+        """How many further frames have come, at most, when the score of a frame is final."""
+        return frames_until_final(*self._shape, self._eval_stride, self._eval_batch_size)
+
+    def predict_normal(self, paths: Sequence[Path]) -> list[PredictSource]:
+        """Let the next prediction be of normal videos, and return what they are.
+
+        Args:
+            paths: the videos, or folders of videos; none: those that were held out of the training.
+
+        Raises:
+            InputError: if one cannot be used.
+        """
+        if not paths:
+            self.setup("validate")
+            assert self._layout is not None
+            held_out = {clip.name for clip in self._splits["validation"]}
+            paths = [clip.path for clip in self._layout.train if clip.name in held_out]
+        found = [one for path in paths for one in self._sources_below(path)]
+        self._normal = [replace(one, name=f"{number}/{one.name}") for number, one in enumerate(found)]
+        return self._normal
+
+    @property
+    def letterbox(self) -> Letterbox:
+        """What brings frames to the model's size."""
+        return self._letterbox
+
+    def prepare_data(self) -> None:
+        """Write the demo and decode what the coming stage needs; what is watched needs neither."""
+        if self._live is None:
+            super().prepare_data()
 
     def split_manifest(self) -> dict[str, Any]:
         """Return which video is in which split, ready for JSON; complete after ``setup``."""
@@ -213,8 +274,12 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
 
     def open_prediction(self) -> None:
         """Find ``predict_sources``: those below the source, or the demo's test clips."""
-        root = self._root if self.source else self._root / "test"
-        self.predict_sources = find_predict_sources(root, self._span, self._on_bad_file, self._bit_range)
+        if self._live is not None:
+            return
+        if self._normal is not None:
+            self.predict_sources = self._normal
+            return
+        self.predict_sources = self._sources_below(self._root if self.source else self._root / "test")
 
     def for_frames(self, frames: Iterable[Frame], fps: float, name: str) -> Self:
         """Return a copy that predicts on frames which a program hands over; no ``setup`` is needed.
@@ -258,6 +323,9 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
     def _span(self) -> int:
         """Frames a clip needs for windows to cover all of them."""
         return self.num_frames * self.frame_step
+
+    def _sources_below(self, root: Path) -> list[PredictSource]:
+        return find_predict_sources(root, self._span, self._on_bad_file, self._bit_range)
 
     def _known(self, splits: dict[str, list[CachedClip]], clips: Sequence[Clip]) -> dict[str, list[CachedClip]]:
         """Note the digests of the clips in ``splits``, and return these."""

@@ -13,7 +13,7 @@ from datamodules.batches import UNKNOWN_LABEL
 from datamodules.clips.windows import Window, evaluation_starts, is_regular_start
 from datamodules.deep_pictures import BitRange
 from datamodules.errors import InputError
-from datamodules.letterbox import Letterbox
+from datamodules.letterbox import Letterbox, Region
 from datamodules.media import find_videos, probe, read_frames
 from datamodules.named import source_name
 from datamodules.picture_file import Frame
@@ -138,27 +138,59 @@ class StreamedWindows:
                 index += 1
 
     def _windows(self, source: PredictSource) -> Iterator[Window]:
-        step, reach = self._frame_step, (self._num_frames - 1) * self._frame_step + 1
-        kept: deque[Frame] = deque(maxlen=reach + step)
-        count = 0
+        region = self._letterbox.region(source.height, source.width)
+        cutter = WindowCutter(source.name, region, self._num_frames, self._frame_step, self._stride)
         for frame in source.read():
-            kept.append(self._letterbox.picture(frame))
-            count += 1
-            start = count - reach - step  # later ones may belong to the last windows, whatever the stride
-            if start >= 0 and is_regular_start(start, step, self._stride):
-                yield self._window(source, start, kept, count)
-        _refuse_short(source.path, count, self._num_frames * step)
-        for start in range(count - reach - step + 1, count - reach + 1):
-            yield self._window(source, start, kept, count)
+            yield from cutter.add(self._letterbox.picture(frame))
+        _refuse_short(source.path, cutter.count, self._num_frames * self._frame_step)
+        yield from cutter.end()
 
-    def _window(self, source: PredictSource, start: int, kept: deque[Frame], count: int) -> Window:
-        numbers = start + self._frame_step * np.arange(self._num_frames)
+
+class WindowCutter:
+    """Cuts windows out of frames that come one after another, each as soon as it is sure to be one.
+
+    Holds ``num_frames * frame_step + 1`` frames.
+
+    Args:
+        name: ``video`` of the windows.
+        region: top, left, height, width of the picture within the letterbox.
+        num_frames: T.
+        frame_step: distance of a window's frames.
+        stride: as in ``windows.evaluation_starts``.
+
+    Attributes:
+        count: how many frames have come.
+    """
+
+    def __init__(self, name: str, region: Region, num_frames: int, frame_step: int, stride: int) -> None:
+        self.count = 0
+        self._name, self._region = name, region
+        self._num_frames, self._step, self._stride = num_frames, frame_step, stride
+        self._reach = (num_frames - 1) * frame_step + 1
+        self._kept: deque[Frame] = deque(maxlen=self._reach + frame_step)
+
+    def add(self, frame: Frame) -> Iterator[Window]:
+        """Take in a letterboxed frame, uint8 ``(3, H, W)``, and yield the window that it completes, if it does."""
+        self._kept.append(frame)
+        self.count += 1
+        start = self.count - self._reach - self._step  # later ones may belong to the last, whatever the stride
+        if start >= 0 and is_regular_start(start, self._step, self._stride):
+            yield self._window(start)
+
+    def end(self) -> Iterator[Window]:
+        """Yield the last windows; none where fewer frames came than windows need to cover all of them."""
+        last = self.count - self._reach
+        if last >= self._step - 1:
+            yield from map(self._window, range(last - self._step + 1, last + 1))
+
+    def _window(self, start: int) -> Window:
+        numbers = start + self._step * np.arange(self._num_frames)
         return Window(
-            frames=np.stack([kept[number - count] for number in numbers]),
-            video=source.name,
+            frames=np.stack([self._kept[number - self.count] for number in numbers]),
+            video=self._name,
             frame=numbers,
             label=np.full(self._num_frames, UNKNOWN_LABEL, np.int64),
-            region=self._letterbox.region(source.height, source.width),
+            region=self._region,
             index=0,
         )
 

@@ -60,6 +60,8 @@ class Command(NamedTuple):
             return f"{self.words[0]} starts processes on several machines"
         if re.search(r"--trainer\.(devices ([2-9]|\d\d)|num_nodes)", self.text):
             return "needs several devices"
+        if self.words[1] == "watch" and "://" in self.text:
+            return "needs a camera in the network"
         if self.words[1] == "dashboard" and "--dry-run" not in self.words:
             return "draws in a terminal until a key is pressed, or asks the network"
         return None

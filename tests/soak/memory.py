@@ -102,6 +102,7 @@ def cases(seed: int) -> Iterator[Case]:
     for net, frames in FRAMES.items():
         most = MOST + (INDEX if net == "audio_to_video_legacy" else 0)
         yield Case(f"{frames} frames of {net}", partial(_predicted, net, frames, most))
+    yield Case("20000 frames that are watched", partial(_live, 20_000, MOST))
     for net, batches in BATCHES.items():
         yield Case(
             f"{batches} batches of {net}", partial(_training, net, batches, MOST if batches == 2_000 else FEW * MOST)
@@ -138,6 +139,18 @@ def _predicted(net: str, frames: int, most: float, folder: Path) -> None:
     _check_level(seen, most / 1000 * frames / seen[-1].batches)
     if frames > 1_000:
         _check_pace(seen)
+
+
+def _live(frames: int, most: float, folder: Path) -> None:
+    process = fork(partial(_look_at_a_watch, frames, folder), folder / "log")
+    assert finish(process, SECONDS) == 0, said(folder / "log")
+    _check_level([Look(*one) for one in json.loads((folder / "seen").read_text())], most / 1000)
+
+
+def _look_at_a_watch(frames: int, folder: Path) -> None:
+    from tests.soak.watching import watched  # which looks as we do
+
+    (folder / "seen").write_text(json.dumps(watched(frames, folder / "watch", 40)))
 
 
 def _watched(words: Sequence[str], every: int, folder: Path) -> list[Look]:

@@ -1,0 +1,72 @@
+"""What a watch shows in a terminal: one line that is drawn anew; without a terminal a line now and then."""
+
+import time
+from typing import Any
+
+from rich.live import Live
+from rich.text import Text
+
+from callbacks.figures import clock, figure, several
+from callbacks.screen import plain_console
+from callbacks.text import printable
+
+EVERY, EVERY_PLAIN = 0.25, 10.0
+"""Seconds between two lines, with and without a terminal."""
+
+
+class Screen:
+    """Shows how a watch goes, and what happens above it.
+
+    Args:
+        source: what is watched.
+        threshold: raw score above which an event begins.
+    """
+
+    def __init__(self, source: str, threshold: float) -> None:
+        self._source, self._threshold = printable(source), threshold
+        self._console = plain_console()
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._began = self._drawn = time.monotonic()
+        self._frames = 0
+        self.fps = 0.0
+
+    def __enter__(self) -> "Screen":
+        """Begin to draw."""
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the line away."""
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def tell(self, sentence: str) -> None:
+        """Print a sentence, from any thread."""
+        self._console.print(printable(sentence), soft_wrap=True)
+
+    def update(self, score: float | None, rings: bool, frames: int, dropped: int, events: int) -> None:
+        """Draw the line, if it is time.
+
+        Args:
+            score: newest that is final; None before there is one.
+            rings: whether an event goes on.
+            frames: how many were scored.
+            dropped: how many were left out.
+            events: how many there were.
+        """
+        now = time.monotonic()
+        if now - self._drawn < (EVERY if self._console.is_terminal else EVERY_PLAIN):
+            return
+        self.fps = (frames - self._frames) / (now - self._drawn)
+        self._drawn, self._frames = now, frames
+        line: Any = Text()
+        line.append(f"{clock(now - self._began)}  {self._source}  ")
+        shown = "waiting for frames" if score is None else f"score {figure(score)}, threshold {figure(self._threshold)}"
+        line.append(shown, "bold")
+        line.append("  ALARM" if rings else "  normal", "bold white on red" if rings else "green")
+        line.append(f"  {self.fps:.1f} frames/s, {dropped:,} dropped, {several(events, 'event')}")
+        if self._console.is_terminal:
+            self._live.update(line, refresh=True)
+        else:
+            self._console.print(line, soft_wrap=True)
