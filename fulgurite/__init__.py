@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from callbacks.clips.events import Event
     from callbacks.parts.boxes import Box
     from datamodules.errors import InputError
     from fulgurite.python.answers import (
@@ -31,6 +32,7 @@ __all__ = [
     "DrawnSamples",
     "DrawnVideo",
     "Embeddings",
+    "Event",
     "FrameScore",
     "InputError",
     "Loaded",
@@ -43,6 +45,7 @@ __all__ = [
 
 _HOMES = {
     "Box": "callbacks.parts.boxes",
+    "Event": "callbacks.clips.events",
     "InputError": "datamodules.errors",
     "Loaded": "fulgurite.python.loaded",
     "NotOffered": "fulgurite.python.loaded",

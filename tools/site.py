@@ -43,11 +43,8 @@ REFERENCE = {
 }
 """Pages of the reference: title, words, and the package whose public classes they list, or the module they show."""
 
-MEMBERS = {
-    "Loaded": "    options:\n      members: true\n",
-    "VideoScores": "    options:\n      members: [time, anomalous, heat_on_frame, events]\n",
-}
-"""What is shown of a class beside its own description."""
+WITH_METHODS = ("Loaded", "VideoScores", "DrawnVideo")
+"""Classes whose methods are shown, too."""
 
 _LINK = re.compile(r"(?<!\\)(?P<picture>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)")
 _FENCE = re.compile(r"(^```.*?^```\s*$)", re.MULTILINE | re.DOTALL)
@@ -102,9 +99,18 @@ def _reference(title: str, words: str, package: str, kind: str) -> str:
     head = f"# {title}\n\n{words}\n\n"
     if kind == "module":
         return f"{head}::: {package}\n    options:\n      show_root_heading: false\n      members: true\n"
-    return head + "\n".join(
-        f"::: {home_of(package, name)}.{name}\n{MEMBERS.get(name, '')}" for name in public_names(package)
-    )
+    return head + "\n".join(_described(package, name) for name in public_names(package))
+
+
+def _described(package: str, name: str) -> str:
+    """Return the lines that show a class, those of ``WITH_METHODS`` with their public methods."""
+    home = home_of(package, name)
+    if name not in WITH_METHODS:
+        return f"::: {home}.{name}\n"
+    tree = ast.parse((ROOT / f"{home.replace('.', '/')}.py").read_text())
+    kind = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    methods = [one.name for one in kind.body if isinstance(one, ast.FunctionDef) and one.name[0] != "_"]
+    return f"::: {home}.{name}\n    options:\n      members: [{', '.join(methods)}]\n"
 
 
 def public_names(package: str) -> list[str]:
@@ -117,11 +123,14 @@ def public_names(package: str) -> list[str]:
 
 
 def home_of(package: str, name: str) -> str:
-    """Return where a public name is described: the package itself, or another one that it is imported from."""
+    """Return where a public name is described: the package itself, or the module that has it where more is shown.
+
+    Of a class that a package has from elsewhere its members are not known.
+    """
     tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text())
     imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     home = next(f"{node.module}" for node in imported if name in [one.name for one in node.names])
-    return package if home.startswith(package) else home
+    return package if home.startswith(package) and name not in WITH_METHODS else home
 
 
 def on_post_page(output: str, *, page: Any, config: Any) -> str:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from callbacks.clips.events import GAP, RELEASE, SHORTEST, Event, EventRule, find_events
 from callbacks.clips.overlay import heat_on_frame
 from callbacks.parts.boxes import Box
+from datamodules.errors import InputError
 from datamodules.picture_file import Frame
 
 Floats = NDArray[np.float64]
@@ -74,6 +76,26 @@ class VideoScores:
     def anomalous(self) -> Bools | None:
         """Which frames lie above the threshold, bool ``(T,)``; None where there is no threshold."""
         return None if self.threshold is None else self.score > self.threshold
+
+    def events(self, release: str | float = RELEASE, shortest: float = SHORTEST, gap: float = GAP) -> list[Event]:
+        """Return what lasts from one frame to another, as ``events.csv`` of a prediction has it.
+
+        An event begins above the threshold and ends below the release.
+
+        Args:
+            release: A share of the threshold such as ``80%``, or a raw score.
+            shortest: Seconds that an event lasts at least; 0: one frame is enough.
+            gap: Seconds between two events up to which they are one.
+
+        Raises:
+            InputError: If there is no threshold, or an argument is out of its range.
+        """
+        if self.threshold is None:
+            raise InputError(
+                f"{self.name}: the model was never calibrated, so that nothing tells where an event begins; load a "
+                "checkpoint written after a validation, such as best"
+            )
+        return find_events(self.score, self.time, EventRule.of(self.threshold, release, shortest, gap))
 
     def heat_on_frame(self, number: int) -> Singles:
         """Return the heat of every pixel of a frame, float32 ``(height, width)``, in the original's size.

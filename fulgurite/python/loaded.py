@@ -120,9 +120,9 @@ class Loaded:
 
         Args:
             source: A folder, a list of paths, or an iterable of pictures.
-            heat: As in :meth:`score`.
-            fps: As in :meth:`score`.
-            group: As in :meth:`score`.
+            heat: As in ``score``.
+            fps: As in ``score``.
+            group: As in ``score``.
 
         Raises:
             NotOffered: If the model gives no scores.
@@ -137,7 +137,7 @@ class Loaded:
         What is held in memory does not grow with the length.
 
         Args:
-            source: As in :meth:`score`; frames of a camera too.
+            source: As in ``score``; frames of a camera too.
             fps: Frames per second of frames that are no file; None: 25.
 
         Raises:
@@ -165,8 +165,8 @@ class Loaded:
         All of them are held in memory.
 
         Args:
-            source: As for :meth:`embed`, of videos and parts as for :meth:`score`.
-            fps: As in :meth:`score`.
+            source: As for ``embed``, of videos and parts as for ``score``.
+            fps: As in ``score``.
 
         Raises:
             NotOffered: If the model reconstructs nothing.
@@ -224,11 +224,11 @@ class Loaded:
         return self._room_for("draw").draw(sound, rate)
 
     def draw_frames(self, sound: Given, *, rate: int | None = None) -> Iterator[Frame]:
-        """Yield the pictures of :meth:`draw` one by one, uint8 ``(H, W, 3)``, in memory that does not grow.
+        """Yield the pictures of ``draw`` one by one, uint8 ``(H, W, 3)``, in memory that does not grow.
 
         Args:
-            sound: As in :meth:`draw`.
-            rate: As in :meth:`draw`.
+            sound: As in ``draw``.
+            rate: As in ``draw``.
 
         Raises:
             NotOffered: If the model does not draw to sound.

@@ -44,6 +44,7 @@ def test_the_tables_name_all_that_there_is():
     rows = dict(re.findall(r"^\| (`[^|]*?) \| `(\w+)`", TEXT, re.MULTILINE))
     assert {name for name in fulgurite.__all__ if name[0].isupper()} - set(rows.values()) == {
         "Box",
+        "Event",
         "InputError",
         "Loaded",
         "NotOffered",

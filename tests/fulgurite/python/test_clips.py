@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import fulgurite
+from callbacks.clips.events import COLUMNS
 from callbacks.clips.overlay import Overlay
 from callbacks.file_names import cell
 from datamodules.errors import InputError
@@ -43,12 +44,19 @@ def test_scores_and_heat_are_those_of_the_command(world, scored, predict, monkey
     assert [int(row["anomalous"]) for row in rows] == scored.anomalous.tolist()
     assert [row["time"] for row in rows] == [f"{time:.3f}" for time in scored.time]
     assert len(set(scored.score)) > 3
+    with (run / "predictions/today/events.csv").open() as file:
+        events = [*csv.DictReader(file)]
+    assert events
+    assert [[row[name] for name in COLUMNS] for row in events] == [
+        [str(cell(value)) for value in event.row()] for event in scored.events()
+    ]
     assert (scored.name, scored.fps, scored.frame_size) == ("today", 25.0, frames.shape[1:3])
     for number, (frame, score, heat, size, region) in enumerate(drawn):
         np.testing.assert_array_equal(frame, frames[number])
         assert (score, size, region) == (scored.score[number], scored.size, scored.region)
         np.testing.assert_array_equal(heat, scored.heat[number])
     assert len(drawn) == len(scored) == FRAMES
+    assert len(scored.events(shortest=0.08)) <= len(scored.events())
     assert scored.heat_on_frame(3).shape == scored.frame_size
     assert scored.heat_on_frame(3).max() <= scored.heat[3].max()
 
@@ -83,11 +91,13 @@ def test_a_stream_gives_the_same_and_reads_no_more_than_it_needs(world, scored):
     assert every[5].time == 0.5
 
 
+@pytest.mark.slow
 def test_grey_frames_are_grey_pictures(model, world):
     grey = world[2].mean(3).astype(np.uint8)
     np.testing.assert_array_equal(model.score(grey).score, model.score(np.repeat(grey[..., None], 3, 3)).score)
 
 
+@pytest.mark.slow
 def test_a_folder_of_videos_one_after_another(model, world, scored, tmp_path):
     for number in range(2):
         video(tmp_path / f"{number}.mp4", seed=number)
@@ -104,6 +114,7 @@ def test_a_folder_of_videos_one_after_another(model, world, scored, tmp_path):
     np.testing.assert_array_equal(named[0].score, scored.score)
 
 
+@pytest.mark.slow
 def test_reconstructed_frames_are_the_mean_over_their_windows(model, world):
     shown = model.reconstruct(world[2])
     seen = world[2] if world[2].shape[1:3] == model.data.image_size else None

@@ -10,6 +10,8 @@ from datamodules.sound.music import RATE
 from datamodules.sound.sound import SoundVideoWriter, read_sound
 from tests.docs.small_worlds import song
 
+pytestmark = pytest.mark.slow  # a training of its own
+
 
 @pytest.fixture(scope="module")
 def world(trained, tmp_path_factory):
