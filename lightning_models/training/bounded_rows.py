@@ -16,6 +16,7 @@ from torch import Tensor
 
 from datamodules.gathering import gather_objects
 from datamodules.seeding import derive_seed
+from lightning_models.training.arena import Arena
 
 MOST_BYTES = 512 * 2**20
 """Memory of the rows that are kept; fitting takes up to three times as much for a moment."""
@@ -58,6 +59,7 @@ class BoundedRows(Generic[Row]):
     def clear(self) -> None:
         """Forget everything."""
         self._rows: dict[int, Row] = {}
+        self._arena = Arena()
         self._heaps: dict[str, list[tuple[int, int]]] = {}  # of each group, the largest hash first
         self._limits: dict[str, tuple[int, int]] = {}  # of each group, the smallest that was dropped
         self._largest = 1
@@ -71,9 +73,11 @@ class BoundedRows(Generic[Row]):
             self._largest = max(self._largest, _bytes_of(row))
             if group in self._limits and key <= self._limits[group]:
                 continue
-            if number not in self._rows:
+            if number in self._rows:
+                self._give_back(number)
+            else:
                 heapq.heappush(self._heaps.setdefault(group, []), key)
-            self._rows[number] = _alone(row)
+            self._rows[number] = _copied(row, self._arena.keep)
         while len(self._rows) > most_rows(self._most_bytes, self._largest):
             self._drop()
 
@@ -83,13 +87,15 @@ class BoundedRows(Generic[Row]):
         tables = gather_objects((own, self._largest, self._seen))
         groups = {number: group for table, _, _ in tables for number, group in table.items()}
         kept = chosen(groups, most_rows(self._most_bytes, max(largest for _, largest, _ in tables)))
-        rows = {number: self._rows[number] for number in kept if number in self._rows}
+        rows: dict[int, Row] = {number: self._rows[number] for number in kept if number in self._rows}
         seen = 0
         for _, _, bits in tables:
             seen |= int.from_bytes(bits, "little")
         self.clear()
         if len(tables) > 1:
-            parts = gather_objects(move_data_to_device(rows, torch.device("cpu")))
+            # a part of a block would be sent with all of its block
+            own_rows = {number: _copied(row, lambda part: part.cpu().clone()) for number, row in rows.items()}
+            parts = gather_objects(own_rows)
             rows = {number: row for part in parts for number, row in part.items()}
         found = [move_data_to_device(rows[number], device) for number in sorted(rows)]
         return found, Used(len(found), seen.bit_count())
@@ -104,7 +110,13 @@ class BoundedRows(Generic[Row]):
         # the last in the order of `chosen`: of the largest groups the largest hash
         group = max(self._heaps, key=lambda name: (len(self._heaps[name]), *_falling(self._heaps[name])))
         self._limits[group] = heapq.heappop(self._heaps[group])
-        del self._rows[self._limits[group][1]]
+        number = self._limits[group][1]
+        self._give_back(number)
+        del self._rows[number]
+
+    def _give_back(self, number: int) -> None:
+        for tensor in _tensors(self._rows[number]):
+            self._arena.give_back(tensor)
 
 
 def most_rows(most_bytes: int, largest: int) -> int:
@@ -154,11 +166,11 @@ def _bytes_of(row: object) -> int:
     return sum(TENSOR_BYTES + tensor.nbytes for tensor in _tensors(row)) or TENSOR_BYTES
 
 
-def _alone(row: Any) -> Any:
-    """Return a row whose tensors are no views of larger ones, which they would keep alive."""
+def _copied(row: Any, copy: Callable[[Tensor], Tensor]) -> Any:
+    """Return a row with copies of its tensors."""
     if isinstance(row, Tensor):
-        return row.clone() if row.untyped_storage().nbytes() > row.nbytes else row
+        return copy(row)
     if isinstance(row, tuple):
-        parts = [_alone(part) for part in row]
+        parts = [_copied(part, copy) for part in row]
         return row._make(parts) if hasattr(row, "_make") else tuple(parts)
     return row
