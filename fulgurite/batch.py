@@ -8,18 +8,19 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from callbacks.text import printable
 from datamodules.atomic_file import write_text
 from datamodules.errors import InputError
+from fulgurite.batches.command import last_line
 from fulgurite.batches.plan import Plan, checked_seeds, read_choices, read_plan
 from fulgurite.batches.pool import Work, run_all
 from fulgurite.batches.screen import Screen
+from fulgurite.batches.slots import slots
 from fulgurite.batches.state import DONE, stage_of
 from fulgurite.comparison import tables
 from fulgurite.comparison.leaderboard import leaderboard
@@ -92,31 +93,16 @@ def _run(plan: Plan, dry: bool, command: str) -> None:
         for work in works:
             print(f"{printable(os.path.relpath(work.task.run))}: {work.stage}")
         return
-    slots = _slots(plan.jobs)
+    places = slots(plan.jobs)
     SIGNALS.remedy = f"The same command goes on: {command}"
-    with Screen(works, len(slots)) as screen:
-        run_all(works, slots, screen.update)
+    with Screen(works, len(places)) as screen:
+        run_all((work for work in works if not work.is_over), places, screen.update)
     _compare(works)
     if failed := [work for work in works if work.failed is not None]:
         for work in failed:
-            say(f"error: {printable(work.task.name)}: {_last_line(work.task.log)}")
+            say(f"error: {printable(work.task.name)}: {last_line(work.task.log)}")
         say(f"{len(failed)} of {len(works)} runs have failed; the same command tries them again: {command}")
         raise SystemExit(FAILED)
-
-
-def _slots(jobs: int | None) -> list[Mapping[str, str]]:
-    """Return the environment of each process: a device of its own where there are some, and its share of the cores."""
-    devices = torch.cuda.device_count()
-    count = jobs or max(devices, 1)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = os.environ.get("OMP_NUM_THREADS", str(max(cores // count, 1)))
-    visible = [one for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one] or list(
-        map(str, range(devices))
-    )
-    return [
-        {"OMP_NUM_THREADS": threads, **({"CUDA_VISIBLE_DEVICES": visible[slot % len(visible)]} if devices else {})}
-        for slot in range(count)
-    ]
 
 
 def _compare(works: Sequence[Work]) -> None:
@@ -128,8 +114,3 @@ def _compare(works: Sequence[Work]) -> None:
         if any(run.test for run in runs):
             board = leaderboard(runs, None, None)
             console.print(tables.on_screen(tables.ranking(board), f"{experiment}, by {board.ranked_by}"))
-
-
-def _last_line(log: Path) -> str:
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return printable(lines[-1].removeprefix("error: ")) if lines else "it said nothing"

@@ -1,24 +1,23 @@
-"""A batch on the screen: a table that is redrawn in a terminal, and a line for every change without one."""
+"""A batch on the screen."""
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 
 from callbacks.figures import duration, figure, several
 from callbacks.text import printable
-from fulgurite.batches.pool import Work
+from fulgurite.batches.live_table import LiveTable
+from fulgurite.batches.pool import Job, Work
 from fulgurite.batches.state import DONE, TEST, training_of
 
 MOST_ROWS = 40
 """Rows that are drawn at once: those that run or have failed first."""
 
 
-class Screen:
+class Screen(LiveTable):
     """Shows how far the runs of a batch have come.
 
     Args:
@@ -27,41 +26,19 @@ class Screen:
     """
 
     def __init__(self, works: Sequence[Work], slots: int) -> None:
+        super().__init__()
         self._works, self._slots = works, slots
-        self._console = Console()
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._told: dict[str, str] = {}
-        self._drawn = 0.0
 
-    def __enter__(self) -> "Screen":
-        """Begin to draw."""
-        if self._console.is_terminal:
-            self._live.start()
-        return self
+    def states(self) -> Iterator[tuple[str, str]]:
+        """Yield name and state of each run that has begun."""
+        return ((_name(work), _state(work)) for work in self._works if work.began is not None)
 
-    def __exit__(self, *_: object) -> None:
-        """Leave the last table on the screen."""
-        if self._console.is_terminal:
-            self._live.stop()
-        self._console.print(self._table())
-
-    def update(self) -> None:
-        """Draw what has changed."""
-        if not self._console.is_terminal:
-            for work in self._works:
-                name, state = _name(work), _state(work)
-                if self._told.get(name, "waiting") != state and work.began is not None:
-                    print(f"{printable(name)}: {state}", flush=True)
-                self._told[name] = state
-        elif time.monotonic() - self._drawn > 0.5:
-            self._drawn = time.monotonic()
-            self._live.update(self._table(), refresh=True)
-
-    def _table(self) -> Table:
+    def table(self) -> Table:
+        """Return the table as it is now."""
         table = Table("run", "state", "best so far", "time")
         order = sorted(self._works, key=lambda work: work.began is None or (work.is_over and work.failed is None))
         for work in order[:MOST_ROWS]:
-            table.add_row(printable(_name(work)), _state(work), _best(training_of(work.task)), _time(work))
+            table.add_row(printable(_name(work)), _state(work), _best(training_of(work.task)), time_of(work))
         hidden = len(self._works) - MOST_ROWS
         table.caption = _summary(self._works, self._slots) + (f"; {hidden} more rows" if hidden > 0 else "")
         return table
@@ -89,20 +66,29 @@ def _best(record: dict[str, Any]) -> str:
     return "" if value is None else f"{figure(value)} {record.get('monitor', '')}"
 
 
-def _time(work: Work) -> str:
-    if work.began is None:
-        return ""
-    return duration((work.ended or time.monotonic()) - work.began)
+def time_of(job: Job) -> str:
+    """Return how long something has run, empty before it has begun."""
+    return "" if job.began is None else duration((job.ended or time.monotonic()) - job.began)
 
 
 def _summary(works: Sequence[Work], slots: int) -> str:
     over = [work for work in works if work.is_over]
     failed = sum(work.failed is not None for work in works)
     text = f"{len(over)} of {several(len(works), 'run')} over" + (f", {failed} failed" if failed else "")
-    took = [work.ended - work.began for work in over if work.began and work.ended]
-    left = len(works) - len(over)
-    if took and left:
-        mean = sum(took) / len(took)
-        running = sum(time.monotonic() - work.began for work in works if work.began and not work.is_over)
-        text += f", about {duration(max(mean * left - running, 0) / slots)} left"
-    return text
+    return text + time_left(works, len(works) - len(over), slots)
+
+
+def time_left(jobs: Sequence[Job], left: int, slots: int) -> str:
+    """Return how long it will take yet, behind a comma; empty where nothing tells.
+
+    Args:
+        jobs: those that have begun, and may have ended.
+        left: how many are not over.
+        slots: how many run at once.
+    """
+    took = [job.ended - job.began for job in jobs if job.began and job.ended]
+    if not took or not left:
+        return ""
+    running = sum(time.monotonic() - job.began for job in jobs if job.began and not job.ended)
+    mean = sum(took) / len(took)
+    return f", about {duration(max(mean * left - running, 0) / slots)} left"
