@@ -76,6 +76,24 @@ def check_monitors(model: LightningModule, callbacks: Iterable[Callback]) -> Non
             raise InputError(f"{key} = {name}: nothing logs it. {_choice(name, names)}")
 
 
+def check_validated(key: str, name: str, model: LightningModule, callbacks: Iterable[Callback]) -> None:
+    """Refuse a metric that no validation logs; none where somebody does not say what he logs.
+
+    Args:
+        key: where the metric is written.
+        name: its logged name.
+        model: as of :func:`check_monitors`.
+        callbacks: likewise.
+
+    Raises:
+        InputError: naming key and value, and what there is.
+    """
+    logged = _declared(model, list(callbacks))
+    names = [one for one in logged or () if one.startswith("val/")]
+    if logged is not None and name not in names:
+        raise InputError(f"{key} = {name}: nothing logs it. {_choice(name, names)}")
+
+
 def monitored(callbacks: Iterable[Callback]) -> Iterator[Monitor]:
     """Yield what callbacks wait for."""
     for callback in callbacks:

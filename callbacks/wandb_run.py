@@ -177,6 +177,8 @@ class WandbRun(Callback):
                 raise
             _give_up(error)
             run = self._begin(folder, known, "offline")
+        if os.environ.get("WANDB_SWEEP_ID"):  # its agent has a number and a project of its own for the run
+            known |= {"id": run.id, "project": run.project or known["project"]}
         run.define_metric(AXIS, hidden=True)
         run.define_metric("*", step_metric=AXIS)
         if self._verb == TrainerFn.FITTING:

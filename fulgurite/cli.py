@@ -45,6 +45,7 @@ VERBS = {
     "report": Verb("fulgurite.report", "write one HTML file of all that a run has left behind"),
     "runs": Verb("fulgurite.list_runs", "list runs and how they stand; clean frees disk", is_heavy=False),
     "batch": Verb("fulgurite.batch", "train and test many runs: experiments, settings, seeds"),
+    "sweep": Verb("fulgurite.sweep", "search the settings of an experiment: trials, pruning, a page of what mattered"),
     "compare": Verb("fulgurite.compare", "rank runs by their tests, and tell which differences may be chance"),
     "dashboard": Verb("fulgurite.dashboard", "watch trainings in a terminal, or lay out pages on W&B", is_heavy=False),
     "experiments": Verb("fulgurite.experiment_files", "list the experiments, or copy one to edit", is_heavy=False),

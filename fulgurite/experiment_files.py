@@ -19,6 +19,7 @@ from fulgurite.refuse import refuse, show
 from fulgurite.words import options
 
 SHARED = "overlays"  # what serves every experiment
+SPACES = "sweeps"  # what `lightning sweep` searches; nothing to lay on top of an experiment
 RENAMED = {
     "smoke": "vta_gan/smoke",
     "ped2": "vta_gan/ped2",
@@ -68,7 +69,13 @@ def find(name: str) -> Path | None:
 def names() -> list[str]:
     """Return the names of all experiments and overlays that are installed."""
     files = [(path, folder) for folder in _folders() for path in (*folder.glob("*.yaml"), *folder.glob("*/*.yaml"))]
-    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path, folder in files)
+    found = (path.relative_to(folder).with_suffix("").as_posix() for path, folder in files)
+    return sorted(name for name in found if not name.startswith(f"{SPACES}/"))
+
+
+def spaces() -> list[str]:
+    """Return the names of all spaces that are installed, each that of its experiment."""
+    return sorted(path.stem for folder in _folders() for path in (folder / SPACES).glob("*.yaml"))
 
 
 def present_name(path: Path) -> str | None:
@@ -98,6 +105,8 @@ def listing() -> str:
         for path in sorted(folder.glob("*.yaml")):
             lines.append(f"{path.stem:<24}{shorten(summary(path), 96, placeholder='…')}")
             lines += _overlays(folder / path.stem, "    with ")
+            searched = (folder / SPACES / path.name).is_file()
+            lines += [f"    searched by lightning sweep {path.stem}"] if searched else []
         lines += _overlays(folder / SHARED, "for all of them: ")
     return "\n".join(
         [

@@ -1,4 +1,4 @@
-"""Every private name of Lightning's command line that this project must use, each with the reason.
+"""Every private name of Lightning's command line, and of what the command works with, each with the reason.
 
 An upgrade may move them without a word; ``tests/fulgurite/test_private_api.py`` then fails.
 """
@@ -120,3 +120,9 @@ def view_of(workspace: Any) -> dict[str, Any]:
     """Return what saving a workspace of ``wandb_workspaces`` would send: the package shows it nowhere else."""
     view: dict[str, Any] = workspace._spec
     return view
+
+
+def trial_id(trial: Any) -> int:
+    """Return the number by which Optuna finds a trial in all studies: values can be reported to no other."""
+    number: int = trial._trial_id
+    return number

@@ -26,9 +26,14 @@ class RunLock:
 
     Attributes:
         file: its name in the folder.
+        refusal: what is said where another process has it.
     """
 
     file: ClassVar[str] = LOCK
+    refusal: ClassVar[str] = (
+        "run.name: {run} is being trained by {owner}. Wait until it ends, or end it; for another run give another "
+        "--run.name"
+    )
 
     def __init__(self, run: Path) -> None:
         self._run = run
@@ -65,10 +70,7 @@ class RunLock:
         except BlockingIOError:
             file.seek(0)
             owner = file.read().decode().strip() or "another process"
-            raise InputError(
-                f"run.name: {self._run} is being trained by {owner}. Wait until it ends, or end it; for another "
-                "run give another --run.name"
-            ) from None
+            raise InputError(self.refusal.format(run=self._run, owner=owner)) from None
 
     def release(self) -> None:
         """Give the lock back, if it was taken."""

@@ -33,6 +33,7 @@ from callbacks.training_record import TrainingRecord
 from callbacks.written_settings import WrittenSettingsWin
 from datamodules.atomic_file import DiskError, atomic_file
 from datamodules.errors import InputError
+from fulgurite.agent_words import of_agent
 from fulgurite.building import build, refuse_functions, write_out_enums
 from fulgurite.chosen_callbacks import check_added, check_fit_for, place_checkpoints, refuse_twice
 from fulgurite.errors import one_line, readable_errors
@@ -99,13 +100,7 @@ class CommandLine(OpenLightningCLI):
     def __init__(self, args: list[str] | None) -> None:
         typed = sys.argv[1:] if args is None else args
         self.typed = ["lightning", *typed]
-        words, packages = separate_trust(named(of_run(typed)))
-        self.given = Given(words[1:])
-        self.trusted = trust(packages, self.given.configs)
-        # jsonargparse takes all words behind --model.help for options of the model
-        helping = any(word.partition("=")[0].endswith(".help") for word in words)
-        own = [] if helping else [*shared_words(self.given), f"--trust={json.dumps(self.trusted)}"]
-        self.words = [words[0], *nested_words(self.given), *own]
+        self.understand(typed)
         self.place: Place | None = None
         self.lock: RunLock | None = None
         try:
@@ -138,6 +133,20 @@ class CommandLine(OpenLightningCLI):
                 renew_latest(self.place.run.parent)
             except DiskError as problem:
                 say(f"warning: {one_line(problem)}")
+
+    def understand(self, typed: Sequence[str]) -> None:
+        """Work out what the user wrote, and the words for the parser.
+
+        Args:
+            typed: verb and options.
+        """
+        words, packages = separate_trust(named(of_run(of_agent(typed))))
+        self.given = Given(words[1:])
+        self.trusted = trust(packages, self.given.configs)
+        # jsonargparse takes all words behind --model.help for options of the model
+        helping = any(word.partition("=")[0].endswith(".help") for word in words)
+        own = [] if helping else [*shared_words(self.given), f"--trust={json.dumps(self.trusted)}"]
+        self.words = [words[0], *nested_words(self.given), *own]
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # static there, where all verbs are built
         """Return the one verb that runs, with the arguments of the trainer's method that are not options.

@@ -58,7 +58,7 @@ def curves(lines: Sequence[Line], across: str, up: str = "", marked: float | Non
         _trace(line, COLOURS[number % len(COLOURS)], any(line is one for one in shown))
         for number, line in enumerate(lines)
     ]
-    layout = _layout(across, up, legend=len(lines) > 1, height=280 + _further_rows([line.name for line in lines]))
+    layout = base_layout(across, up, legend=len(lines) > 1, height=280 + _further_rows([line.name for line in lines]))
     if bounds := _around_constant(shown):
         layout["yaxis"]["range"] = bounds
     if marked is not None:
@@ -112,7 +112,7 @@ def timeline(
         spans: first and last frame of each span with an anomaly.
         threshold: of the score; None where unknown.
     """
-    layout = _layout("frame", "score", legend=False, height=190)
+    layout = base_layout("frame", "score", legend=False, height=190)
     band = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 0}}
     band |= {"fillcolor": "var(--anomalous)", "opacity": 0.2}
     layout["shapes"] = [{**band, "x0": begin - 0.5, "x1": end + 0.5} for begin, end in spans]
@@ -133,7 +133,7 @@ def spread(values: Mapping[str, NDArray[np.float64]], across: str) -> Figure:
     together = np.concatenate([*values.values()])
     edges = np.histogram_bin_edges(together, bins=min(60, max(5, round(len(together) ** 0.5))))
     centres = (edges[1:] + edges[:-1]) / 2
-    layout = _layout(across, "share", legend=len(values) > 1, height=240)
+    layout = base_layout(across, "share", legend=len(values) > 1, height=240)
     layout |= {"barmode": "overlay", "bargap": 0.04}
     colours = {"anomalous": "var(--anomalous)"}
     data = [
@@ -172,7 +172,15 @@ def _trace(line: Line, colour: str, shown: bool, shape: str = "linear") -> dict[
     }
 
 
-def _layout(across: str, up: str, legend: bool, height: int = 280) -> dict[str, Any]:
+def base_layout(across: str, up: str, legend: bool, height: int = 280) -> dict[str, Any]:
+    """Return what all plots of a page look like.
+
+    Args:
+        across: title of the horizontal axis.
+        up: title of the vertical axis.
+        legend: whether names are shown.
+        height: pixels.
+    """
     axis = {"gridcolor": "var(--line)", "zeroline": False, "linecolor": "var(--line)", "automargin": True}
     axis |= {"exponentformat": "e"}
     return {
@@ -195,7 +203,7 @@ def _layout(across: str, up: str, legend: bool, height: int = 280) -> dict[str, 
 
 
 def _square(lines: Sequence[Line], across: str, up: str, shape: str = "linear") -> Figure:
-    layout = _layout(across, up, legend=True, height=400 + _further_rows([line.name for line in lines]))
+    layout = base_layout(across, up, legend=True, height=400 + _further_rows([line.name for line in lines]))
     layout["xaxis"] |= {"range": [-0.01, 1.01]}
     layout["yaxis"] |= {"range": [-0.01, 1.02]}
     layout["legend"]["y"] = -0.16

@@ -116,6 +116,18 @@ def test_a_resumed_run_keeps_its_number(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "a/wandb_run.json").read_text())["trainings"] == ["offline-run-1"] * 2
 
 
+def test_a_run_of_a_sweep_has_the_number_and_the_project_of_its_agent(tmp_path, monkeypatch):
+    wandb.teardown()
+    for name, value in (("SWEEP_ID", "abc"), ("RUN_ID", "agents"), ("PROJECT", "theirs")):
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    try:
+        fit(tmp_path / "a")
+    finally:
+        wandb.teardown()
+    known = json.loads((tmp_path / "a/wandb_run.json").read_text())
+    assert (known["id"], known["project"]) == ("agents", "theirs")
+
+
 @pytest.mark.parametrize(
     ("key", "variable", "asked", "expected"),
     [

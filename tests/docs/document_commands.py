@@ -18,6 +18,7 @@ TESTED_ELSEWHERE = {
     "docs/runs.md": "tests/fulgurite/test_list_runs.py lists and removes runs that it makes",
     "docs/doctor.md": "tests/fulgurite/test_doctor.py: how it ends depends on the machine",
     "docs/prepare.md": "tests/fulgurite/test_prepare.py prepares small data of every kind, and begins the training",
+    "docs/sweeps.md": "tests/fulgurite/sweeps/test_document.py checks the space of each command",
     "docs/batch.md": "tests/fulgurite/batches/test_batch.py lists the runs of each command, and runs smaller ones",
 }
 

@@ -51,13 +51,15 @@ def test_every_experiment_is_listed_on_a_line_with_what_it_says_of_itself(capsys
         (line,) = [line for line in lines if line.startswith(f"{path.stem} ")]
         assert len(line) <= 120
         assert line.split(maxsplit=1)[1][:20] in path.read_text()
+    assert "    searched by lightning sweep vta_gan" in lines
 
 
 def test_names_are_those_of_the_files():
     shipped = {
         str(p.relative_to(ROOT / "experiments")).removesuffix(".yaml") for p in ROOT.glob("experiments/**/*.yaml")
     }
-    assert set(experiment_files.names()) == shipped
+    assert set(experiment_files.names()) == {name for name in shipped if not name.startswith("sweeps/")}
+    assert {f"sweeps/{name}" for name in experiment_files.spaces()} == shipped - set(experiment_files.names())
     assert experiment_files.find("vta_gan/smoke") == ROOT / "experiments/vta_gan/smoke.yaml"
     assert experiment_files.find("../pyproject") is None
 

@@ -113,3 +113,15 @@ def test_a_view_is_what_saving_would_send():
     view = private_api.view_of(workspaces.Workspace(entity="e", project="p", name="n"))
     assert (view["entity"], view["project"], view["displayName"]) == ("e", "p", "n")
     assert view["spec"]["section"]["panelBankConfig"]["sections"] == []
+
+
+def test_a_trial_is_found_by_its_number_in_all_studies():
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = optuna.storages.InMemoryStorage()
+    optuna.create_study(storage=storage, study_name="a").ask()
+    study = optuna.create_study(storage=storage, study_name="b")
+    study.ask()
+    (trial,) = study.get_trials()
+    optuna.Trial(study, private_api.trial_id(trial)).report(0.5, 1)
+    assert study.get_trials()[0].intermediate_values == {1: 0.5}
