@@ -6,6 +6,7 @@ lightning watch --run runs/vta_gan --source my.mp4 --threshold 1.2 --page 8080
 
 import json
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from callbacks.clips.false_alarms import AlarmRate
 from callbacks.figures import several
 from datamodules.clips.live_source import read_source, without_secrets
 from datamodules.errors import InputError, refuse_several
-from datamodules.protocols import WatchesVideo
+from datamodules.protocols import KnowsCommand, WatchesVideo
 from fulgurite.errors import readable_errors
 from fulgurite.live.normal import NormalScores, refuse_short, threshold_of_rate
 from fulgurite.live.session import Watch
@@ -38,6 +39,8 @@ _LEAST_ROOM = 32  # frames that may wait
 def main(argv: Sequence[str] | None = None) -> None:
     """Run ``watch``; see :func:`fulgurite.cli.main`."""
     keep_quiet()
+    # Lightning tells of callbacks of the training that are not here; they have nothing to do in a watch
+    warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`")
     with readable_errors():
         WatchCommand(as_parsed(sys.argv[1:] if argv is None else argv))
 
@@ -148,10 +151,11 @@ class WatchingTrainer(Trainer):
         folder = Path(out) if out else Path(self.default_root_dir) / "watch" / timestamp()
         final = datamodule.frames_until_final
         watch = Watch(folder, watched, wishes, threshold, rate, rule, several(final, "frame"))
+        watch.command = next((one.command for one in self.chosen if isinstance(one, KnowsCommand)), [])
         room, span = max(_LEAST_ROOM, 2 * final), datamodule.num_frames * datamodule.frame_step
         watch.stream = open_stream(watched, wishes, datamodule.letterbox, span, room, watch.tell, _is_asked_to_end)
         datamodule.watch(watch.stream, watch.scores)
-        own = [one for one in self.chosen if not isinstance(one, ProgressBar)]
+        own = [one for one in self.chosen if not isinstance(one, ProgressBar | RunFolder)]
         self.chosen = [*own, watch, watch.scores]
         try:
             self.predict(model, datamodule=datamodule, return_predictions=False, ckpt_path=ckpt_path)

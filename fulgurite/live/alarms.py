@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from callbacks.clips.events import COLUMNS, EVENTS, Event, EventFinder, EventRule
@@ -15,6 +15,8 @@ from fulgurite.live.scores import Scored
 from fulgurite.live.table import GrowingTable
 
 CLIPS = "clips"
+ENOUGH, NEARLY_ALL = 250, 0.9
+"""Where so large a share of so many frames lies above the threshold, the scene is another one."""
 
 
 @dataclass
@@ -42,6 +44,7 @@ class Alarms:
     Attributes:
         count: how many alarms there were.
         score: of the last frame that is final; None before.
+        behind: seconds that had passed since that frame when its score was there; None where it comes from a file.
     """
 
     def __init__(
@@ -57,6 +60,9 @@ class Alarms:
     ) -> None:
         self.count = 0
         self.score: float | None = None
+        self.behind: float | None = None
+        self._above = 0
+        self._scene_is_known = False
         self._folder, self._name, self._rule, self._after = folder, name, rule, after
         self._is_live, self._recorder, self._command, self._tell = is_live, recorder, command, tell
         utc = ["utc"] if is_live else []
@@ -79,8 +85,18 @@ class Alarms:
             score = merged.score
             utc = [_written(shot.at)] if self._is_live else []
             rows.append([self._name, shot.number, f"{shot.time:.3f}", score, int(score > self._rule.threshold), *utc])
+            self._above += score > self._rule.threshold
             self._follow(shot, score)
         self.scores.add(rows)
+        if self._last is not None and self._last.at is not None:
+            self.behind = (datetime.now(UTC) - self._last.at).total_seconds()
+
+    def is_another_scene(self, scored: int) -> bool:
+        """Whether it shows just now that nearly all frames lie above the threshold; true once at most."""
+        if self._scene_is_known or scored < ENOUGH:
+            return False
+        self._scene_is_known = True
+        return self._above > NEARLY_ALL * scored
 
     def close(self) -> None:
         """End the event that goes on, and what is open for it."""

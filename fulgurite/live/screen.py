@@ -45,7 +45,9 @@ class Screen:
         """Print a sentence, from any thread."""
         self._console.print(printable(sentence), soft_wrap=True)
 
-    def update(self, score: float | None, rings: bool, frames: int, dropped: int, events: int) -> None:
+    def update(
+        self, score: float | None, rings: bool, frames: int, dropped: int, events: int, behind: float | None
+    ) -> None:
         """Draw the line, if it is time.
 
         Args:
@@ -54,6 +56,7 @@ class Screen:
             frames: how many were scored.
             dropped: how many were left out.
             events: how many there were.
+            behind: seconds between the newest frame with a score and now; None where it comes from a file.
         """
         now = time.monotonic()
         if now - self._drawn < (EVERY if self._console.is_terminal else EVERY_PLAIN):
@@ -66,6 +69,7 @@ class Screen:
         line.append(shown, "bold")
         line.append("  ALARM" if rings else "  normal", "bold white on red" if rings else "green")
         line.append(f"  {self.fps:.1f} frames/s, {dropped:,} dropped, {several(events, 'event')}")
+        line.append("" if behind is None else f", {behind:.1f} s behind")
         if self._console.is_terminal:
             self._live.update(line, refresh=True)
         else:

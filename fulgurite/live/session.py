@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from callbacks.clips.events import EventRule
 from callbacks.clips.false_alarms import AlarmRate
-from callbacks.figures import figure, several
+from callbacks.figures import duration, figure, several
 from callbacks.results import ABOUT, surroundings, write_record
 from callbacks.text import printable
 from callbacks.thresholds import threshold_of
@@ -32,6 +32,10 @@ from fulgurite.signals import SIGNALS
 
 LOG = "on_alarm.log"
 _COMMANDS = 10.0  # seconds that commands get when the watch is over
+_ANOTHER_SCENE = (
+    "warning: nearly all frames lie above the threshold. Is it another scene, camera or light than the model was "
+    "trained on? Then its scores say nothing: train on that one"
+)
 _FAILURES = {
     "rows_lost": "rows of the tables not written",
     "clips_failed": "clips not written",
@@ -55,9 +59,11 @@ class Watch(Callback):
     Attributes:
         scores: hands on the frames whose scores are final.
         stream: the frames.
+        command: the words that were typed.
     """
 
     stream: Stream
+    command: Sequence[str] = ()
 
     def __init__(
         self,
@@ -155,7 +161,9 @@ class Watch(Callback):
         assert self._screen is not None
         self._alarms.take(frames)
         rings, dropped, events = self._alarms.rings, self.stream.dropped, self._alarms.count
-        self._screen.update(self._alarms.score, rings, self.scores.scored, dropped, events)
+        self._screen.update(self._alarms.score, rings, self.scores.scored, dropped, events, self._alarms.behind)
+        if self._alarms.is_another_scene(self.scores.scored):
+            self.tell(_ANOTHER_SCENE)
         if self._picture is not None:
             told = {"source": printable(self._source.shown), "delay": self._delay, "fps": self._screen.fps}
             told |= {"rings": rings, "dropped": dropped, "events": events}
@@ -188,7 +196,7 @@ class Watch(Callback):
         found = self._found()
         parts = [several(found["frames"], "frame") + " scored", f"{found['dropped']:,} dropped"]
         parts += [f"{found['unscored']:,} in pieces shorter than a window"] if found["unscored"] else []
-        parts += [several(found["events"], "event"), f"{found['seconds'] / 3600:.2f} hours"]
+        parts += [several(found["events"], "event"), duration(found["seconds"])]
         failed = [f"{found[key]:,} {what}" for key, what in _FAILURES.items() if found[key]]
         return [", ".join(parts) + f"; {place_of(self._folder)}", *([f"Failed: {', '.join(failed)}"] if failed else [])]
 
