@@ -16,6 +16,7 @@ room work. The rest, by who asks:
 - the course of adversarial training: :class:`HasHealth`;
 - the folder of a prediction: :class:`HasSource`, :class:`HasPredictSources`;
 - ``lightning watch``: :class:`WatchesVideo`;
+- ``lightning predict --scale``: :class:`Enlarges`;
 - what to do after a training: :class:`KnowsTest`;
 - what data a run has seen: :class:`HasFingerprints`;
 - the choice of ``best.ckpt``: :class:`HasHeadline`, :class:`DeclaresUndefined`;
@@ -452,6 +453,17 @@ class KnowsCommand(Protocol):
     """
 
     command: Sequence[str]
+
+
+@runtime_checkable
+class Enlarges(Protocol):
+    """A callback that writes pictures which a model has drawn, enlarged too where that is wanted.
+
+    Attributes:
+        scale: how many times as high and wide; 1: only as they are.
+    """
+
+    scale: int
 
 
 @runtime_checkable

@@ -95,6 +95,7 @@ class SamplingTrainer(Trainer):
         seed: int = 1,
         sampler: Literal["prior", "gaussian", "mixture"] | None = None,
         output: str | None = None,
+        scale: int = 1,
     ) -> None:
         """Draw new pictures, each as a PNG, all of them on ``sheet.png``, and their ``latents.npy``.
 
@@ -110,6 +111,7 @@ class SamplingTrainer(Trainer):
             sampler: What these are drawn from: the prior, or a gaussian or mixture that was fitted to those of the
                 training pictures; that of the configuration when not given.
             output: Folder to write into; samples/seed-SEED in the run folder when not given.
+            scale: The sheet also so many times as high and wide, by Lanczos' filter: sheet_x4_lanczos.png.
 
         Raises:
             InputError: If the model draws no samples, there is none to draw, or the folder holds numbered files that
@@ -121,7 +123,7 @@ class SamplingTrainer(Trainer):
         refuse_several(self.world_size, "trainer.devices: sample works")
         folder = Path(output) if output else Path(self.default_root_dir) / "samples" / f"seed-{seed}"
         noise = noise_of(seed, count, drawing.latent_dim)
-        self.callbacks.append(SampleWriter(folder))  # type: ignore[attr-defined]  # set without a type
+        self.callbacks.append(SampleWriter(folder, scale))  # type: ignore[attr-defined]  # set without a type
         loader: DataLoader[Tensor] = DataLoader(noise, batch_size=AT_ONCE)  # type: ignore[arg-type]  # by name: made anew
         self.predict(drawing, loader, return_predictions=False, ckpt_path=ckpt_path)
 

@@ -56,6 +56,7 @@ from fulgurite.run_folder import RunFolder
 from fulgurite.run_lock import RunLock
 from fulgurite.run_option import of_run
 from fulgurite.runs import CONFIG, RunSettings, forget_unused, renew_latest
+from fulgurite.scaled import set_scale
 from fulgurite.shared_arguments import shared_words
 from fulgurite.signals import SIGNALS
 from fulgurite.trainer_limits import check_trainer
@@ -177,6 +178,13 @@ class CommandLine(OpenLightningCLI):
             parser.add_argument(
                 "--report", type=bool, default=True, help="Whether the test ends with report.html in the run folder."
             )
+        if self.words[0] == "predict":
+            parser.add_argument(
+                "--scale",
+                type=int,
+                default=1,
+                help="Videos and sheets of drawn pictures also so many times as high and wide, by Lanczos' filter.",
+            )
         parser.add_lightning_class_args(Checkpoints, "checkpoints")
         parser.add_lightning_class_args(WandbRun, "wandb")
 
@@ -248,6 +256,8 @@ class CommandLine(OpenLightningCLI):
                 raise InputError(f"trainer.callbacks: {kind.__name__} is always there; set it by {key}.* instead")
         check_fit_for(self.model, chosen)
         refuse_twice(chosen)
+        if self.subcommand == "predict":
+            set_scale(chosen, self.config[self.subcommand].scale)
         place_checkpoints(self.place.run, chosen)
         if settings["enable_progress_bar"] is not False and not any(isinstance(c, ProgressBar) for c in chosen):
             own.append(BarProgress() if sys.stdout.isatty() else PlainProgress())

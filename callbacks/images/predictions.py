@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.enlarged import checked_scale, enlarge_all, enlarged_name
 from callbacks.figures import figure, several
 from callbacks.folder_writer import FolderWriter
 from callbacks.images.sheets import colour, grid, to_picture
@@ -28,15 +29,20 @@ class ImagePredictions(FolderWriter):
 
     Args:
         sheet: pictures on the sheet.
+        scale: where it is above 1, a second sheet has the pictures so many times as high and wide:
+            ``sheet_x4_lanczos.png``.
+
+    Raises:
+        InputError: if one of them is out of its range.
     """
 
     shown = "sheet.png"
 
-    def __init__(self, sheet: int = 64) -> None:
+    def __init__(self, sheet: int = 64, scale: int = 1) -> None:
         if sheet < 1:
             raise InputError(f"ImagePredictions: sheet is {sheet}; give at least 1 picture.")
         super().__init__()
-        self.sheet = sheet
+        self.sheet, self.scale = sheet, checked_scale(scale)
         self._names: list[str] = []
         self._scores: list[tuple[float, float]] = []
         self._latents: list[Tensor] = []
@@ -74,7 +80,11 @@ class ImagePredictions(FolderWriter):
         if not self._names:
             raise RuntimeError("prediction came to its end without a picture")
         inputs, reconstructed = (torch.stack(kind) for kind in zip(*self._shown, strict=True))
-        write_png(self.folder / "sheet.png", grid({"input": inputs, "reconstruction": reconstructed}))
+        shown = {"input": inputs, "reconstruction": reconstructed}
+        write_png(self.folder / "sheet.png", grid(shown))
+        if self.scale > 1:
+            larger = {name: enlarge_all(pictures, self.scale) for name, pictures in shown.items()}
+            write_png(self.folder / enlarged_name("sheet.png", self.scale), grid(larger))
         with atomic_file(self.folder / "latents.npy") as file:
             np.save(file, torch.cat(self._latents).numpy())
         write_rows(self.folder / "latents.csv", ["row", "name"], list(enumerate(self._names)))

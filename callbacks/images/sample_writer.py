@@ -10,13 +10,14 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.enlarged import checked_scale, enlarge_all, enlarged_name
 from callbacks.images.sheets import colour, grid, to_picture, write_clips
 from datamodules.atomic_file import atomic_file, atomic_files
 from datamodules.batches import Samples
 from datamodules.errors import InputError
 from datamodules.png_file import write_png
 
-_OWN = re.compile(r"\d{4,}\.(png|mp4|gif)|sheet\.png|latents\.npy")
+_OWN = re.compile(r"\d{4,}\.(png|mp4|gif)|sheet(_x\d+_lanczos)?\.png|latents\.npy")
 
 
 class SampleWriter(Callback):
@@ -27,13 +28,15 @@ class SampleWriter(Callback):
 
     Args:
         folder: folder to write into; made where it is missing.
+        scale: where it is above 1, a second sheet has the pictures so many times as high and wide:
+            ``sheet_x4_lanczos.png``.
 
     Raises:
-        InputError: if the folder holds numbered files that are no samples.
+        InputError: if the folder holds numbered files that are no samples, or the scale is out of its range.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, scale: int = 1) -> None:
+        self.folder, self._scale = folder, checked_scale(scale)
         self._earlier = _earlier_samples(folder)
         self._drawn: list[Tensor] = []
         self._latents: list[Tensor] = []
@@ -65,7 +68,11 @@ class SampleWriter(Callback):
         """Write the sheet, put all in their places, and name the folder."""
         with atomic_file(self._draft / "latents.npy") as file:
             np.save(file, torch.cat(self._latents).numpy())
-        write_png(self._draft / "sheet.png", grid({"sample": colour(torch.stack(self._drawn))}))
+        drawn = colour(torch.stack(self._drawn))
+        write_png(self._draft / "sheet.png", grid({"sample": drawn}))
+        if self._scale > 1:
+            larger = grid({"sample": enlarge_all(drawn, self._scale)})
+            write_png(self._draft / enlarged_name("sheet.png", self._scale), larger)
         self._files.close()
         print(f"Samples: {self.folder}", flush=True)
 

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.enlarged import checked_scale, enlarge, enlarged_name
 from callbacks.figures import duration, several
 from callbacks.streamed_writer import StreamedWriter
 from datamodules.batches import AudioVideoBatch, GeneratedClips
@@ -23,9 +24,19 @@ class SoundPredictions(StreamedWriter["_Track"]):
 
     Where pieces overlap, their pictures fade into each other in equal steps. The video lasts as long as the
     sound, to half a picture. What is held in memory does not grow with the length.
+
+    Args:
+        scale: where it is above 1, a second video is so many times as high and wide: ``video_x4_lanczos.mp4``.
+
+    Raises:
+        InputError: if it is out of its range.
     """
 
     recording, part = "sound", "piece"
+
+    def __init__(self, scale: int = 1) -> None:
+        super().__init__()
+        self.scale = checked_scale(scale)
 
     def on_predict_batch_end(
         self,
@@ -44,7 +55,9 @@ class SoundPredictions(StreamedWriter["_Track"]):
         assert isinstance(outputs, GeneratedClips)
         assert isinstance(batch, AudioVideoBatch)
         for row, name in enumerate(batch.name):
-            track = self.files_of(name, lambda source, folder: _Track(source, folder, outputs.frames.shape[-2:]))
+            track = self.files_of(
+                name, lambda source, folder: _Track(source, folder, outputs.frames.shape[-2:], self.scale)
+            )
             track.add(float(batch.start[row]), outputs.frames[row], int(batch.valid[row].sum()))
 
 
@@ -95,8 +108,9 @@ class CrossFade:
 class _Track:
     """The video of one sound, open until all of its pictures are written."""
 
-    def __init__(self, source: SoundSource, folder: Path, size: Sequence[int]) -> None:
+    def __init__(self, source: SoundSource, folder: Path, size: Sequence[int], scale: int) -> None:
         self.source = source
+        self._scale = scale
         self._fade = CrossFade()
         self._frames = 0
         self._rate = track_rate(source.path)
@@ -104,9 +118,13 @@ class _Track:
         self._kept: Sound = np.zeros((2, 0), np.float32)
         self._heard = 0
         self._files = ExitStack()  # closing it puts the video in its place, an error leaves it beside
-        self._video = self._files.enter_context(
-            SoundVideoWriter(folder / "video.mp4", source.fps, (size[0], size[1]), self._rate, channels=2, crf=16)
-        )
+        self._video = self._open(folder / "video.mp4", size, 1)
+        self._larger = self._open(folder / enlarged_name("video.mp4", scale), size, scale) if scale > 1 else None
+
+    def _open(self, path: Path, size: Sequence[int], scale: int) -> SoundVideoWriter:
+        shape = size[0] * scale, size[1] * scale
+        writer = SoundVideoWriter(path, self.source.fps, shape, self._rate, channels=2, crf=16)
+        return self._files.enter_context(writer)
 
     def add(self, start: float, frames: Tensor, count: int) -> None:
         """Take in a piece that begins at ``start`` seconds; its first ``count`` pictures are no padding."""
@@ -121,9 +139,9 @@ class _Track:
             if whole:
                 if self._frames != self.source.frames:
                     raise RuntimeError(f"{self.source.path}: {self._frames} of {self.source.frames} pictures came")
-                self._video.write_sound(self._kept)
+                self._write_sound(self._kept)
                 for piece in self._sound:
-                    self._video.write_sound(piece)
+                    self._write_sound(piece)
 
     shown = "video.mp4"
 
@@ -137,14 +155,22 @@ class _Track:
 
     def _write(self, picture: Tensor) -> None:
         """Write a picture, and the sound that is heard while it is shown."""
-        self._video.write(to_pixels(picture))
+        pixels = to_pixels(picture)
+        self._video.write(pixels)
+        if self._larger is not None:
+            self._larger.write(enlarge(pixels, self._scale))
         self._frames += 1
         due = round(self._frames * self._rate / self.source.fps) - self._heard
         while self._kept.shape[1] < due and (piece := next(self._sound, None)) is not None:
             self._kept = np.concatenate([self._kept, piece], axis=1)
-        self._video.write_sound(self._kept[:, :due])
+        self._write_sound(self._kept[:, :due])
         self._heard += due
         self._kept = self._kept[:, due:]
+
+    def _write_sound(self, samples: Sound) -> None:
+        self._video.write_sound(samples)
+        if self._larger is not None:
+            self._larger.write_sound(samples)
 
 
 def to_pixels(picture: Tensor) -> Frame:

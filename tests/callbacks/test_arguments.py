@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest.mock import MagicMock
 
+import numpy as np
 import pytest
 import torch
 import wandb
@@ -33,7 +34,7 @@ from datamodules.batches import (
     VideoBatch,
 )
 from datamodules.errors import InputError
-from datamodules.media import VideoWriter
+from datamodules.sound.sound import SoundVideoWriter
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -150,13 +151,16 @@ class Data(LightningDataModule):
     def __init__(self, batches: list[Any], folder: Path) -> None:
         super().__init__()
         self.batches = batches
+        count = 5 if isinstance(batches[0], AudioVideoBatch) else 6
         self.predict_sources = [
-            SimpleNamespace(name=name, path=folder / f"{name}.mp4", fps=10.0, frames=6, bit_range=None) for name in "ab"
+            SimpleNamespace(name=name, path=folder / f"{name}.mp4", fps=10.0, frames=count, bit_range=None)
+            for name in "ab"
         ]
         for source in self.predict_sources:
-            with VideoWriter(source.path, 10, (16, 24)) as video:
-                for frame in noise(6, 16, 24, 3):
+            with SoundVideoWriter(source.path, 10, (16, 24), 8000) as video:
+                for frame in noise(count, 16, 24, 3):
                     video.write(frame.numpy())
+                    video.write_sound(np.zeros((1, 800), np.float32))
 
     def train_dataloader(self):
         return DataLoader(torch.zeros(8, 1))
@@ -204,9 +208,9 @@ CALLBACKS: dict[type[Callback], Case] = {
     callbacks.ClipPredictions: Case(
         of_clips, "predict", {"release": "100%"}, {"overlay": False, "release": "10%", "shortest": 9.0, "gap": 0.0}
     ),
-    callbacks.ImagePredictions: Case(of_pictures, "predict", {}, {"sheet": 1}),
+    callbacks.ImagePredictions: Case(of_pictures, "predict", {}, {"sheet": 1, "scale": 2}),
     callbacks.SoundMedia: Case(of_sound, "fit", {}, MEDIA | {"clips": 1}),
-    callbacks.SoundPredictions: Case(of_sound, "predict", {}, {}),
+    callbacks.SoundPredictions: Case(of_sound, "predict", {}, {"scale": 2}),
     callbacks.WandbRun: Case(
         list,
         "fit",

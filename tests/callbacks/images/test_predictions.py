@@ -96,6 +96,15 @@ def test_every_picture_its_latent_vector_and_its_score(tmp_path, channels, capsy
     assert cv2.imread(str(folder / "sheet.png")).shape == (2 * (18 + 96 + 2), 3 * (400 + 2), 3)  # enlarged four times
 
 
+def test_a_sheet_larger_than_the_model_draws(tmp_path):
+    predict(tmp_path, "/data/cars", outputs(1), ImagePredictions(sheet=3, scale=8))
+    folder = tmp_path / "predictions/cars"
+    height, width = outputs(1).images.shape[-2:]
+    assert (folder / "sheet.png").exists()
+    larger = cv2.imread(str(folder / "sheet_x8_lanczos.png"))
+    assert larger.shape == (2 * (18 + 8 * height + 2), 3 * (8 * width + 2), 3)
+
+
 def test_the_folder_of_the_generated_data_is_called_generated(tmp_path):
     predict(tmp_path, None, outputs(1))
     assert (tmp_path / "predictions/generated/scores.csv").is_file()

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from callbacks.images.sample_writer import SampleWriter
 from datamodules.batches import Samples
@@ -34,6 +35,17 @@ def test_samples_are_numbered_over_the_batches(tmp_path, capsys):
     assert names(folder) == ["0000.png", "0001.png", "0002.png", "latents.npy", "sheet.png"]
     np.testing.assert_array_equal(np.load(folder / "latents.npy"), Z)
     assert capsys.readouterr().out == f"Samples: {folder}\n"
+
+
+def test_a_larger_sheet_is_beside_the_other_and_goes_with_it(tmp_path):
+    writer = SampleWriter(tmp_path, scale=16)
+    writer.on_predict_batch_end(None, None, samples(2), None, 0)
+    writer.on_predict_end(None, None)
+    assert names(tmp_path) == ["0000.png", "0001.png", "latents.npy", "sheet.png", "sheet_x16_lanczos.png"]
+    with Image.open(tmp_path / "sheet_x16_lanczos.png") as sheet:
+        assert sheet.size == (2 * (8 * 16 + 2), 18 + 8 * 16 + 2)
+    write(tmp_path, [samples(1)])
+    assert names(tmp_path) == ["0000.png", "latents.npy", "sheet.png"]
 
 
 def test_clips_are_written_where_there_are_any(tmp_path):

@@ -36,11 +36,11 @@ class Meter(LightningModule):
         return GeneratedClips(level[:, :, None, None, None].expand(-1, -1, 3, 32, 32))
 
 
-def predict(folder, source, module=None, **options):
+def predict(folder, source, module=None, scale=1, **options):
     data = AudioVideoDataModule(str(source), image_size=32, duration=1.5, **{"stride": 1.0, **options})
     trainer = Trainer(
         accelerator="cpu",
-        callbacks=[SoundPredictions()],
+        callbacks=[SoundPredictions(scale)],
         default_root_dir=folder,
         logger=False,
         enable_checkpointing=False,
@@ -62,6 +62,16 @@ def test_the_film_lasts_as_long_as_the_sound(tmp_path, seconds, capsys):
     said = capsys.readouterr().out.splitlines()[-1]
     assert said.startswith(f"a: {len(times)} picture{'s' * (len(times) > 1)} drawn, ")
     assert said.endswith("predictions/a/video.mp4")
+
+
+def test_a_larger_video_has_the_same_pictures_and_the_same_sound(tmp_path):
+    film = predict(tmp_path, write_wav(tmp_path / "a.wav", 4.0), scale=3)
+    larger = film.with_name("video_x3_lanczos.mp4")
+    for (time, small), (same, large) in zip(read_timed_frames(film), read_timed_frames(larger), strict=True):
+        assert (time, small.shape, large.shape) == (same, (32, 32, 3), (96, 96, 3))
+        assert abs(float(small.mean()) - float(large.mean())) < 2
+    heard = [np.concatenate([*read_sound(path, 44_100)], axis=1) for path in (film, larger)]
+    np.testing.assert_array_equal(*heard)
 
 
 def test_sound_after_the_last_picture_is_kept(tmp_path):
