@@ -2,26 +2,25 @@
 
 lightning batch vta_gan aitex_vae --seeds 0,1,2
 lightning batch vta_gan --set model.ngf=16,32 --jobs 2
+lightning batch vta_gan --seeds 0,1,2 --on slurm --slurm partition=gpu
 """
 
-import argparse
 import os
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 
 from callbacks.text import printable
 from datamodules.atomic_file import write_text
-from datamodules.errors import InputError
 from fulgurite.batches.command import last_line
-from fulgurite.batches.plan import Plan, checked_seeds, read_choices, read_plan
-from fulgurite.batches.pool import Work, run_all
+from fulgurite.batches.engine import Engine, engine_of
+from fulgurite.batches.follow import Work, follow
+from fulgurite.batches.plan import Task
 from fulgurite.batches.screen import Screen
-from fulgurite.batches.slots import slots
 from fulgurite.batches.state import DONE, stage_of
+from fulgurite.batches.typed import typed, typed_plan
 from fulgurite.comparison import tables
 from fulgurite.comparison.leaderboard import leaderboard
 from fulgurite.comparison.run import read_run, sources_of
@@ -38,69 +37,62 @@ FAILED = 1
 def main(argv: Sequence[str] | None = None) -> None:
     """Run ``batch``; see :func:`fulgurite.cli.main`."""
     words = sys.argv[1:] if argv is None else list(argv)
-    given = _parser().parse_args(words[1:])
+    given = typed(words[1:])
     with readable_errors():
-        plan = _plan(given)
+        plan = typed_plan(given)
         if given.write:
             write_text(given.write, plan.written())
             print(f"Written: {printable(str(given.write))}; run it by lightning batch {shlex.quote(str(given.write))}")
             return
-        _run(plan, given.dry_run, shlex.join(["lightning", *words]))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lightning batch",
-        description="Train and test every combination of experiments, settings and seeds, each in its own run folder. "
-        "What is there already is not done again, so that the same command goes on with what was broken off.",
-    )
-    add = parser.add_argument
-    add("experiments", metavar="CONFIG", nargs="+", help="names or YAML files of experiments, or one file of --write")
-    add("--config", metavar="OVERLAY", action="append", default=[], help="laid on top of each experiment; repeatable")
-    add("--seeds", metavar="N,N", help="seeds of the trainings (default: 0)")
-    add("--set", metavar="KEY=V,V", action="append", default=[], help="values to try, e.g. model.ngf=16,32; repeatable")
-    add("--jobs", metavar="N", type=int, help="runs at once (default: one a GPU, else 1)")
-    add("--root", metavar="FOLDER", help="folder of all experiments (default: runs)")
-    add("--write", metavar="FILE", type=Path, help="write the batch as a YAML file, and run nothing")
-    add("--dry-run", action="store_true", help="list the runs and what is left to do of each, and run nothing")
-    return parser
-
-
-def _plan(given: argparse.Namespace) -> Plan:
-    """Return the batch that was typed, or the one in a file, whose entries what is typed replaces."""
-    first = Path(given.experiments[0])
-    plan = read_plan(first) if len(given.experiments) == 1 and first.is_file() else None
-    plan = plan or Plan(given.experiments)
-    try:
-        seeds = checked_seeds([int(seed) for seed in given.seeds.split(",")]) if given.seeds else plan.seeds
-    except ValueError:
-        raise InputError(f"--seeds {given.seeds}: write whole numbers with commas, such as 0,1,2") from None
-    jobs = given.jobs if given.jobs is not None else plan.jobs
-    if jobs is not None and (not isinstance(jobs, int) or jobs < 1):
-        raise InputError(f"--jobs {jobs}: give at least 1")
-    choices = read_choices(given.set) or plan.choices
-    root = given.root or plan.root
-    return Plan(plan.experiments, given.config or plan.configs, seeds, choices, jobs, root)
-
-
-def _run(plan: Plan, dry: bool, command: str) -> None:
-    for config in (*plan.experiments, *plan.configs):
-        Given(named(["fit", "--config", config])[1:])  # refused now, rather than by each of its runs
-    works = [Work(task, stage_of(task)) for task in plan.tasks()]
-    for work in works:
-        work.was_done = work.stage == DONE
-    if dry:
+        for config in (*plan.experiments, *plan.configs):
+            Given(named(["fit", "--config", config])[1:])  # refused now, rather than by each of its runs
+        tasks = plan.tasks()
+        works = [Work(task, stage_of(task)) for task in tasks]
         for work in works:
-            print(f"{printable(os.path.relpath(work.task.run))}: {work.stage}")
-        return
-    places = slots(plan.jobs)
-    SIGNALS.remedy = f"The same command goes on: {command}"
-    with Screen(works, len(places)) as screen:
-        run_all((work for work in works if not work.is_over), places, screen.update)
+            work.was_done = work.stage == DONE
+        engine = engine_of(plan, tasks)
+        if given.dry_run:
+            _list(works, engine)
+        elif given.cancel:
+            _cancel(tasks, engine)
+        else:
+            _run(works, engine, shlex.join(["lightning", *words]))
+
+
+def _list(works: Sequence[Work], engine: Engine) -> None:
+    """Print the runs and what is left to do of each."""
+    states = engine.states()
+    for work in works:
+        state = states.get(work.task.run)
+        is_open = state and state.place != "ended"
+        now = f" ({', '.join(part for part in (state.place, state.says) if part)})" if state and is_open else ""
+        print(f"{printable(os.path.relpath(work.task.run))}: {work.stage}{now}")
+
+
+def _cancel(tasks: Sequence[Task], engine: Engine) -> None:
+    """End what a cluster has of the batch."""
+    states = {run: state for run, state in engine.states().items() if state.place != "ended"}
+    for task in tasks:
+        if task.run in states:
+            engine.cancel(task)
+            kept = "; its training writes a checkpoint first" if states[task.run].place == "running" else ""
+            print(f"{printable(task.experiment)}/{printable(task.name)}: cancelled{kept}")
+    if not states:
+        print("none of these runs is queued or running")
+
+
+def _run(works: Sequence[Work], engine: Engine, command: str) -> None:
+    goes_on = f"The same command goes on: {command}"
+    follows = (
+        f"The jobs go on without this screen. The same command follows them, and ends them with --cancel: {command}"
+    )
+    SIGNALS.remedy = follows if engine.outlives else goes_on
+    with Screen(works, engine) as screen:
+        follow(works, engine, screen.update)
     _compare(works)
     if failed := [work for work in works if work.failed is not None]:
         for work in failed:
-            say(f"error: {printable(work.task.name)}: {last_line(work.task.log)}")
+            say(f"error: {printable(work.task.name)}: {last_line(engine.log(work.task))}")
         say(f"{len(failed)} of {len(works)} runs have failed; the same command tries them again: {command}")
         raise SystemExit(FAILED)
 

@@ -8,44 +8,51 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
+from callbacks.figures import several
 from callbacks.text import printable
+from fulgurite.processes import say
 
 PATIENCE = 120.0  # seconds in which a training that was asked to end writes its checkpoint
 PROGRAM = (sys.executable, "-m", "fulgurite")
 
 
-class Command:
-    """A command that runs.
+def begin(words: Sequence[str], log: Path, **how: Any) -> "subprocess.Popen[bytes]":
+    """Start a command and return its process.
 
     Args:
         words: of it, without ``lightning``.
         log: what it says is added to this file, behind its own words.
+        how: further arguments of ``subprocess.Popen``.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        file.write(f"$ lightning {' '.join(words)}\n".encode("utf-8", "surrogateescape"))
+        file.flush()
+        return subprocess.Popen(
+            [*PROGRAM, *words],
+            stdin=subprocess.DEVNULL,
+            **{"stdout": file, "stderr": subprocess.STDOUT, **how},
+        )
+
+
+class Command:
+    """A command that runs, which Ctrl-C does not reach: it is for this process to ask it to end.
+
+    Args:
+        words: of it, without ``lightning``.
+        log: what it says is added to this file.
         environment: what its process has beside the environment of this one, such as the device that it sees.
     """
 
     def __init__(self, words: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self.log: BinaryIO = log.open("ab")
-        self.log.write(f"$ lightning {' '.join(words)}\n".encode("utf-8", "surrogateescape"))
-        self.log.flush()
         self._asked = False
-        self.process = subprocess.Popen(
-            [*PROGRAM, *words],
-            stdin=subprocess.DEVNULL,
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
-            start_new_session=True,  # Ctrl-C reaches this process alone, which then asks them to end
-        )
+        self.process = begin(words, log, env={**os.environ, **environment}, start_new_session=True)
 
     def status(self) -> int | None:
         """Return how it has ended, None while it runs."""
-        status = self.process.poll()
-        if status is not None:
-            self.log.close()
-        return status
+        return self.process.poll()
 
     def ask_to_end(self) -> None:
         """Let it end where it can be continued; asked once more it would end at once, and so it is not."""
@@ -58,7 +65,6 @@ class Command:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-        self.log.close()
 
 
 @contextmanager
@@ -72,6 +78,8 @@ def ended_together(running: Mapping[int, Command]) -> Iterator[None]:
         yield
     except BaseException:
         commands = list(running.values())
+        if commands:
+            say(f"{several(len(commands), 'run')} may write a checkpoint before the end; once more ends them at once")
         for command in commands:
             command.ask_to_end()
         deadline = time.monotonic() + PATIENCE
@@ -86,5 +94,6 @@ def ended_together(running: Mapping[int, Command]) -> Iterator[None]:
 
 def last_line(log: Path) -> str:
     """Return the last that was said, as a sentence for the screen."""
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    lines = [line for line in text.splitlines() if line.strip()]
     return printable(lines[-1].removeprefix("error: ")) if lines else "it said nothing"

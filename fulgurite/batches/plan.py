@@ -12,10 +12,11 @@ from typing import Any
 import yaml
 
 from datamodules.errors import InputError
+from fulgurite.batches.options import CLUSTERS, LOCAL, checked_engine, in_file
 from fulgurite.yaml_file import read_yaml
 
-KEYS = ("experiments", "configs", "seeds", "set", "jobs", "root")
-"""Of a batch that was written down."""
+KEYS = ("experiments", "configs", "seeds", "set", "jobs", "root", "on")
+"""Of a batch that was written down, beside the options of the engines."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Task:
         """Where all that its commands say is kept."""
         return self.root / self.experiment / f"{self.name}.log"
 
+    @property
+    def outcome(self) -> Path:
+        """Where a job of a cluster leaves the status of its last command."""
+        return self.root / self.experiment / f".{self.name}.status"
+
     def fit_words(self) -> list[str]:
         """Return the command that trains it, without ``lightning``."""
         words = ["fit", *(word for config in self.configs for word in ("--config", config))]
@@ -68,6 +74,8 @@ class Plan:
         choices: values to try by key.
         jobs: runs at once; None leaves it to the machine.
         root: folder of all experiments.
+        on: the engine that does the runs, one of ``ENGINES``.
+        options: of each engine, by its name.
     """
 
     experiments: Sequence[str]
@@ -76,6 +84,8 @@ class Plan:
     choices: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     jobs: int | None = None
     root: str = "runs"
+    on: str = LOCAL
+    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def tasks(self) -> list[Task]:
         """Return every combination, the seeds of one beside each other.
@@ -113,8 +123,10 @@ class Plan:
             dict(self.choices),
             self.jobs,
             self.root,
+            self.on,
         )
-        return yaml.safe_dump(dict(zip(KEYS, values, strict=True)), sort_keys=False, allow_unicode=True)
+        entries = {**dict(zip(KEYS, values, strict=True)), **{name: dict(of) for name, of in self.options.items()}}
+        return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True)
 
 
 def read_plan(path: Path) -> Plan | None:
@@ -126,8 +138,11 @@ def read_plan(path: Path) -> Plan | None:
     found = read_yaml(path)
     if not isinstance(found, dict) or "experiments" not in found:
         return None
-    if unknown := sorted(map(str, found.keys() - set(KEYS))):
-        raise InputError(f"{path}: a batch has no {', '.join(unknown)}; it has {', '.join(KEYS)}")
+    written, known = in_file(path), (*KEYS, *CLUSTERS)
+    if written["on"] is not None:
+        found.pop(True, None)  # ``on``, as YAML reads it
+    if unknown := sorted(map(str, found.keys() - set(known))):
+        raise InputError(f"{path}: a batch has no {', '.join(unknown)}; it has {', '.join(known)}")
     choices = found.get("set") or {}
     for key, kind in (("experiments", list), ("configs", list), ("seeds", list), ("set", dict)):
         if found.get(key) is not None and not isinstance(found[key], kind):
@@ -142,6 +157,8 @@ def read_plan(path: Path) -> Plan | None:
         {str(key): values for key, values in choices.items()},
         found.get("jobs"),
         str(found.get("root") or "runs"),
+        checked_engine(written["on"] or LOCAL),
+        written["options"],
     )
 
 

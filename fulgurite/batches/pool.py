@@ -2,13 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from fulgurite.batches.command import Command, ended_together
-from fulgurite.batches.plan import Task
-from fulgurite.batches.state import DONE, TEST, Stage, stage_of, words_of
 
 LOOK = 0.2  # seconds between two looks at the processes
 
@@ -38,93 +35,58 @@ class Job(Protocol):
         """Take note of how a command has ended, and return whether nothing more is to be done."""
 
 
-@dataclass
-class Work:
-    """What a batch does of one run.
+class Pool:
+    """Does what is left of jobs, as many at once as there are slots, whenever it is called upon.
+
+    Args:
+        ask: returns the job that comes next, None where there is none at the moment; asked when a slot is free for it.
+        slots: environment of a process in each slot, such as the device that it sees.
 
     Attributes:
-        task: the run.
-        stage: what is done at present, or next.
-        began: when its first command here was started, None before.
-        ended: when its last one ended, None before.
-        failed: status of the command that failed, None without.
-        was_done: whether nothing was left to do from the beginning.
+        running: the commands that run, by slot.
     """
 
-    task: Task
-    stage: Stage
-    began: float | None = None
-    ended: float | None = None
-    failed: int | None = None
-    was_done: bool = False
+    def __init__(self, ask: Callable[[], Job | None], slots: Sequence[Mapping[str, str]]) -> None:
+        self._ask, self._slots = ask, slots
+        self._free = list(range(len(slots)))
+        self._busy: dict[int, Job] = {}
+        self.running: dict[int, Command] = {}
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is done any more."""
-        return self.stage == DONE or self.failed is not None
+    def step(self) -> bool:
+        """Begin what can begin, go on with what has ended, and return whether anything runs."""
+        for slot, command in list(self.running.items()):
+            job, status = self._busy[slot], command.status()
+            if status is None:
+                if job.should_end():
+                    command.ask_to_end()
+                continue
+            del self.running[slot]
+            if job.note(status):
+                job.ended = time.monotonic()
+                self._free.append(slot)
+            else:
+                self._start(job, slot)
+        while self._free and (new := self._ask()) is not None:
+            new.began = time.monotonic()
+            self._start(new, self._free.pop(0))
+        return bool(self.running)
 
-    @property
-    def log(self) -> Path:
-        """The log of the run."""
-        return self.task.log
-
-    def words(self) -> list[str]:
-        """Return the command of its stage."""
-        return words_of(self.task, self.stage)
-
-    def should_end(self) -> bool:
-        """Never: every run of a batch is trained to its end."""
-        return False
-
-    def note(self, status: int) -> bool:
-        """Go on to the next stage, or note the failure."""
-        if status:
-            self.failed = status
-            return True
-        before, self.stage = self.stage, stage_of(self.task)
-        if before == TEST:  # of a model whose tests write no results, too
-            self.stage = DONE
-        elif self.stage == before:  # it ended well, and left nothing behind
-            self.failed = status
-        return self.is_over
+    def _start(self, job: Job, slot: int) -> None:
+        self._busy[slot], self.running[slot] = job, Command(job.words(), job.log, self._slots[slot])
 
 
 def run_all(jobs: Iterable[Job], slots: Sequence[Mapping[str, str]], changed: Callable[[], None]) -> None:
-    """Do what is left of every job, as many at once as there are slots.
+    """Do what is left of every job.
 
     Args:
         jobs: in the order in which they are begun; the next one is asked for when a slot is free for it.
-        slots: environment of a process in each slot, such as the device that it sees.
+        slots: environment of a process in each slot.
         changed: called now and then, and whenever something has changed.
     """
-    free = list(range(len(slots)))
-    busy: dict[int, Job] = {}
-    running: dict[int, Command] = {}
     waiting = iter(jobs)
-
-    def start(job: Job, slot: int) -> None:
-        busy[slot], running[slot] = job, Command(job.words(), job.log, slots[slot])
-
-    with ended_together(running):
-        while True:
-            while free and (job := next(waiting, None)) is not None:
-                job.began = time.monotonic()
-                start(job, free.pop(0))
-                changed()
-            if not running:
-                return
-            for slot, command in list(running.items()):
-                job, status = busy[slot], command.status()
-                if status is None:
-                    if job.should_end():
-                        command.ask_to_end()
-                    continue
-                del running[slot]
-                if job.note(status):
-                    job.ended = time.monotonic()
-                    free.append(slot)
-                else:
-                    start(job, slot)
-                changed()
+    pool = Pool(lambda: next(waiting, None), slots)
+    with ended_together(pool.running):
+        while pool.step():
             changed()
             time.sleep(LOOK)
+        changed()

@@ -3,18 +3,27 @@
 import os
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from rich.table import Table
 
 from callbacks.figures import duration, figure, several
 from callbacks.text import printable
+from fulgurite.batches.engine import Engine
+from fulgurite.batches.follow import Work
 from fulgurite.batches.live_table import LiveTable
-from fulgurite.batches.pool import Job, Work
+from fulgurite.batches.remaining import seconds_left
 from fulgurite.batches.state import DONE, TEST, training_of
 
 MOST_ROWS = 40
 """Rows that are drawn at once: those that run or have failed first."""
+
+
+class Timed(Protocol):
+    """What has a beginning and an end, None before it comes to that."""
+
+    began: float | None
+    ended: float | None
 
 
 class Screen(LiveTable):
@@ -22,43 +31,71 @@ class Screen(LiveTable):
 
     Args:
         works: its runs.
-        slots: how many of them run at once.
+        engine: does them.
     """
 
-    def __init__(self, works: Sequence[Work], slots: int) -> None:
+    def __init__(self, works: Sequence[Work], engine: Engine) -> None:
         super().__init__()
-        self._works, self._slots = works, slots
+        self._works, self._engine = works, engine
 
     def states(self) -> Iterator[tuple[str, str]]:
-        """Yield name and state of each run that has begun."""
-        return ((_name(work), _state(work)) for work in self._works if work.began is not None)
+        """Yield name and state of each run that was taken on."""
+        waiting = self._waiting
+        shown = ((_name(work), self._state(work)) for work in self._works if work.state is not None)
+        return ((name, state) for name, state in shown if state != waiting)
 
     def table(self) -> Table:
         """Return the table as it is now."""
         table = Table("run", "state", "best so far", "time")
         order = sorted(self._works, key=lambda work: work.began is None or (work.is_over and work.failed is None))
         for work in order[:MOST_ROWS]:
-            table.add_row(printable(_name(work)), _state(work), _best(training_of(work.task)), time_of(work))
+            table.add_row(printable(_name(work)), self._state(work), _best(training_of(work.task)), time_of(work))
         hidden = len(self._works) - MOST_ROWS
-        table.caption = _summary(self._works, self._slots) + (f"; {hidden} more rows" if hidden > 0 else "")
+        table.caption = self._summary() + (f"; {hidden} more rows" if hidden > 0 else "")
         return table
+
+    def _state(self, work: Work) -> str:
+        if work.failed is not None:
+            return f"failed ({work.failed}): {os.path.relpath(self._engine.log(work.task))}"
+        if work.stage == DONE:
+            return "was done" if work.was_done else "done"
+        says = f", {work.state.says}" if work.state and work.state.says else ""
+        if work.state is None or work.state.place == "queued":
+            return self._waiting + says
+        if work.stage == TEST:
+            return f"testing{says}"
+        epochs = training_of(work.task).get("epochs")
+        return ("training" + (f", {several(epochs, 'epoch')} done" if epochs else "")) + says
+
+    @property
+    def _waiting(self) -> str:
+        return "queued" if self._engine.outlives else "waiting"
+
+    def _summary(self) -> str:
+        over = [work for work in self._works if work.is_over]
+        failed = sum(work.failed is not None for work in over)
+        text = f"{len(over)} of {several(len(self._works), 'run')} over" + (f", {failed} failed" if failed else "")
+        running = [work for work in self._works if work.began is not None and not work.is_over]
+        left = seconds_left(
+            _took(self._works),
+            [(work.task.experiment, time.monotonic() - (work.began or 0.0)) for work in running],
+            [work.task.experiment for work in self._works if work.began is None and not work.is_over],
+            self._engine.slots or max(len(running), 1),
+        )
+        return text + _in_words(left)
 
 
 def _name(work: Work) -> str:
     return f"{work.task.experiment}/{work.task.name}"
 
 
-def _state(work: Work) -> str:
-    if work.failed is not None:
-        return f"failed ({work.failed}): {os.path.relpath(work.task.log)}"
-    if work.stage == DONE:
-        return "was done" if work.was_done else "done"
-    if work.began is None:
-        return "waiting"
-    if work.stage == TEST:
-        return "testing"
-    epochs = training_of(work.task).get("epochs")
-    return f"training, {several(epochs, 'epoch')} done" if epochs else "training"
+def _took(works: Sequence[Work]) -> dict[str, list[float]]:
+    """Return by experiment how long its runs have taken that were done here, failures left out."""
+    took: dict[str, list[float]] = {}
+    for work in works:
+        if work.stage == DONE and work.began is not None and work.ended is not None:
+            took.setdefault(work.task.experiment, []).append(work.ended - work.began)
+    return took
 
 
 def _best(record: dict[str, Any]) -> str:
@@ -66,19 +103,12 @@ def _best(record: dict[str, Any]) -> str:
     return "" if value is None else f"{figure(value)} {record.get('monitor', '')}"
 
 
-def time_of(job: Job) -> str:
+def time_of(job: Timed) -> str:
     """Return how long something has run, empty before it has begun."""
     return "" if job.began is None else duration((job.ended or time.monotonic()) - job.began)
 
 
-def _summary(works: Sequence[Work], slots: int) -> str:
-    over = [work for work in works if work.is_over]
-    failed = sum(work.failed is not None for work in works)
-    text = f"{len(over)} of {several(len(works), 'run')} over" + (f", {failed} failed" if failed else "")
-    return text + time_left(works, len(works) - len(over), slots)
-
-
-def time_left(jobs: Sequence[Job], left: int, slots: int) -> str:
+def time_left(jobs: Sequence[Timed], left: int, slots: int) -> str:
     """Return how long it will take yet, behind a comma; empty where nothing tells.
 
     Args:
@@ -86,9 +116,13 @@ def time_left(jobs: Sequence[Job], left: int, slots: int) -> str:
         left: how many are not over.
         slots: how many run at once.
     """
-    took = [job.ended - job.began for job in jobs if job.began and job.ended]
-    if not took or not left:
+    took = [job.ended - job.began for job in jobs if job.began is not None and job.ended is not None]
+    now = time.monotonic()
+    running = [("", now - job.began) for job in jobs if job.began is not None and job.ended is None]
+    return _in_words(seconds_left({"": took}, running, [""] * max(left - len(running), 0), slots))
+
+
+def _in_words(seconds: float | None) -> str:
+    if seconds is None:
         return ""
-    running = sum(time.monotonic() - job.began for job in jobs if job.began and not job.ended)
-    mean = sum(took) / len(took)
-    return f", about {duration(max(mean * left - running, 0) / slots)} left"
+    return f", about {duration(seconds)} left" if seconds >= 1 else ", nearly all done"

@@ -53,3 +53,14 @@ def words_of(task: Task, stage: Stage) -> list[str]:
     if stage == TEST:
         return ["test", "--run", str(task.run)]
     return [*task.fit_words(), *(GO_ON if stage == RESUME else ())]
+
+
+def commands_of(task: Task) -> list[list[str]]:
+    """Return all commands that are left of a run, in their order, without ``lightning``.
+
+    Raises:
+        InputError: if the run was trained by other words than those of the batch.
+    """
+    stage = stage_of(task)
+    stages: dict[Stage, list[Stage]] = {DONE: [], TEST: [TEST]}
+    return [words_of(task, one) for one in stages.get(stage, [stage, TEST])]

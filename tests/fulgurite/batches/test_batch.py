@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -11,25 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from fulgurite.batches.typed import typed, typed_plan
 from fulgurite.cli import main
 
-PACKAGES = Path(__file__).parents[1] / "packages"
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def batch(experiment, monkeypatch):
-    """Run ``lightning batch`` in an empty folder that holds ``tiny.yaml``."""
-    monkeypatch.setenv("PYTHONPATH", f"{PACKAGES}:{ROOT}")
-
-    def run(*words):
-        try:
-            main(["batch", experiment, *words])
-        except SystemExit as end:
-            return end.code
-        return 0
-
-    return run
 
 
 def commands(run):
@@ -107,16 +93,19 @@ def test_ctrl_c_ends_all_and_the_same_command_goes_on(batch, tmp_path):
     assert listed.stdout.splitlines()[-1] == "runs/tiny/max_epochs=100000+seed=0: go on"
 
 
-def test_the_commands_of_the_document_name_runs(tmp_path, monkeypatch, capsys):
+def test_the_commands_of_the_document_name_runs(slurm, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "docs/batch.md").read_text()
-    (tmp_path / "widths.yaml").write_text(text.partition("```yaml\n")[2].partition("```")[0])
+    names = ("widths.yaml", "cluster.yaml")
+    for name, entries in zip(names, re.findall(r"```yaml\n(.*?)```", text, re.DOTALL), strict=True):
+        (tmp_path / name).write_text(entries)
     commands = [line for line in text.splitlines() if line.startswith("lightning batch")]
     counts = []
-    for words in [
-        *(shlex.split(command, comments=True) for command in commands),
-        ["lightning", "batch", "widths.yaml"],
-    ]:
-        main([*words[1:], "--dry-run"])
+    for command in [*commands, *(f"lightning batch {name}" for name in names)]:
+        words = shlex.split(command, comments=True)[1:]
+        if "ray" in words:  # would ask for a cluster
+            counts.append(len(typed_plan(typed(words[1:])).tasks()))
+            continue
+        main([*words, "--dry-run"])
         counts.append(capsys.readouterr().out.count(": train\n"))
-    assert counts == [6, 4, 1, 6]
+    assert counts == [6, 4, 1, 3, 3, 3, 6, 3]
