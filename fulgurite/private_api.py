@@ -31,9 +31,9 @@ class OpenLightningCLI(LightningCLI):
         """Return what was built for ``key`` of the verb: ``model``, ``data``, ``trainer``."""
         return self._get(self.config_init, key)
 
-    def write(self, settings: Any, path: str) -> None:
-        """Write ``settings`` of the verb as YAML; only its own parser knows how each value is written."""
-        self._parser(self.subcommand).save(settings, path, skip_unset=False, overwrite=True)
+    def as_text(self, settings: Any) -> str:
+        """Return ``settings`` of the verb as YAML; only its own parser knows how each value is written."""
+        return str(self._parser(self.subcommand).dump(settings, skip_unset=False))
 
     def run_verb(self) -> None:
         """Call the trainer's method of the verb's name."""

@@ -1,8 +1,6 @@
 """What the command itself writes into the run folder, and what it says about it."""
 
-import errno
 import os
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,16 +11,13 @@ from lightning.pytorch.utilities import rank_zero_warn
 from callbacks.checkpoints import save_last
 from callbacks.metrics_csv import MetricsCsv
 from callbacks.training_record import TrainingRecord
-from datamodules.atomic_file import DRAFT, DiskError, remove_stale
+from datamodules.atomic_file import DRAFT, remove_stale, write_text
 from datamodules.protocols import KnowsTest
 from fulgurite.endings import after_fit
 from fulgurite.run_lock import RunLock
 from fulgurite.run_names import BEST
 from fulgurite.run_option import KEPT
 from fulgurite.runs import CHECKPOINTS, CONFIG, renew_latest
-
-TRIES = 10
-"""How often a folder is begun that somebody deletes meanwhile; taking it away lasts a moment."""
 
 
 class RunFolder(Callback):
@@ -32,7 +27,7 @@ class RunFolder(Callback):
 
     Args:
         run: The run folder.
-        save_config: Writes the resolved configuration to a path.
+        config: Returns the resolved configuration as YAML.
         lock: What this process holds of the folder while it trains.
         table: ``metrics.csv``, of which a checkpoint keeps how far it has come.
         command: The words that were typed.
@@ -42,7 +37,7 @@ class RunFolder(Callback):
     def __init__(
         self,
         run: Path,
-        save_config: Callable[[str], None],
+        config: Callable[[], str],
         lock: RunLock | None = None,
         table: MetricsCsv | None = None,
         command: Sequence[str] = (),
@@ -50,7 +45,7 @@ class RunFolder(Callback):
     ) -> None:
         self.run, self.command = run, command
         self._training = training
-        self._save_config, self._lock, self._table = save_config, lock, table
+        self._resolved, self._lock, self._table = config, lock, table
         self._config = ""
         self._can_be_used = False  # as far as has been looked
 
@@ -103,16 +98,8 @@ class RunFolder(Callback):
         return True
 
     def _begin(self) -> None:
-        for tries_left in reversed(range(TRIES)):
-            try:
-                self._save_config(str(self.run / CONFIG))
-                self._config = (self.run / CONFIG).read_text(encoding="utf-8")
-                break
-            except (DiskError, FileNotFoundError) as error:  # whoever deletes the folder is still at it
-                gone = isinstance(error, FileNotFoundError) or error.reason == os.strerror(errno.ENOENT)
-                if not gone or not tries_left:
-                    raise
-                time.sleep(0.1)
+        self._config = self._resolved()
+        write_text(self.run / CONFIG, self._config)
         self._can_be_used = False
         renew_latest(self.run.parent)
 

@@ -31,7 +31,7 @@ from callbacks.parts_of_model import PartsOfModel
 from callbacks.plain_progress import PlainProgress
 from callbacks.training_record import TrainingRecord
 from callbacks.written_settings import WrittenSettingsWin
-from datamodules.atomic_file import DiskError, atomic_file
+from datamodules.atomic_file import DiskError
 from datamodules.errors import InputError
 from fulgurite.agent_words import of_agent
 from fulgurite.building import build, refuse_functions, write_out_enums
@@ -247,7 +247,7 @@ class CommandLine(OpenLightningCLI):
         table = MetricsCsv(self.place.run) if settings["logger"] is None and self.subcommand == "fit" else None
         if not dry:
             training = TrainingRecord() if self.subcommand == "fit" else None
-            folder = RunFolder(self.place.run, self._save_config, self.lock, table, self.typed, training)
+            folder = RunFolder(self.place.run, lambda: self.as_text(self.saved), self.lock, table, self.typed, training)
             own += [WrittenSettingsWin(), *([training] if training else []), folder]
         chosen = settings["callbacks"] or []
         chosen = chosen if isinstance(chosen, list) else [chosen]
@@ -278,10 +278,6 @@ class CommandLine(OpenLightningCLI):
             raise InputError(f"trainer: {said}{remedy}") from problem
         trainer.callbacks.append(GracefulStop(SIGNALS))  # type: ignore[attr-defined]  # the last of all
         return trainer
-
-    def _save_config(self, path: str) -> None:
-        with atomic_file(Path(path)) as file:
-            self.write(self.saved, file.name)
 
     def before_fit(self) -> None:
         """Check what is monitored before anything is decoded."""

@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher, subprocess_script
@@ -52,7 +53,7 @@ def test_a_verb_goes_through_the_public_names(experiment):
     assert seen == ["fit", "arguments"]
     assert cli.built("model") is cli.model
     assert {"model.width", "trainer.max_epochs"} <= cli.options("fit")
-    cli.write(cli.config["fit"], "written.yaml")
+    assert yaml.safe_load(cli.as_text(cli.config["fit"]))["data"]["class_path"] == "tiny.TinyData"
 
 
 def test_constructor_remembers_the_arguments():

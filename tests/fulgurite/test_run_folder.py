@@ -1,40 +1,42 @@
-import errno
-import os
+import shutil
 from types import SimpleNamespace
 
 import pytest
 
+from datamodules import atomic_file
 from datamodules.atomic_file import DiskError
-from fulgurite import run_folder
-from fulgurite.run_folder import TRIES, RunFolder
+from fulgurite.run_folder import RunFolder
+
+CONFIG = "model: {}\n"
 
 
 @pytest.fixture
-def begin(tmp_path, monkeypatch):
-    """Begin a run whose configuration cannot be written the first few times, for a reason; return the tries."""
-    monkeypatch.setattr(run_folder.time, "sleep", lambda _: None)
+def begin(tmp_path):
+    """Begin a run, and return its folder."""
 
-    def run(failures, reason):
-        tried = []
-
-        def save(path):
-            tried.append(path)
-            if len(tried) <= failures:
-                raise DiskError(f"{path} cannot be written: {reason}", reason)
-            (tmp_path / "config.yaml").write_text("model: {}\n")
-
-        RunFolder(tmp_path, save).on_fit_start(SimpleNamespace(is_global_zero=True), None)
-        return len(tried)
+    def run():
+        RunFolder(tmp_path / "a", lambda: CONFIG).on_fit_start(SimpleNamespace(is_global_zero=True), None)
+        return tmp_path / "a"
 
     return run
 
 
-def test_a_folder_that_is_being_deleted_is_begun_when_that_is_over(begin, tmp_path):
-    assert begin(TRIES - 1, os.strerror(errno.ENOENT)) == TRIES
-    assert (tmp_path / "config.yaml").is_file()
+def test_a_folder_that_is_being_deleted_is_begun_when_that_is_over(begin, tmp_path, monkeypatch):
+    put, deleted = atomic_file.os.replace, []
+
+    def replace(draft, path):
+        if not deleted:
+            shutil.rmtree(tmp_path / "a")
+            deleted.append(path)
+        put(draft, path)
+
+    monkeypatch.setattr(atomic_file.os, "replace", replace)
+    assert (begin() / "config.yaml").read_text() == CONFIG
+    assert deleted
+    assert (tmp_path / "latest").resolve() == tmp_path / "a"
 
 
-@pytest.mark.parametrize(("failures", "reason"), [(TRIES, errno.ENOENT), (1, errno.ENOSPC)])
-def test_what_does_not_pass_is_told(begin, failures, reason):
-    with pytest.raises(DiskError, match=os.strerror(reason)):
-        begin(failures, os.strerror(reason))
+def test_what_does_not_pass_is_told(begin, tmp_path):
+    (tmp_path / "a").touch()
+    with pytest.raises(DiskError, match="cannot be written"):
+        begin()
