@@ -1,3 +1,4 @@
+import os
 import shutil
 from types import SimpleNamespace
 
@@ -40,3 +41,22 @@ def test_what_does_not_pass_is_told(begin, tmp_path):
     (tmp_path / "a").touch()
     with pytest.raises(DiskError, match="cannot be written"):
         begin()
+
+
+def test_latest_leads_to_a_run_with_its_first_best_weights_and_not_before(tmp_path):
+    trainer = SimpleNamespace(is_global_zero=True)
+    good, new = tmp_path / "good", tmp_path / "new"
+    for run, begun in ((good, 1), (new, 2)):
+        (run / "checkpoints").mkdir(parents=True)
+        folder = RunFolder(run, lambda: CONFIG)
+        folder.on_fit_start(trainer, None)
+        os.utime(run / "config.yaml", (begun, begun))
+        if run == good:
+            (run / "checkpoints/best.ckpt").touch()
+    assert (tmp_path / "latest").resolve() == good
+    (new / "checkpoints/last.ckpt").touch()
+    folder.on_train_batch_start(trainer, None, None, 0)
+    assert (tmp_path / "latest").resolve() == good
+    (new / "checkpoints/best.ckpt").touch()
+    folder.on_train_batch_start(trainer, None, None, 1)
+    assert (tmp_path / "latest").resolve() == new

@@ -38,8 +38,10 @@ def test_names_are_those_of_the_parts_that_write_them():
     from callbacks import checkpoints, training_record
     from datamodules import atomic_file
     from fulgurite import run_names
+    from fulgurite.sweeps import trial
 
     assert training_record.FILE == TRAINING
+    assert trial.FILE == run_names.TRIAL
     assert atomic_file.DRAFT == UNFINISHED
     assert checkpoints.FOLDER == run_names.CHECKPOINTS
 
