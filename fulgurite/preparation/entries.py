@@ -1,6 +1,7 @@
 """What is in an archive, one entry after another, whatever its kind; an entry that is no file or folder is refused."""
 
 import bz2
+import errno
 import gzip
 import lzma
 import stat
@@ -72,7 +73,7 @@ def _damage_told(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except OSError as error:
-        if error.errno is not None:
+        if error.errno not in (None, errno.EINVAL):  # the latter where a place in the file is before its beginning
             raise
         raise _damaged(path, error) from error
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:

@@ -212,6 +212,15 @@ def test_damage_within_a_zip_is_noticed():
     refused(path, "cannot be unpacked")
 
 
+def test_a_zip_that_places_its_files_before_its_beginning_is_refused():
+    path = packed(Path("a.zip"))
+    raw = bytearray(path.read_bytes())
+    place = raw.rindex(b"PK\x05\x06") + 16  # where its list of contents begins
+    raw[place : place + 4] = (int.from_bytes(raw[place : place + 4], "little") + 1000).to_bytes(4, "little")
+    path.write_bytes(raw)
+    refused(path, "cannot be unpacked")
+
+
 def test_names_that_stand_twice_are_refused():
     with pytest.warns(UserWarning, match="Duplicate name"):
         refused(zip_of("good.txt", b"another"), "holds 'good.txt' twice")
