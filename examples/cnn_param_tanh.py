@@ -13,10 +13,15 @@ from fulgurite.cli import main
 
 # %% [markdown]
 # ## Train
+#
+# Without `--data.source` cars are drawn to learn from. So that the pictures begin to look like something in seconds,
+# this trains some batches more than the overlay `smoke` has, at a higher rate, and weighs the reconstruction more.
 
 # %%
 experiment = ["--config", "cnn_param_tanh", "--config", "cnn_param_tanh/smoke"]
-main(["fit", *experiment, "--run.experiment", "example_cnn_param_tanh"])
+longer = ["--trainer.limit_train_batches", "70", "--trainer.max_epochs", "2", "--trainer.check_val_every_n_epoch", "2"]
+faster = ["--model.generator_optimizer.lr", "0.002", "--model.weights.reconstruction", "1", "--model.n_critic", "1"]
+main(["fit", *experiment, *longer, *faster, "--run.experiment", "example_cnn_param_tanh"])
 
 # %% [markdown]
 # ## Draw
