@@ -20,6 +20,7 @@ room work. The rest, by who asks:
 - what to do after a training: :class:`KnowsTest`;
 - what data a run has seen: :class:`HasFingerprints`;
 - the choice of ``best.ckpt``: :class:`HasHeadline`, :class:`DeclaresUndefined`;
+- use outside of this project: :class:`Deploys`, :class:`SaysPreparation`;
 - progress: :class:`NamesValidations`;
 - the check of monitors before a training: :class:`DeclaresLossTerms`, :class:`DeclaresAlternatives`,
   :class:`DeclaresLogged`;
@@ -236,6 +237,15 @@ class HasHealth(Protocol):
 
 
 @runtime_checkable
+class Deploys(Protocol):
+    """A model that can be exported, and used without this project."""
+
+    def deployed(self) -> Any:
+        """Return its networks from bytes to answers, a :class:`lightning_models.deployment.Deployment`."""
+        ...
+
+
+@runtime_checkable
 class NamesValidations(Protocol):
     """A model whose validation shows it several sets of data, each for a purpose of its own.
 
@@ -374,6 +384,15 @@ class HasFingerprints(Protocol):
 
     def fingerprints(self) -> Mapping[str, str]:
         """Return by split what is the same for the same content, whatever names, folders and order; see ``setup``."""
+        ...
+
+
+@runtime_checkable
+class SaysPreparation(Protocol):
+    """A data module that says how it brings a recording into the form in which it enters a model."""
+
+    def preparation(self) -> Mapping[str, Any]:
+        """Return what another program has to do likewise, made of JSON's types: sizes, rates, distances, fitting."""
         ...
 
 

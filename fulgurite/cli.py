@@ -42,6 +42,7 @@ VERBS = {
     "prepare": Verb("fulgurite.prepare", "get data ready for a first run: unpack, recognise, check, decode"),
     "watch": Verb("fulgurite.watch_video", "score a camera, a stream or a growing file, and raise alarms"),
     "sample": Verb("fulgurite.sample", "draw new pictures from a checkpoint"),
+    "export": Verb("fulgurite.export", "write a trained model into files that run without this project"),
     "report": Verb("fulgurite.report", "write one HTML file of all that a run has left behind"),
     "runs": Verb("fulgurite.list_runs", "list runs and how they stand; clean frees disk", is_heavy=False),
     "batch": Verb("fulgurite.batch", "train and test many runs: experiments, settings, seeds"),

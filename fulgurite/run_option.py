@@ -21,7 +21,8 @@ def of_run(words: Sequence[str]) -> list[str]:
     """Return the words of a verb with configuration and checkpoint in the place of ``--run RUN``.
 
     RUN is a run folder, the folder of an experiment, whose newest run is meant, or a checkpoint. ``fit`` goes on with
-    its last weights, every other verb takes the best ones. A first word that is no option is the source.
+    its last weights, every other verb takes the best ones. A first word that is no option is the source; for
+    ``export``, the run.
 
     Args:
         words: Of the command, the verb first.
@@ -30,6 +31,10 @@ def of_run(words: Sequence[str]) -> list[str]:
         InputError: If there is no such run, or two sources.
     """
     verb, *rest = words
+    if verb == "export" and rest and not rest[0].startswith("-"):
+        if any(word.partition("=")[0] == "--run" for word in rest):
+            raise InputError(f"{rest[0]}: a second run, beside --run; give one of them")
+        rest = ["--run", *rest]
     if rest and not rest[0].startswith("-"):
         if any(word.partition("=")[0] == "--data.source" for word in rest):
             raise InputError(f"{rest[0]}: a second source, beside --data.source; give one of them")

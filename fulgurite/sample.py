@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
-from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -21,6 +21,7 @@ from datamodules.seeding import derive_seed
 from fulgurite.errors import readable_errors
 from fulgurite.quiet import keep_quiet
 from fulgurite.train import CommandLine
+from fulgurite.wrapped_model import WrappedModel
 
 AT_ONCE = 16
 """Samples that are drawn together."""
@@ -33,10 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         SampleCommand(None if argv is None else list(argv))
 
 
-class Sampler(LightningModule):
+class Sampler(WrappedModel):
     """A trained model whose prediction of latent vectors is what it decodes of them.
-
-    Lightning's own loop then loads its checkpoint, puts averaged weights in place, moves and casts it as configured.
 
     Args:
         model: The model; it decodes latent vectors.
@@ -47,7 +46,7 @@ class Sampler(LightningModule):
     """
 
     def __init__(self, model: LightningModule, sampler: str | None = None) -> None:
-        super().__init__()
+        super().__init__(model)
         if not isinstance(model, Decodes):
             raise InputError(
                 f"model: {type(model).__name__} draws no samples; MotorVAEGAN and CNNParamTanh do, as does every model "
@@ -56,24 +55,7 @@ class Sampler(LightningModule):
         samplers = samplers_of(model)
         if sampler is not None and sampler not in samplers:
             raise InputError(f"--sampler {sampler}: {type(model).__name__} draws from {' | '.join(samplers)}")
-        self.model, self.latent_dim, self.sampler = model, model.latent_dim, sampler
-
-    def setup(self, stage: str) -> None:
-        """Let the model set itself up."""
-        self.model.setup(stage)
-
-    def configure_callbacks(self) -> Sequence[Callback] | Callback:
-        """Return the model's own, such as the one that puts averaged weights in place."""
-        return self.model.configure_callbacks()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the model read what it wants; forget the callbacks of the training, which have nothing to do here."""
-        self.model.on_load_checkpoint(checkpoint)
-        checkpoint.pop("callbacks", None)
-
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """Load the weights of the model."""
-        return self.model.load_state_dict(*args, **kwargs)
+        self.latent_dim, self.sampler = model.latent_dim, sampler
 
     def predict_step(self, noise: Tensor, batch_idx: int) -> Samples:
         """Turn standard normal noise ``(B, D)`` into latent vectors and decode them."""

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -174,6 +174,13 @@ class CommandLine(OpenLightningCLI):
             help="Where a run leaves its files. --run RUN instead "
             "names an earlier one, which brings its configuration and its weights.",
         )
+        if self.words[0] == "predict":
+            parser.add_argument(
+                "--engine",
+                type=Literal["torch", "onnx"],
+                default="torch",
+                help="What computes: torch, or onnx: the files that lightning export has left in the run folder.",
+            )
         if self.words[0] == "test":
             parser.add_argument(
                 "--report", type=bool, default=True, help="Whether the test ends with report.html in the run folder."
@@ -259,6 +266,10 @@ class CommandLine(OpenLightningCLI):
         if self.subcommand == "predict":
             set_scale(chosen, self.config[self.subcommand].scale)
         place_checkpoints(self.place.run, chosen)
+        if self.subcommand == "predict" and self.config["predict"].engine == "onnx":
+            from fulgurite.exports.engine import OnnxEngine  # here: what it needs is of no use to other verbs
+
+            own.append(OnnxEngine(self.place.run))
         if settings["enable_progress_bar"] is not False and not any(isinstance(c, ProgressBar) for c in chosen):
             own.append(BarProgress() if sys.stdout.isatty() else PlainProgress())
         if settings["enable_model_summary"] is not False and not any(isinstance(c, ModelSummary) for c in chosen):

@@ -10,6 +10,7 @@ from torch.distributions import Distribution
 from datamodules.batches import ImageBatch, Reconstructions
 from datamodules.errors import InputError
 from datamodules.ranges import at_least_zero
+from lightning_models.deployed_vae_gan import in_range, to_unit_range
 from lightning_models.effective import effective
 from lightning_models.latent_sampler import SAMPLERS, LatentSampler, Sampler
 from lightning_models.picture_shape import check_picture_shape
@@ -100,11 +101,11 @@ class VAEGANModule(AdversarialModule):
     def from_pixels(self, images: Tensor) -> Tensor:
         """Bring bytes ``(B, C, S, S)`` to the range of the networks."""
         check_picture_shape(images, self.picture_shape)
-        return images.float() / (255 / (1 - self.darkest)) + self.darkest
+        return in_range(images, self.darkest)
 
     def to_unit_range(self, images: Tensor) -> Tensor:
         """Bring pictures in the range of the networks to float32 in [0, 1]."""
-        return (images.float() - self.darkest) / (1 - self.darkest)
+        return to_unit_range(images, self.darkest)
 
     def forward(self, images: Tensor) -> Tensor:
         """Reconstruct pictures of bytes ``(B, C, S, S)``, without noise, in [0, 1]."""

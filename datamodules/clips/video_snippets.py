@@ -233,6 +233,17 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         counted = {name: sum(int((clip.label == label).sum()) for clip in clips) for name, label in labels.items()}
         return found | counted | {"clips with masks": sum(clip.has_masks for clip in clips)}
 
+    def preparation(self) -> dict[str, Any]:
+        """Return how a video is cut into windows for prediction."""
+        return {
+            "image_size": list(self.image_size),
+            "fit": self._letterbox.fit,
+            "num_frames": self.num_frames,
+            "frame_step": self.frame_step,
+            "stride": self._eval_stride,
+            "bit_range": list(self._bit_range) if self._bit_range else None,
+        }
+
     def write_demo(self) -> Path:
         """Return the folder of the demo."""
         return demo_folder(self._cache)

@@ -162,6 +162,16 @@ class ImageFolderDataModule(SourceDataModule[Picture]):
         classes = {picture.label for picture in self._splits.get(split, [])}
         return super().counts(split) | ({"classes": len(classes)} if len(self.classes) > 1 else {})
 
+    def preparation(self) -> dict[str, Any]:
+        """Return how a picture is brought to the size of the networks."""
+        return {
+            "image_size": list(self.image_size),
+            "channels": self.channels,
+            "fit": self._form.fit,
+            "background": self._form.background,
+            "bit_range": list(self._bit_range) if self._bit_range else None,
+        }
+
     def write_demo(self) -> Path:
         """Return the folder of the drawn cars."""
         return shapes_folder(self._cache)

@@ -236,6 +236,15 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
             "with masks": sum(bool(part.masks) for part in parts),
         }
 
+    def preparation(self) -> dict[str, Any]:
+        """Return how a picture is read, and in which column the part begins, by group."""
+        return {
+            "channels": self.channels,
+            "clahe": self._reader.clahe,
+            "starts": dict(self.starts),
+            "bit_range": list(self._bit_range) if self._bit_range else None,
+        }
+
     def write_demo(self) -> Path:
         """Return the folder of the weave."""
         return weave_folder(self._cache)

@@ -139,6 +139,16 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
         clips = self._splits.get(split, [])
         return super().counts(split) | {"seconds": round(sum(clip.length for clip in clips) / self.fps)}
 
+    def preparation(self) -> dict[str, Any]:
+        """Return how a sound is cut into pieces for prediction, in samples and pictures."""
+        return {
+            "sample_rate": self.sample_rate,
+            "fps": self.fps,
+            "num_samples": self.num_samples,
+            "num_frames": self.num_frames,
+            "stride": self._shape.stride,
+        }
+
     def write_demo(self) -> Path:
         """Return the folder of the music."""
         return music_folder(self._cache)

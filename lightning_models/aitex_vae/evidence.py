@@ -8,11 +8,13 @@ small defect that only one channel sees would drown in their sum.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from lightning_models.aitex_vae import in_graphs
 
 CELL = 4
 """Edge in pixels of the cells in which evidence is given."""
@@ -20,11 +22,43 @@ CELL = 4
 LEVELS = 4
 """Octaves of the pyramid: details of about 1, 2, 4 and 8 pixels."""
 
+SHALLOW_STAGES = 3
+"""Stages of the encoder whose features are evidence: the deepest sees too much at once to locate a defect."""
+
 MEDIAN_DEVIATION = 1.4826
 """Standard deviation of a normal distribution in units of its median absolute deviation."""
 
 FAINTEST = 1e-6
 """Energy and spread below rounding: what varies less, as a picture of one grey does, counts as even."""
+
+
+def all_evidence(
+    encoder: Callable[[Tensor, int], Sequence[Tensor]],
+    part: Tensor,
+    reconstructed: Tensor,
+    divergence: Tensor,
+    kinds: Collection[str],
+) -> dict[str, Tensor]:
+    """Return evidence ``(K_i, h, w)`` of every kind i that is wanted, and perhaps of others.
+
+    Args:
+        encoder: of the network: the maps of its first stages, of pictures ``(1, C, H, W)``.
+        part: float32 ``(C, H, W)``, in the network's range.
+        reconstructed: the same shape.
+        divergence: ``(1, H, W)``, of the tiles around every pixel.
+        kinds: that are wanted.
+    """
+    maps = texture_evidence(part - reconstructed)
+    cells = (maps["energy"].shape[1], maps["energy"].shape[2])
+    if "texture" in kinds:
+        own = texture_evidence(part)
+        maps["texture"] = torch.cat([own["energy"], own["orientation"]])
+    if "features" in kinds:
+        real, fake = (encoder(picture[None], SHALLOW_STAGES) for picture in (part, reconstructed))
+        maps["features"] = feature_evidence(real, fake, cells)
+    if "kl" in kinds:
+        maps["kl"] = _to_cells(divergence, cells)
+    return maps
 
 
 def texture_evidence(picture: Tensor) -> dict[str, Tensor]:
@@ -41,7 +75,7 @@ def texture_evidence(picture: Tensor) -> dict[str, Tensor]:
     Returns:
         By kind ``(K, h, w)``, one value a cell of 4 x 4 pixels, ``h = ceil(H / 4)``.
     """
-    cells = (-(-picture.shape[1] // CELL), -(-picture.shape[2] // CELL))
+    cells = (in_graphs.up_to(picture.shape[1], CELL), in_graphs.up_to(picture.shape[2], CELL))
     parts: dict[str, list[Tensor]] = {"brightness": [], "threads": [], "energy": [], "orientation": []}
     fine = picture
     for level in range(LEVELS):
@@ -52,7 +86,7 @@ def texture_evidence(picture: Tensor) -> dict[str, Tensor]:
             parts["orientation"] += _orientation(smooth, cells)
         if level in (0, 1):
             parts["threads"] += [_to_cells(blur(smooth, *shape), cells) for shape in ((0.0, 8.0), (8.0, 0.0))]
-        fine = F.avg_pool2d(smooth[None], 2, ceil_mode=True)[0]
+        fine = _halved(smooth)
     return {kind: torch.cat(channels) for kind, channels in parts.items()}
 
 
@@ -83,14 +117,21 @@ def robust_z_scores(channels: Tensor, blank: Tensor) -> Tensor:
         blank: bool ``(h, w)``; where every place is, all count.
     """
     flat = channels.flatten(1)
-    counted = flat if blank.all() else flat[:, ~blank.flatten()]
-    median = counted.median(1, keepdim=True).values
-    spread = MEDIAN_DEVIATION * (counted - median).abs().median(1, keepdim=True).values
+    if torch.compiler.is_compiling():
+        places = (~blank | blank.all()).flatten()
+        median = in_graphs.lower_median(flat, places)
+        spread = MEDIAN_DEVIATION * in_graphs.lower_median((flat - median).abs(), places)
+    else:
+        counted = flat if blank.all() else flat[:, ~blank.flatten()]
+        median = counted.median(1, keepdim=True).values
+        spread = MEDIAN_DEVIATION * (counted - median).abs().median(1, keepdim=True).values
     return ((flat - median).abs() / (spread + FAINTEST)).view_as(channels)
 
 
 def blank_cells(picture: Tensor) -> Tensor:
     """Return bool ``(h, w)``: whether a cell of a picture ``(C, H, W)`` is of one colour, which no fabric is."""
+    if torch.compiler.is_compiling():
+        picture = in_graphs.take_blocks(picture, CELL)
     highest, lowest = (sign * F.max_pool2d(sign * picture[None], CELL, ceil_mode=True)[0] for sign in (1, -1))
     return (highest == lowest).all(0)
 
@@ -108,6 +149,9 @@ def _blur_line(picture: Tensor, sigma: float, dim: int) -> Tensor:
     weights = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(reach + 1)]
     total = 2 * sum(weights) - weights[0]
     padded = picture.index_select(dim, _mirror(torch.arange(-reach, length + reach, device=picture.device), length))
+    if torch.compiler.is_compiling():  # an exported graph of thousands of small sums would be slow to read
+        kernel = torch.tensor([weights[abs(offset)] / total for offset in range(-reach, reach + 1)], dtype=padded.dtype)
+        return F.conv2d(padded[:, None], kernel.view((1, 1, -1, 1) if dim == 1 else (1, 1, 1, -1)))[:, 0]
     # shifted and added: for a single channel several times as fast as a convolution
     blurred = picture * (weights[0] / total)
     for offset in range(1, reach + 1):
@@ -133,8 +177,17 @@ def _local_mean(values: Tensor, cells: tuple[int, int]) -> Tensor:
     return blur(_to_cells(values, cells), 1.2, 1.2)
 
 
+def _halved(picture: Tensor) -> Tensor:
+    """Average ``(C, H, W)`` over squares of two pixels; the last ones are smaller where it does not divide evenly."""
+    if torch.compiler.is_compiling():
+        return F.avg_pool2d(in_graphs.take_blocks(picture, 2)[None], 2)[0]
+    return F.avg_pool2d(picture[None], 2, ceil_mode=True)[0]
+
+
 def _to_cells(values: Tensor, cells: tuple[int, int]) -> Tensor:
     """Average ``(C, H, W)`` over cells where it is finer than they are, and interpolate where it is coarser."""
     if values.shape[1] > cells[0] and values.shape[2] > cells[1]:
+        if torch.compiler.is_compiling():
+            return in_graphs.adaptive_mean(values, cells, CELL)
         return F.adaptive_avg_pool2d(values[None], cells)[0]
     return F.interpolate(values[None], cells, mode="bilinear")[0]

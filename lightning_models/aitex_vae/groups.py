@@ -87,8 +87,14 @@ class GroupScale(GroupStatistics):
 
     def forward(self, maps: Tensor, group: str) -> Tensor:
         """Bring maps ``(K, ...)`` to the level of normal tiles: 0 is their mean, 1 a standard deviation more."""
-        row, shape = self.row(group), (-1,) + (1,) * (maps.dim() - 1)
-        return (maps - self.location[row].view(shape)) / self.scale[row].view(shape)
+        row = self.row(group)
+        return level(maps, self.location[row], self.scale[row])
+
+
+def level(maps: Tensor, location: Tensor, scale: Tensor) -> Tensor:
+    """Measure maps ``(K, ...)`` from a location in units of a scale, each ``(K,)``."""
+    shape = (-1,) + (1,) * (maps.dim() - 1)
+    return (maps - location.view(shape)) / scale.view(shape)
 
 
 class GroupGaussian(GroupStatistics):

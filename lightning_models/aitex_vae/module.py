@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from datamodules.batches import PartBatch, PartScores, TileBatch
@@ -14,8 +13,10 @@ from datamodules.errors import InputError
 from datamodules.ranges import at_least_zero
 from lightning_models import reconstruction_losses
 from lightning_models.aitex_vae.compatibility import LOSSES, DataRange, check_output, check_same_scores
-from lightning_models.aitex_vae.evidence import blank_cells, feature_evidence, texture_evidence
+from lightning_models.aitex_vae.deployed import DeployedAitexVAE
+from lightning_models.aitex_vae.evidence import all_evidence, blank_cells
 from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, OutputKind, Reconstruction
+from lightning_models.aitex_vae.pictures import from_pixels, reconstruct_picture
 from lightning_models.aitex_vae.tile_scorer import ALTERNATIVES, KINDS, CalibrationRow, TileScorer, tile_peaks
 from lightning_models.aitex_vae.tiling import Tiling
 from lightning_models.effective import effective
@@ -25,12 +26,6 @@ from lightning_models.training.schedules import Weight
 from lightning_models.training.single_phase import SinglePhaseModule
 from lightning_models.training.weights import LossWeights
 from lightning_models.variational import PosteriorKind, kl_divergence
-
-SHALLOW_STAGES = 3
-"""Stages of the encoder whose features are evidence: the deepest sees too much at once to locate a defect."""
-
-TILES_AT_ONCE = 32
-"""Tiles that go through the network together where pictures are scored: bounds the memory, changes no score."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,8 +143,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
 
     def from_pixels(self, pixels: Tensor) -> Tensor:
         """Bring bytes 0..255 into the range that the network sees."""
-        unit = pixels.float() / 255
-        return unit if self.data_range == "unit" else 2 * unit - 1
+        return from_pixels(pixels, self.data_range)
 
     # --- training -----------------------------------------------------------------------------------------------
 
@@ -193,27 +187,15 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         picture = self.from_pixels(batch.image)  # (C, H, W)
         _, height, width = picture.shape
         tiling = Tiling(height, width, self.tile_size, self.overlap, batch.start)
-        pieces = []
-        for tiles in tiling.cut(picture).split(TILES_AT_ONCE):  # (N, C, S, S)
-            reconstruction: Reconstruction = self.network(tiles)  # (N, C, S, S), and q(z | x)
-            divergence = kl_divergence(reconstruction.posterior)[:, None, None, None]  # (N, 1, 1, 1)
-            pieces.append(
-                torch.cat([reconstruction.reconstructed.float(), divergence.expand(-1, 1, *tiles.shape[2:])], 1)
-            )
-        whole = tiling.stitch(torch.cat(pieces))[:, :, batch.start :]
-        return picture[:, :, batch.start :], whole[:-1], whole[-1:]
+        reconstructed, divergence = reconstruct_picture(self.network, picture, tiling)
+        return tuple(whole[:, :, batch.start :] for whole in (picture, reconstructed, divergence))  # type: ignore[return-value]  # of three
 
     def evidence_maps(self, batch: PartBatch) -> tuple[Tensor, Tensor]:
         """Return the evidence ``(K, h, w)`` in cells of 4 x 4 pixels of the part, and the reconstruction."""
         part, reconstructed, divergence = self.reconstruct(batch)
         with torch.autocast(self.device.type, enabled=False):
-            maps = texture_evidence(part - reconstructed)  # (K_i, h, w) of every kind i; h = ceil(H / 4)
-            cells = (maps["energy"].shape[1], maps["energy"].shape[2])
-            own = texture_evidence(part)
-            maps["texture"] = torch.cat([own["energy"], own["orientation"]])
-            real, fake = (self.network.encoder(picture[None], SHALLOW_STAGES) for picture in (part, reconstructed))
-            maps["features"] = feature_evidence(real, fake, cells)
-            maps["kl"] = F.adaptive_avg_pool2d(divergence[None], cells)[0]
+            # (K_i, h, w) of every kind i; h = ceil(H / 4)
+            maps = all_evidence(self.network.encoder, part, reconstructed, divergence, KINDS)
             return self.scorer.join(maps, blank_cells(part)), reconstructed
 
     # --- evaluation: what the calibration asks for ------------------------------------------------------------------
@@ -268,6 +250,12 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
 
     def _to_unit_range(self, picture: Tensor) -> Tensor:
         return (picture if self.data_range == "unit" else (picture + 1) / 2).clamp(0, 1)
+
+    def deployed(self) -> DeployedAitexVAE:
+        """Return what scores parts outside of this project."""
+        return DeployedAitexVAE(
+            self.network, self.scorer, self.data_range, self.overlap, (self.threshold, self.pixel_threshold)
+        )
 
     # --- checkpoints: the groups' names travel beside their statistics ----------------------------------------------
 

@@ -91,7 +91,7 @@ class TileScorer(nn.Module):
 
     def forward(self, batch: PartBatch, maps: Tensor) -> PartScores:
         """Score a picture by its evidence ``(K, h, w)``."""
-        self._warn_of_unknown(batch.group)
+        self.warn_of_unknown(batch.group)
         maps = self.scale(maps, batch.group)  # (K, h, w), in standard deviations of normal tiles
         parts = {kind: maps[where].amax(0) for kind, where in self.place.items()}  # (h, w) each
         heat = torch.stack([parts[kind] for kind in self.chosen]).amax(0)  # (h, w)
@@ -103,7 +103,7 @@ class TileScorer(nn.Module):
         smooth = baselines.blurred(tiles)  # (N, C, S, S)
         alternatives["baseline_blur"] = baselines.blurred_deviation(smooth)
         alternatives["baseline_mahalanobis"] = self.baseline(baselines.tile_statistics(tiles, smooth), batch.group)
-        pixels = F.interpolate(heat[None, None], (height, width - batch.start), mode="bilinear")[0, 0]  # (H, W - start)
+        pixels = to_pixels(heat, (height, width - batch.start))  # (H, W - start)
         return PartScores(
             name=batch.name,
             group=batch.group,
@@ -140,7 +140,8 @@ class TileScorer(nn.Module):
         pieces = [cut_tile(batch.image, place) for place in grid(height, width, self.tile_size, batch.start).tolist()]
         return torch.cat([Tiling(piece.shape[1], piece.shape[2], self.tile_size).cut(piece) for piece in pieces])
 
-    def _warn_of_unknown(self, group: str) -> None:
+    def warn_of_unknown(self, group: str) -> None:
+        """Say that a group was not among those of the calibration, and what it is judged by instead."""
         # of a single group the statistics are those of all together: a folder of another name changes nothing
         if self.scale.row(group) == 0 and len(self.scale.groups) > 2:
             warnings.warn(
@@ -148,6 +149,11 @@ class TileScorer(nn.Module):
                 "of all groups together, less reliably",
                 stacklevel=2,
             )
+
+
+def to_pixels(heat: Tensor, size: tuple[int, int]) -> Tensor:
+    """Enlarge heat ``(h, w)`` of cells to that of pixels."""
+    return F.interpolate(heat[None, None], size, mode="bilinear")[0, 0]
 
 
 def tile_peaks(scores: PartScores) -> Tensor:

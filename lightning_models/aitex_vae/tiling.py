@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from datamodules.errors import InputError
+from lightning_models.aitex_vae.in_graphs import add_at
 
 
 class Tiling:
@@ -33,8 +34,8 @@ class Tiling:
             raise InputError(f"nothing is left of a picture of {height} x {width} pixels from column {start} on")
         self.height, self.width, self.size, self.start = height, width, size, start
         step = max(round(size * (1 - overlap)), 1)
-        tops, lefts = _corners(height, size, step), _corners(width - start, size, step)
-        self.corners = torch.tensor([(top, start + left) for top in tops for left in lefts])
+        tops, lefts = _corners(height, size, step), start + _corners(width - start, size, step)
+        self.corners = torch.stack(torch.meshgrid(tops, lefts, indexing="ij"), -1).flatten(0, 1)
 
     def __len__(self) -> int:
         return len(self.corners)
@@ -58,6 +59,8 @@ class Tiling:
         ramp = torch.arange(self.size, dtype=maps.dtype, device=maps.device) + 0.5
         ramp = torch.minimum(ramp, ramp.flip(0))
         window = ramp[:, None] * ramp
+        if torch.compiler.is_compiling():  # one by one they would be thousands of steps
+            return self._stitch_at_once(maps, window)
         joined = maps.new_zeros(maps.shape[1], self.height, self.width)
         weight = maps.new_zeros(self.height, self.width)
         for tile, (top, left) in zip(maps, self.corners.tolist(), strict=True):
@@ -68,6 +71,15 @@ class Tiling:
         joined[:, :, self.start :] /= weight[:, self.start :]
         joined[:, :, : self.start] = float("nan")
         return joined
+
+    def _stitch_at_once(self, maps: Tensor, window: Tensor) -> Tensor:
+        """Join maps of a picture no smaller than a tile, that is covered from its first column on."""
+        inside = torch.arange(self.size, device=maps.device)
+        rows, columns = (corner[:, None] + inside for corner in self.corners.to(maps.device).unbind(1))  # (N, S) each
+        places = rows[:, :, None] * self.width + columns[:, None, :]  # (N, S, S)
+        weighted = torch.cat([maps * window, window.expand(maps.shape[0], 1, -1, -1)], 1)
+        joined = add_at(weighted, places, self.height * self.width)  # (C + 1, H W)
+        return (joined[:-1] / joined[-1:]).unflatten(1, (self.height, self.width))
 
     def _mirrored(self, first: Tensor, low: int, high: int) -> Tensor:
         """Return the places of a tile's pixels, ``(N, S)``, thrown back at the picture's last pixel."""
@@ -97,6 +109,6 @@ def grid(height: int, width: int, size: int, start: int = 0) -> Tensor:
     )
 
 
-def _corners(length: int, size: int, step: int) -> list[int]:
+def _corners(length: int, size: int, step: int) -> Tensor:
     last = max(length - size, 0)
-    return [*range(0, last, step), last]
+    return torch.arange(0, last + step, step).clamp(max=last)

@@ -66,6 +66,8 @@ class FrameDecoder(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Decode ``(N, width)`` to frames ``(N, 3, image_size, image_size)`` in [0, 1]."""
+        if not self.training and torch.compiler.is_compiling():  # a graph that is exported takes any number of frames
+            return self._decode_alone(features)
         chunks = features.split(self.chunk)  # (n, width) each
         if not self.training or len(chunks) == 1:
             return torch.cat([self._decode_alone(chunk) for chunk in chunks])

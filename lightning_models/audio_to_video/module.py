@@ -16,6 +16,7 @@ from datamodules.batches import AudioVideoBatch, GeneratedClips
 from datamodules.errors import InputError
 from datamodules.protocols import HasMeanPicture, HasPieceLength
 from lightning_models.audio_to_video import video_losses
+from lightning_models.audio_to_video.deployed import DeployedAudioToVideo
 from lightning_models.audio_to_video.mean_picture import odds_of, shift
 from lightning_models.audio_to_video.network import AudioToFrames, AudioToVideoNet
 from lightning_models.class_path import as_factory
@@ -201,6 +202,10 @@ class AudioToVideo(SinglePhaseModule):
     def attention(self, batch: AudioVideoBatch) -> Tensor:
         """Return how much each frame attends to each, ``(B, layers, T, T)``; no layer for the predecessor."""
         return self.network.attention(batch.audio)
+
+    def deployed(self) -> DeployedAudioToVideo:
+        """Return what draws pictures to sound outside of this project."""
+        return DeployedAudioToVideo(self.network, self.mean_odds)
 
     def _check(self, batch: AudioVideoBatch) -> None:
         """Refuse data of another length or size than the model generates, wherever they come from."""

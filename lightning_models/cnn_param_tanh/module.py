@@ -18,6 +18,7 @@ from datamodules.batches import ImageBatch
 from datamodules.seeding import derive_seed
 from lightning_models import losses
 from lightning_models.all_processes import sample_before
+from lightning_models.cnn_param_tanh.deployed import DeployedCNNParamTanh
 from lightning_models.cnn_param_tanh.network import NEAR_IDENTITY, VAE, AlphaHead, Critic, Motion, ParamTanh
 from lightning_models.latent_sampler import Sampler
 from lightning_models.reconstruction_losses import l1
@@ -178,6 +179,10 @@ class CNNParamTanh(VAEGANModule):
         }
 
     # --- evaluation -------------------------------------------------------------------------------------------
+
+    def deployed(self) -> DeployedCNNParamTanh:
+        """Return what encodes and decodes outside of this project."""
+        return DeployedCNNParamTanh(self.vae, self.darkest, self.picture_shape, self.latent_dim, self.param_tanh)
 
     def decode(self, z: Tensor) -> Tensor:
         """Return float32 pictures ``(B, C, S, S)`` in [0, 1] of latent vectors ``(B, D)``."""

@@ -69,7 +69,7 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Return pictures ``(B, C, S, S)`` in [-1, 1] of latent vectors ``(B, D)``: ``2 sigmoid - 1``."""
-        maps = self.from_latent(z).view(len(z), CHANNELS, self.grid, self.grid)  # (B, 48, S/8, S/8)
+        maps = self.from_latent(z).view(z.shape[0], CHANNELS, self.grid, self.grid)  # (B, 48, S/8, S/8)
         return 2 * self.decoder(maps).sigmoid() - 1  # (B, C, S, S)
 
 

@@ -20,6 +20,7 @@ from datamodules.ranges import at_least_zero
 from lightning_models import losses
 from lightning_models.effective import effective
 from lightning_models.latent_sampler import Sampler
+from lightning_models.motor_vae_gan.deployed import DeployedMotorVAEGAN
 from lightning_models.motor_vae_gan.network import STAGES, VAE, Discriminator, Judgement, Norm
 from lightning_models.reconstruction_losses import mse
 from lightning_models.training.adversarial import AdversarialModule
@@ -232,6 +233,10 @@ class MotorVAEGAN(VAEGANModule):
         return "discriminator" if ahead else "generator"
 
     # --- evaluation -------------------------------------------------------------------------------------------
+
+    def deployed(self) -> DeployedMotorVAEGAN:
+        """Return what encodes and decodes outside of this project."""
+        return DeployedMotorVAEGAN(self.vae, self.darkest, self.picture_shape, self.latent_dim)
 
     def decode(self, z: Tensor) -> Tensor:
         """Return float32 pictures ``(B, C, S, S)`` in [0, 1] of latent vectors ``(B, D)``."""

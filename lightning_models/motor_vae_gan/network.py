@@ -88,7 +88,7 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Decode ``z`` to pictures."""
-        maps = self.from_latent(z).view(len(z), -1, self.grid, self.grid)  # (B, 16 width, S/32, S/32)
+        maps = self.from_latent(z).view(z.shape[0], -1, self.grid, self.grid)  # (B, 16 width, S/32, S/32)
         maps = self.stages(maps)  # (B, width, S, S)
         return self.to_image(maps).sigmoid()  # (B, C, S, S)
 

@@ -1,8 +1,10 @@
 """Evidence of an anomaly at every pixel, a map for each part of VTA-GAN: at least 0, larger is more unusual."""
 
+from collections.abc import Collection
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_models.vta_gan.discriminator import DiscriminatorOutput
 from lightning_models.vta_gan.optical_flow import inside, warp
@@ -21,6 +23,26 @@ def offered_evidence(flow: bool, displacement: bool, discriminator: bool) -> lis
     kinds += ["flow"] if flow else []
     kinds += ["flow_error", "flow_right", "flow_left", "flow_down", "flow_up"] if displacement else []
     return [*kinds, *(["feature", "discriminator"] if discriminator else [])]
+
+
+def all_evidence(clip: Reconstruction, discriminator: nn.Module | None, kinds: Collection[str]) -> dict[str, Tensor]:
+    """Return every kind of evidence that the parts offer, each ``(B, T, H, W)``.
+
+    Args:
+        clip: what the generator makes of the clips.
+        discriminator: judges frames ``(B T, 3, H, W)``; None where there is none.
+        kinds: that are wanted, as :func:`offered_evidence` names them.
+    """
+    maps = reconstruction_evidence(clip)
+    if clip.flows:
+        maps["flow"] = speed(clip.flows[0])  # flows (B, T - 1, 2, H, W)
+    if "flow_error" in kinds:
+        maps["flow_error"] = flow_evidence(clip.frames, clip.flows[0])
+        maps |= direction_evidence(clip.flows[0])
+    if discriminator is not None:
+        real, reconstructed = (discriminator(kind.flatten(0, 1)) for kind in (clip.frames, clip.reconstructed))
+        maps |= discriminator_evidence(real, reconstructed, clip.frames.shape)
+    return maps
 
 
 def reconstruction_evidence(clip: Reconstruction) -> dict[str, Tensor]:

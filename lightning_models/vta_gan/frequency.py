@@ -7,6 +7,7 @@ convolution, and they are differentiable. The matrices hold OpenCV's border rule
 
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,22 +47,25 @@ def _low_pass(size: int, dtype: torch.dtype, device: torch.device) -> tuple[Tens
 
 def _build_low_pass(size: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Matrices of one axis: ``up @ down`` ``(size, size)``, ``up`` ``(size, coarse)``, ``down`` ``(coarse, size)``."""
+    # in NumPy: what torch does while a graph is captured would be in the graph, an operation for each of these numbers
     coarse = (size + 1) // 2
-    down = torch.zeros(coarse, size, dtype=torch.float64)
+    down = np.zeros((coarse, size))
     for row in range(coarse):
         for tap, weight in enumerate(_BINOMIAL):
             down[row, _reflect(2 * row + tap - 2, size)] += weight / 16
     # Up-sampling reads the coarse signal with zeros between its samples, mirrored about the ends of a grid of
     # 2 * coarse samples: about a sample on the left, but about the zero behind the last sample on the right,
     # which repeats that sample.
-    up = torch.zeros(size, coarse, dtype=torch.float64)
+    up = np.zeros((size, coarse))
     for row in range(size):
         for tap, weight in enumerate(_BINOMIAL):
             source = _reflect(row + tap - 2, 2 * coarse)
             if source % 2 == 0:
                 up[row, source // 2] += weight / 8
-    both, up, down = (matrix.to(device=device, dtype=dtype) for matrix in (up @ down, up, down))
-    return both, up, down
+    whole, enlarge, shrink = (
+        torch.tensor(matrix.tolist(), dtype=dtype, device=device) for matrix in (up @ down, up, down)
+    )
+    return whole, enlarge, shrink
 
 
 @lru_cache(maxsize=64)

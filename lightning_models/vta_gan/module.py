@@ -24,15 +24,9 @@ from lightning_models.training.calibration import CalibratedModule
 from lightning_models.training.health import probability_health
 from lightning_models.training.quantile import quantile
 from lightning_models.vta_gan import video_losses
+from lightning_models.vta_gan.deployed import BASELINE, DeployedVTAGAN
 from lightning_models.vta_gan.discriminator import Discriminator, DiscriminatorNorm, DiscriminatorOutput
-from lightning_models.vta_gan.evidence import (
-    direction_evidence,
-    discriminator_evidence,
-    flow_evidence,
-    offered_evidence,
-    reconstruction_evidence,
-    speed,
-)
+from lightning_models.vta_gan.evidence import all_evidence, offered_evidence, speed
 from lightning_models.vta_gan.flow_fusion import OpticalFlowFeatureFusion
 from lightning_models.vta_gan.generator import ChannelSelectionMode, Generator
 from lightning_models.vta_gan.optical_flow import (
@@ -161,7 +155,7 @@ class VTAGAN(CalibratedModule[VideoBatch, PatchSummary, FrameScores], Adversaria
         offered = offered_evidence(flow is not None, "flow_consistency" in self.weights, judged)
         if unknown := sorted(set(evidence or offered) - set(offered)):
             raise InputError(f"model.evidence: {unknown} is not among what the parts switched on offer: {offered}")
-        self.scorer = PatchScorer(["baseline", *offered], offered if evidence is None else evidence, patch, top_k)
+        self.scorer = PatchScorer([BASELINE, *offered], offered if evidence is None else evidence, patch, top_k)
         self.alternative_scores = self.scorer.names
 
     def check_data(self, data: object) -> None:
@@ -240,19 +234,10 @@ class VTAGAN(CalibratedModule[VideoBatch, PatchSummary, FrameScores], Adversaria
         """All evidence over patches, ``(B, T, K, h, w)`` in the order of the scorer, and the reconstruction."""
         self._check_window(batch)
         clip = self(batch.frames)
-        maps = reconstruction_evidence(clip)  # (B, T, H, W) each, by name
-        if clip.flows:
-            maps["flow"] = speed(clip.flows[0])  # flows (B, T - 1, 2, H, W)
-        if "flow_error" in self.scorer.names:
-            maps["flow_error"] = flow_evidence(clip.frames, clip.flows[0])
-            maps |= direction_evidence(clip.flows[0])
-        if self.discriminator is not None:
-            real, reconstructed = (_judge(self.discriminator, kind) for kind in (clip.frames, clip.reconstructed))
-            maps |= discriminator_evidence(real, reconstructed, clip.frames.shape)
+        maps = all_evidence(clip, self.discriminator, self.scorer.names)  # (B, T, H, W) each, by name
         classical = self.reconstructor.flow is not None and self.reconstructor.flow.backend == "farneback"
-        maps["baseline"] = maps["flow"] if classical else speed(self.baseline_flow(clip.frames))
-        ordered = torch.stack([maps[name].float() for name in self.scorer.names], dim=2)  # (B, T, K, H, W)
-        return self.scorer.pool(ordered, batch.region), clip
+        maps[BASELINE] = maps["flow"] if classical else speed(self.baseline_flow(clip.frames))
+        return self.scorer.pool(self.scorer.in_order(maps), batch.region), clip
 
     def evidence(self, batch: VideoBatch) -> Tensor:
         """Evidence ``(B, T, K, h, w)`` over patches."""
@@ -317,6 +302,10 @@ class VTAGAN(CalibratedModule[VideoBatch, PatchSummary, FrameScores], Adversaria
         """Return how much each frame attends to each, ``(B, 1, T, T)``; ``(B, 0, T, T)`` without temporal attention."""
         self._check_window(batch)
         return self.reconstructor.attention(from_pixels(batch.frames))
+
+    def deployed(self) -> DeployedVTAGAN:
+        """Return what scores windows outside of this project."""
+        return DeployedVTAGAN(self.reconstructor, self.discriminator, self.scorer, self.num_frames, self.threshold)
 
     def _check_window(self, batch: VideoBatch) -> None:
         if batch.frames.shape[1] != self.num_frames:

@@ -7,7 +7,7 @@ patches, and only then compared with what normal windows reach. The part that ex
 varies much from one normal clip to the next has to shout louder than one that does not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -82,6 +82,19 @@ class PatchScorer(nn.Module):
         self.register_buffer("line", torch.tensor([1.0, 0.0]).repeat(len(names), 1))
         self.register_buffer("location", torch.zeros(len(names)))
         self.register_buffer("scale", torch.ones(len(names)))
+
+    def without(self, name: str) -> "PatchScorer":
+        """Return a scorer of the same calibration that leaves out a kind of evidence, which is no part of the score."""
+        kept = [place for place, own in enumerate(self.names) if own != name]
+        names = [self.names[place] for place in kept]
+        fewer = PatchScorer(names, [self.names[place] for place in self.chosen], self.patch, self.top_k)
+        for own, buffer in self.named_buffers():
+            fewer.register_buffer(own, buffer[kept].clone())
+        return fewer
+
+    def in_order(self, evidence: Mapping[str, Tensor]) -> Tensor:
+        """Stack evidence ``(B, T, H, W)`` of every kind, by its name, to ``(B, T, K, H, W)``."""
+        return torch.stack([evidence[name].float() for name in self.names], dim=2)
 
     def pool(self, maps: Tensor, region: Tensor) -> Tensor:
         """Average evidence over patches; patches outside the picture count as zero.

@@ -63,12 +63,20 @@ class Reconstructor(nn.Module):
         self.flow_fusion = flow_fusion
         self.temporal_attention = temporal_attention
 
-    def forward(self, frames: Tensor) -> Reconstruction:
-        """Reconstruct clips ``(B, T, 3, H, W)`` in [-1, 1]; H and W are multiples of the generator's stride."""
+    def forward(self, frames: Tensor, given_flow: Tensor | None = None) -> Reconstruction:
+        """Reconstruct clips ``(B, T, 3, H, W)`` in [-1, 1]; H and W are multiples of the generator's stride.
+
+        Args:
+            frames: the clips.
+            given_flow: ``(B, T-1, 2, H, W)``, where their flow was estimated elsewhere.
+        """
         lap, res = self._split(frames)  # (B, T, 3, H, W) each
         high = lap
         # (B, T-1, 2, H, W) each
-        flows = [] if self.flow is None else self.flow.scales(frames, finest_only=not self.training)
+        if given_flow is not None:
+            flows = [given_flow]
+        else:
+            flows = [] if self.flow is None else self.flow.scales(frames, finest_only=not self.training)
         lap, res = self._fused(lap, res, flows)
         if self.temporal_attention is not None:
             temporal = TEMPORAL_STRENGTH * self.temporal_attention(lap + res)[:, None]  # (B, 1, 3, H, W)

@@ -142,6 +142,7 @@ LEARNED = {
 _STREET = ("fit", "--config", "experiments/vta_gan.yaml", "--data.source", "my_videos")
 BEFORE: dict[str, tuple[tuple[str, ...], ...]] = {
     "docs/watch.md": (_STREET,),
+    "docs/export.md": (_STREET,),
     "docs/report.md": (_STREET, ("test", "--run", "runs/vta_gan")),
     "docs/compare.md": (
         (*_STREET, "--run.name", "plain"),

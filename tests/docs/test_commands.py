@@ -80,6 +80,7 @@ def test_the_commands_of_a_document_do_what_they_promise(document, workplace):
         ("test", "results/*/results.json"),
         ("predict", "predictions/*"),
         ("sample", "samples/*"),
+        ("export", "export/*"),
     ):
         assert bool(re.search(rf"lightning {verb}\b", text)) <= bool([*workplace.glob(f"runs/*/*/{left}")]), verb
 

@@ -1,0 +1,1 @@
+"""Trained systems as files that run without this project: written, described, checked and run."""
