@@ -44,9 +44,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             write_text(given.write, plan.written())
             print(f"Written: {printable(str(given.write))}; run it by lightning batch {shlex.quote(str(given.write))}")
             return
-        for config in (*plan.experiments, *plan.configs):
-            Given(named(["fit", "--config", config])[1:])  # refused now, rather than by each of its runs
         tasks = plan.tasks()
+        for config in dict.fromkeys(config for task in tasks for config in task.configs):
+            Given(named(["fit", "--config", config])[1:])  # refused now, rather than by each of its runs
         works = [Work(task, stage_of(task)) for task in tasks]
         for work in works:
             work.was_done = work.stage == DONE

@@ -79,7 +79,7 @@ def ended_together(running: Mapping[int, Command]) -> Iterator[None]:
     except BaseException:
         commands = list(running.values())
         if commands:
-            say(f"{several(len(commands), 'run')} may write a checkpoint before the end; once more ends them at once")
+            say(f"waiting for {several(len(commands), 'run')} to write a checkpoint; once more ends without")
         for command in commands:
             command.ask_to_end()
         deadline = time.monotonic() + PATIENCE

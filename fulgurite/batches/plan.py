@@ -17,6 +17,8 @@ from fulgurite.yaml_file import read_yaml
 
 KEYS = ("experiments", "configs", "seeds", "set", "jobs", "root", "on")
 """Of a batch that was written down, beside the options of the engines."""
+ITSELF = "{}"
+"""In the name of an overlay: the experiment that it is laid on."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Plan:
 
     Attributes:
         experiments: configurations, or names that ``lightning experiments`` lists.
-        configs: laid on top of each experiment.
+        configs: laid on top of each experiment, whose name stands for ``{}`` in them.
         seeds: of the trainings.
         choices: values to try by key.
         jobs: runs at once; None leaves it to the machine.
@@ -103,7 +105,7 @@ class Plan:
         return [
             Task(
                 experiment=folder,
-                configs=(experiment, *self.configs),
+                configs=(experiment, *(config.replace(ITSELF, folder) for config in self.configs)),
                 name=run_name(dict(zip(self.choices, values, strict=True)), seed),
                 seed=seed,
                 settings={key: typed(value) for key, value in zip(self.choices, values, strict=True)},

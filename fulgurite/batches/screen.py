@@ -37,6 +37,12 @@ class Screen(LiveTable):
     def __init__(self, works: Sequence[Work], engine: Engine) -> None:
         super().__init__()
         self._works, self._engine = works, engine
+        self._broken_off = False
+
+    def __exit__(self, *problem: object) -> None:
+        """Leave the last table on the screen, which tells what was broken off."""
+        self._broken_off = any(problem) and not self._engine.outlives
+        super().__exit__(*problem)
 
     def states(self) -> Iterator[tuple[str, str]]:
         """Yield name and state of each run that was taken on."""
@@ -62,6 +68,8 @@ class Screen(LiveTable):
         says = f", {work.state.says}" if work.state and work.state.says else ""
         if work.state is None or work.state.place == "queued":
             return self._waiting + says
+        if self._broken_off:
+            return "broken off"
         if work.stage == TEST:
             return f"testing{says}"
         epochs = training_of(work.task).get("epochs")
@@ -75,6 +83,8 @@ class Screen(LiveTable):
         over = [work for work in self._works if work.is_over]
         failed = sum(work.failed is not None for work in over)
         text = f"{len(over)} of {several(len(self._works), 'run')} over" + (f", {failed} failed" if failed else "")
+        if self._broken_off:
+            return text
         running = [work for work in self._works if work.began is not None and not work.is_over]
         left = seconds_left(
             _took(self._works),

@@ -18,7 +18,13 @@ def typed(words: Sequence[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("experiments", metavar="CONFIG", nargs="+", help="names or YAML files of experiments, or one file of --write")
-    add("--config", metavar="OVERLAY", action="append", default=[], help="laid on top of each experiment; repeatable")
+    add(
+        "--config",
+        metavar="OVERLAY",
+        action="append",
+        default=[],
+        help="laid on top of each experiment, {} is its name; repeatable",
+    )
     add("--seeds", metavar="N,N", help="seeds of the trainings (default: 0)")
     add("--set", metavar="KEY=V,V", action="append", default=[], help="values to try, e.g. model.ngf=16,32; repeatable")
     add("--root", metavar="FOLDER", help="folder of all experiments (default: runs)")

@@ -21,6 +21,12 @@ def test_every_combination_is_a_run_of_its_own():
     assert words[words.index("--seed_everything") + 1] == "0"
 
 
+def test_an_overlay_may_be_each_experiments_own():
+    one, two = Plan(["x/a.yaml", "b"], ["{}/smoke", "cpu.yaml"]).tasks()
+    assert one.configs == ("x/a.yaml", "a/smoke", "cpu.yaml")
+    assert two.configs == ("b", "b/smoke", "cpu.yaml")
+
+
 def test_experiments_that_would_share_a_folder_are_refused():
     with pytest.raises(InputError, match="two experiments are called a, and would share a folder"):
         Plan(["x/a.yaml", "y/a.yaml"]).tasks()
