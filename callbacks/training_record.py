@@ -184,6 +184,29 @@ class TrainingRecord(Callback):
         write_record(_path(trainer), self.record)
 
 
+def note_failure(run: Path, reason: str) -> None:
+    """Note what has ended a training that cannot note it itself.
+
+    One that has not begun, is over, or was asked to end stays as it is.
+
+    Args:
+        run: the run folder.
+        reason: in a line.
+
+    Raises:
+        InputError: if the record is damaged or cannot be written.
+    """
+    path = run / FILE
+    if not path.is_file():
+        return
+    try:
+        record = dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}); remove it, and the training goes on") from error
+    if not record.get("finished") and record.get("ended") != "aborted":
+        write_record(path, record | {"ended": "failed", "reason": reason[:_LONGEST]})
+
+
 def _reason(exception: BaseException) -> str:
     """Return in a line what ended a training: an error by its class, what the user can put right in its own words."""
     said = " ".join(str(exception).split())

@@ -29,7 +29,7 @@ from callbacks.metrics_csv import MetricsCsv
 from callbacks.monitors import LoggedMonitors, check_monitors
 from callbacks.parts_of_model import PartsOfModel
 from callbacks.plain_progress import PlainProgress
-from callbacks.training_record import TrainingRecord
+from callbacks.training_record import TrainingRecord, note_failure
 from callbacks.written_settings import WrittenSettingsWin
 from datamodules.atomic_file import DiskError
 from datamodules.errors import InputError
@@ -299,7 +299,8 @@ class CommandLine(OpenLightningCLI):
         assert self.place is not None
         several = self.trainer.world_size > 1
         keep_lightning_from_watching()
-        watch = Watch(self.place.run, lambda: other_processes(self.trainer))
+        noted = {"note": note_failure} if self.subcommand == "fit" else {}  # a test is no part of the training
+        watch = Watch(self.place.run, lambda: other_processes(self.trainer), **noted)
         try:
             with watch.ended_together() if several else nullcontext():
                 for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set without a type

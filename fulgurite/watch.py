@@ -62,11 +62,18 @@ class Watch(threading.Thread):
         run: Folder that all processes of the run see.
         children: Returns those that this process has started, in the order of their numbers from 1; none where a
             launcher starts all of them.
+        note: Takes down in the run folder what has ended all, which nobody else can do where a process is ended at
+            once; called in process 0 alone.
     """
 
-    def __init__(self, run: Path, children: Callable[[], Sequence[Popen[bytes]]]) -> None:
+    def __init__(
+        self,
+        run: Path,
+        children: Callable[[], Sequence[Popen[bytes]]],
+        note: Callable[[Path, str], None] = lambda run, cause: None,
+    ) -> None:
         super().__init__(daemon=True, name="watch")
-        self._run, self._children = run, children
+        self._run, self._children, self._note = run, children, note
         self._begun, self._done = time.time(), threading.Event()
         self._parent = os.getppid() if os.environ.get(STARTED_BY) == str(os.getppid()) else 0
         os.environ[STARTED_BY] = str(os.getpid())
@@ -89,6 +96,7 @@ class Watch(threading.Thread):
                 SIGNALS.end()  # the other one has only been quicker to end
             cause = self._wait_for_cause()
             _say(cause.sentence)
+            self._take_down(cause)
             raise SystemExit(cause.status) from None
         finally:
             self._done.set()
@@ -100,6 +108,7 @@ class Watch(threading.Thread):
             self._look_at_myself()
             if self.cause() is not None and not self._done.wait(GRACE) and (cause := self.cause()):
                 _say(cause.sentence)
+                self._take_down(cause)
                 for child in self._children():
                     child.kill()
                 end_at_once(cause.status)
@@ -141,6 +150,11 @@ class Watch(threading.Thread):
         with contextlib.suppress(OSError, InputError):  # the folder is gone, or full: perhaps that is the failure
             write_text(self._run / f"{WORD}{number}", json.dumps(cause))
 
+    def _take_down(self, cause: Cause) -> None:
+        if rank() == 0:
+            with contextlib.suppress(OSError, InputError):  # as above; it has been said, and this process ends now
+                self._note(self._run, cause.sentence)
+
     def forget_words(self) -> None:
         """Remove what failed processes have left, once all have read it."""
         for file in self._run.glob(f"{WORD}*"):
@@ -169,6 +183,7 @@ class Watch(threading.Thread):
             cause = Cause(f"process {rank()} has done nothing for {STILL} s ({place})", 1)
             self._leave_word(cause, rank())
             say(f"error: {cause.sentence}")
+            self._take_down(cause)
             for child in self._children():
                 child.kill()
             end_at_once(1)

@@ -121,6 +121,24 @@ def test_how_a_training_ended_is_noted(by, batches, ended, reason, tmp_path):
     assert last["system"] == "Counting"
 
 
+def test_what_ended_a_training_at_once_can_be_noted_for_it(tmp_path):
+    path = tmp_path / "training.json"
+    training_record.note_failure(tmp_path, "process 1 was killed")
+    assert not path.exists()
+    for before, after in (
+        ({"batches": 3, "finished": False}, {"ended": "failed", "reason": "process 1 was killed"}),
+        ({"finished": False, "ended": "failed", "reason": "gloo"}, {"reason": "process 1 was killed"}),
+        ({"finished": False, "ended": "aborted", "reason": "Ctrl-C"}, {}),
+        ({"finished": True, "ended": "finished", "reason": None}, {}),
+    ):
+        path.write_text(json.dumps(before))
+        training_record.note_failure(tmp_path, "process 1 was killed")
+        assert json.loads(path.read_text()) == before | after
+    path.write_text("[")
+    with pytest.raises(InputError, match="is damaged"):
+        training_record.note_failure(tmp_path, "process 1 was killed")
+
+
 class Early(Counting):
     def on_fit_start(self):
         raise RuntimeError("too early")

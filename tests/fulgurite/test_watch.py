@@ -19,9 +19,9 @@ def make(tmp_path, monkeypatch):
     """The watch of a process of a number, with children that it has started."""
     monkeypatch.setattr(SIGNALS, "received", None)  # a command that was ended in this process keeps it
 
-    def watch_of(number, *children):
+    def watch_of(number, *children, **more):
         monkeypatch.setenv("LOCAL_RANK", str(number))
-        return Watch(tmp_path, lambda: children)
+        return Watch(tmp_path, lambda: children, **more)
 
     return watch_of
 
@@ -51,6 +51,30 @@ def test_the_others_say_what_was_first(problem, status, said, make, capsys, monk
         fail(first, LOST)
     assert end.value.code == status
     assert capsys.readouterr().err == said + "\n"
+
+
+def test_the_first_process_takes_down_what_ended_all(make, tmp_path, monkeypatch, capsys):
+    noted = []
+    first = make(0, note=lambda run, cause: noted.append((run, cause)))
+    with pytest.raises(InputError):
+        fail(make(1, note=lambda run, cause: noted.append("process 1")), InputError("a.png: damaged; remove it"))
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    with pytest.raises(SystemExit):
+        fail(first, LOST)
+    assert noted == [(tmp_path, "process 1 has failed: a.png: damaged; remove it")]
+    still = make(0, note=lambda run, cause: noted.append(cause))
+    assert looked_at(still, 5, lambda looked: time.sleep(0.6))[0] == 1
+    assert noted[1].startswith("process 0 has done nothing for 3 s")
+    monkeypatch.setattr(watch, "GRACE", 0.1)
+    child = subprocess.Popen(["sh", "-c", "exit 2"])
+    ended = []
+    monkeypatch.setattr(os, "_exit", lambda status: ended.append(still._done.set()))
+    still = make(0, child, note=lambda run, cause: noted.append(cause))
+    for word in tmp_path.glob(".failed-*"):
+        word.unlink()
+    still.run()
+    assert noted[-1] == "process 1 has failed, and said why"
+    assert ended
 
 
 def test_words_of_an_earlier_run_do_not_count(make, tmp_path):
