@@ -30,7 +30,7 @@ def world(trained, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(world):
-    return fulgurite.load(world[0])
+    return fulgurite.load(world[0], device="cpu")
 
 
 def pixels_of(pictures):
@@ -63,6 +63,23 @@ def test_pictures_in_memory_are_embedded_like_their_files(world, model):
     np.testing.assert_array_equal(model.embed([*map(Image.open, files)]).vector, of_files)
     np.testing.assert_allclose(model.embed(arrays[1]).vector, of_files[1:2], atol=1e-5)
     np.testing.assert_allclose(model.embed(np.stack(arrays[:4])).vector, of_files[:4], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_another_precision_is_that_of_the_command(world, predict):
+    words = {"trainer.precision": "bf16-mixed", "data.eval_batch_size": 3}
+    written = predict(*world, *(f"--{key}={value}" for key, value in words.items())) / world[1].name
+    vectors = fulgurite.load(world[0], settings=words).embed(world[1]).vector
+    np.testing.assert_array_equal(vectors, np.load(written / "latents.npy"))
+    assert (vectors != fulgurite.load(world[0]).embed(world[1]).vector).any()
+
+
+@pytest.mark.gpu
+def test_a_gpu_answers_nearly_the_same(world, model):
+    on_gpu = fulgurite.load(world[0], device="cuda")
+    assert on_gpu.device.type == "cuda"
+    np.testing.assert_allclose(on_gpu.embed(world[1]).vector, model.embed(world[1]).vector, atol=1e-2)
+    np.testing.assert_allclose(on_gpu.sample(3).picture, model.sample(3).picture, atol=1e-2)
 
 
 def test_scikit_learn_takes_what_is_embedded(world, model):
