@@ -51,7 +51,7 @@ def judge(scores: PartScores, threshold: float, pixel_threshold: float) -> Judge
     """
     heat = scores.heat.float().cpu().numpy()
     start = part_start(scores.name, heat)
-    tile_score = scores.tile_score.double().cpu().numpy()
+    tile_score = scores.tile_score.cpu().double().numpy()  # not every device has doubles
     for place, value in [*zip(scores.tile.tolist(), tile_score, strict=True), ("whole", float(scores.score))]:
         if not math.isfinite(value):
             raise ValueError(f"picture {scores.name!r}, tile {place}: score is {value}; weights or input have diverged")

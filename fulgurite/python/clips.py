@@ -136,7 +136,7 @@ class ClipRoom(Room):
         for batch, answer in self.runner.answers(data.predict_dataloader()):
             check_answer(self.runner.module, answer, FrameScores)
             assert isinstance(batch, VideoBatch)
-            frames, scores = answer.frame.cpu().numpy(), answer.score.double().cpu().numpy()
+            frames, scores = answer.frame.cpu().numpy(), answer.score.cpu().double().numpy()
             heats, regions = answer.heat.float().cpu().numpy(), answer.region.tolist()
             for row, video in enumerate(answer.video):
                 if view is None or view.source.name != video:

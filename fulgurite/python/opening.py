@@ -159,6 +159,7 @@ def _in_the_words_of_python() -> Iterator[None]:
         yield
     except InputError as problem:
         said = re.sub(r"--trust (\w+)", r'trust=["\1"]', str(problem))
+        said = re.sub(r"--ckpt_path (best|last)", r'checkpoint="\1"', said)
         if said == str(problem):
             raise
         raise InputError(said) from problem

@@ -146,6 +146,10 @@ def test_what_is_no_run_or_no_weights_is_refused(run):
     best = run / "checkpoints/best.ckpt"
     with pytest.raises(InputError, match="is a checkpoint itself; leave it out"):
         fulgurite.load(best, checkpoint="last")
+    best.rename("aside.ckpt")
+    with pytest.raises(InputError, match=r'checkpoint="best": \S+ does not exist; beside it lies last.ckpt'):
+        fulgurite.load(run)
+    Path("aside.ckpt").rename(best)
     whole = torch.load(best, weights_only=True)
     for change, said in (
         (lambda found: found["weight_average"]["average"]["brush.weight"].fill_(float("nan")), "not finite"),
