@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from callbacks.clips.events import EventRule
 from callbacks.clips.false_alarms import AlarmRate
-from callbacks.figures import duration, figure, several
+from callbacks.figures import figure, several
 from callbacks.results import ABOUT, surroundings, write_record
 from callbacks.text import printable
 from callbacks.thresholds import threshold_of
@@ -23,6 +24,7 @@ from datamodules.named import source_name
 from fulgurite.live.alarms import CLIPS, Alarms
 from fulgurite.live.clips import ClipRecorder
 from fulgurite.live.commands import AlarmCommand
+from fulgurite.live.outcome import found, summary
 from fulgurite.live.page import Page
 from fulgurite.live.picture import Picture
 from fulgurite.live.scores import LiveScores, Scored
@@ -36,12 +38,6 @@ _ANOTHER_SCENE = (
     "warning: nearly all frames lie above the threshold. Is it another scene, camera or light than the model was "
     "trained on? Then its scores say nothing: train on that one"
 )
-_FAILURES = {
-    "rows_lost": "rows of the tables not written",
-    "clips_failed": "clips not written",
-    "commands_failed": "commands of --on-alarm",
-    "lost_connections": "times the source was lost",
-}
 
 
 class Watch(Callback):
@@ -149,12 +145,12 @@ class Watch(Callback):
             self._screen.tell(sentence)
 
     def close(self) -> None:
-        """End what is open, say what came of it, and write it down."""
-        SIGNALS.patient = False
+        """End what is open, say what came of it, and write it down; it is finished unless an error has ended it."""
+        SIGNALS.patient, finished = False, sys.exception() is None
         self._files.close()
         if self._about and self._folder.exists():
-            self._write_about(finished=True)
-            print(*self._summary(), sep="\n", flush=True)
+            self._write_about(finished)
+            print(*summary(self._found(), place_of(self._folder)), sep="\n", flush=True)
 
     def _take(self, frames: Sequence[Scored]) -> None:
         assert self._alarms is not None
@@ -179,26 +175,8 @@ class Watch(Callback):
         return "the model's own" if self._threshold is None else "as given"
 
     def _found(self) -> dict[str, Any]:
-        alarms = self._alarms
-        return {
-            "frames": self.scores.scored,
-            "dropped": self.stream.dropped,
-            "unscored": self.scores.unscored,
-            "events": alarms.count if alarms else 0,
-            "rows_lost": alarms.scores.lost + alarms.events.lost if alarms else 0,
-            "clips_failed": self._recorder.failed if self._recorder else 0,
-            "commands_failed": self._command.failed if self._command else 0,
-            "lost_connections": getattr(self.stream, "losses", 0),
-            "seconds": round(time.monotonic() - self._began, 3),
-        }
-
-    def _summary(self) -> list[str]:
-        found = self._found()
-        parts = [several(found["frames"], "frame") + " scored", f"{found['dropped']:,} dropped"]
-        parts += [f"{found['unscored']:,} in pieces shorter than a window"] if found["unscored"] else []
-        parts += [several(found["events"], "event"), duration(found["seconds"])]
-        failed = [f"{found[key]:,} {what}" for key, what in _FAILURES.items() if found[key]]
-        return [", ".join(parts) + f"; {place_of(self._folder)}", *([f"Failed: {', '.join(failed)}"] if failed else [])]
+        seconds = time.monotonic() - self._began
+        return found(self.scores, self.stream, self._alarms, self._recorder, self._command, seconds)
 
     def _write_about(self, finished: bool) -> None:
         """Say what was watched by what, and what came of it; a full disk does not end a watch."""

@@ -18,6 +18,7 @@ from datamodules import ImageFolderDataModule
 from datamodules.atomic_file import DiskError
 from datamodules.errors import InputError
 from fulgurite.cli import main
+from fulgurite.live.alarms import Alarms
 from fulgurite.watch_video import WatchingTrainer, as_parsed, shown
 from tests.fulgurite.live.conftest import FPS, LIT, write_video
 
@@ -218,6 +219,25 @@ def test_asked_to_end_it_finishes_what_is_open(watch, film, capfd):
     assert (about["finished"], about["frames"], about["events"]) == (True, len(scored), 1)
     assert "the watch ends, with what is open finished; once more ends it at once" in said.err
     assert f"{len(scored)} frames scored, 0 dropped, 1 event" in said.out
+
+
+def test_an_error_leaves_what_there_was_and_says_that_it_is_not_all(watch, film, monkeypatch):
+    take, calls = Alarms.take, []
+
+    def fails(self, frames):
+        calls.append(frames)
+        if len(calls) == 6:
+            raise ZeroDivisionError
+        take(self, frames)
+
+    monkeypatch.setattr(Alarms, "take", fails)
+    with pytest.raises(ZeroDivisionError):
+        watch(film)
+    about = json.loads(Path("out/about.json").read_text())
+    assert not about["finished"]
+    assert 0 < len(rows(Path("out/scores.csv"))) < 60
+    (event,) = rows(Path("out/events.csv"))
+    assert frames_of(Path("out") / event["clip"]) > 0
 
 
 def test_a_full_disk_ends_no_watch(watch, film, monkeypatch, capsys):
