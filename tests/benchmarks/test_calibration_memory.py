@@ -5,7 +5,7 @@ import pytest
 from benchmarks import calibration_memory as memory
 
 
-@pytest.mark.parametrize(("name", "one_of", "bounded", "everything"), memory.ROWS, ids=lambda one: str(one)[:30])
+@pytest.mark.parametrize(("name", "one_of", "bounded", "everything"), memory.ROWS, ids=[row[0] for row in memory.ROWS])
 def test_both_ways_take_in_what_is_generated(name, one_of, bounded, everything):
     bounded(128)
     everything(128)
