@@ -1,11 +1,13 @@
 """``fit`` up to its first batch: the same command line, checks, data and cache, and nothing is trained or kept."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from datamodules.errors import InputError
 from datamodules.protocols import KnowsTest
 from fulgurite.launch import Place
 from fulgurite.private_api import OpenLightningCLI
@@ -68,9 +70,13 @@ class Rehearsal(CommandLine):
         super().__init__(["fit", *words, *own])
 
     def before_instantiate_classes(self) -> None:
-        """Take the folder in the place of a run's."""
+        """Take the folder in the place of a run's, which could be made."""
         settings = self.config["fit"]
         check_trainer(settings.trainer)
+        root = Path(settings.run.root).absolute()
+        there = next(place for place in (root, *root.parents) if place.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+            raise InputError(f"run.root: no folder can be made in {there}. Choose another --run.root")
         self.saved = settings.clone()
         self.place = Place(self._folder)
         settings.trainer.default_root_dir = str(self._folder)

@@ -167,6 +167,7 @@ def test_what_several_can_be_trained_on_is_asked(worlds, capsys):
                 (["--data.batch_size", "100000"], "data.batch_size"),
                 (["--data.num_frames", "100"], "has 24 frames, a window of"),
                 (["--trainer.gradient_clip_val", "1"], "gradient_clip_val"),
+                (["--run.root", __file__], "no folder can be made in"),
             )
         ),
     ],
