@@ -129,7 +129,7 @@ def summary(path: Path) -> str:
 
 
 def copy(name: str, folder: Path) -> list[Path]:
-    """Write the experiment ``name`` and its overlays into ``folder``, and return the new files, its own first.
+    """Write the experiment ``name``, its overlays and its space into ``folder``; return the new files, its own first.
 
     Raises:
         SystemExit: With one sentence, if there is no such experiment, or one of the files is there already.
@@ -139,6 +139,7 @@ def copy(name: str, folder: Path) -> list[Path]:
         experiments = [one for one in names() if "/" not in one]
         refuse(f"experiments copy {name}: there is no such experiment. Choose one of: {', '.join(experiments)}")
     files = [source, *sorted(source.with_suffix("").glob("*.yaml"))]
+    files += [space for space in [source.parent / SPACES / source.name] if space.is_file()]
     targets = {file: folder / file.relative_to(source.parent) for file in files}
     for target in targets.values():
         if target.exists():

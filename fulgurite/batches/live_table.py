@@ -5,10 +5,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from rich.console import Console
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.table import Table
 
 from callbacks.text import printable
+
+MOST_ROWS = 40
+"""Rows of the last table."""
+AROUND = 6
+"""Lines of a table that are no rows, and one for what is typed."""
 
 
 class LiveTable(ABC):
@@ -30,7 +36,7 @@ class LiveTable(ABC):
         """Leave the last table on the screen."""
         if self._console.is_terminal:
             self._live.stop()
-        self._console.print(self.table())
+        self._console.print(self.table(MOST_ROWS, whole=True))
 
     def update(self) -> None:
         """Draw what has changed."""
@@ -41,11 +47,18 @@ class LiveTable(ABC):
                 self._told[name] = state
         elif time.monotonic() - self._drawn > 0.5:
             self._drawn = time.monotonic()
-            self._live.update(self.table(), refresh=True)
+            table = self.table(max(self._console.height - AROUND, 1), whole=False)
+            # the terminal writes ^C behind it, and would begin a line for that which nobody takes away
+            self._live.update(Constrain(table, self._console.width - 2), refresh=True)
 
     @abstractmethod
-    def table(self) -> Table:
-        """Return the table as it is now."""
+    def table(self, most: int, whole: bool) -> Table:
+        """Return the table as it is now.
+
+        Args:
+            most: rows that there is room for.
+            whole: whether a row may take several lines.
+        """
 
     @abstractmethod
     def states(self) -> Iterator[tuple[str, str]]:

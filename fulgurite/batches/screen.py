@@ -15,9 +15,6 @@ from fulgurite.batches.live_table import LiveTable
 from fulgurite.batches.remaining import seconds_left
 from fulgurite.batches.state import DONE, TEST, training_of
 
-MOST_ROWS = 40
-"""Rows that are drawn at once: those that run or have failed first."""
-
 
 class Timed(Protocol):
     """What has a beginning and an end, None before it comes to that."""
@@ -50,13 +47,13 @@ class Screen(LiveTable):
         shown = ((_name(work), self._state(work)) for work in self._works if work.state is not None)
         return ((name, state) for name, state in shown if state != waiting)
 
-    def table(self) -> Table:
-        """Return the table as it is now."""
+    def table(self, most: int, whole: bool) -> Table:
+        """Return the table as it is now; those that run or have failed come first."""
         table = Table("run", "state", "best so far", "time")
         order = sorted(self._works, key=lambda work: work.began is None or (work.is_over and work.failed is None))
-        for work in order[:MOST_ROWS]:
+        for work in order[:most]:
             table.add_row(printable(_name(work)), self._state(work), _best(training_of(work.task)), time_of(work))
-        hidden = len(self._works) - MOST_ROWS
+        hidden = len(self._works) - most
         table.caption = self._summary() + (f"; {hidden} more rows" if hidden > 0 else "")
         return table
 

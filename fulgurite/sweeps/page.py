@@ -65,7 +65,12 @@ def _courses(study: Study, valued: Sequence[Known]) -> object:
         Line(f"trial {one.number:03d}, {one.state}", list(one.course), list(one.course.values()), "dots")
         for one in order
     ]
-    return curves(lines, "validation", study.space.objective) if lines else None
+    if not lines:
+        return None
+    figure = curves(lines, "validation", study.space.objective)
+    last = max(max(one.course) for one in order)
+    figure["layout"]["xaxis"] |= {"tick0": 1, "dtick": max(1, last // 10)}  # there is no half a validation
+    return figure
 
 
 def _cell(one: Known, key: str) -> str:

@@ -97,7 +97,8 @@ def parallel(trials: Sequence[Known], parameters: Sequence[Parameter], objective
     layout["shapes"] = [{**axis, "x0": place, "x1": place} for place in range(len(names))]
     ticks = [*(_ticks(one) for one in parameters), [(0.0, brief(low)), (1.0, brief(high))]]
     layout["annotations"] = [
-        *(_text(name, place, 1.08, yanchor="bottom", size=12) for place, name in enumerate(names)),
+        *(_text(name, place, 1.08, yanchor="bottom", size=12) for place, name in enumerate(names[:-1])),
+        _text(names[-1], len(parameters) + 0.35, 1.08, yanchor="bottom", xanchor="right", size=12),
         *(_text(text, place, y) for place, own in enumerate(ticks) for y, text in own),
     ]
     data = []

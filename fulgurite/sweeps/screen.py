@@ -7,7 +7,7 @@ from rich.table import Table
 from callbacks.figures import figure, several
 from callbacks.text import printable
 from fulgurite.batches.live_table import LiveTable
-from fulgurite.batches.screen import MOST_ROWS, time_left, time_of
+from fulgurite.batches.screen import time_left, time_of
 from fulgurite.sweeps.space import shown
 from fulgurite.sweeps.study import Study
 from fulgurite.sweeps.trial import Trial
@@ -30,12 +30,13 @@ class SweepScreen(LiveTable):
         """Yield name and state of each trial that was begun by this command."""
         return ((trial.task.name, _line(trial)) for trial in self._trials if trial.began is not None)
 
-    def table(self) -> Table:
-        """Return the table as it is now."""
+    def table(self, most: int, whole: bool) -> Table:
+        """Return the table as it is now: the newest trials and the best one, in their order."""
         best = self._study.best()
-        table = Table("trial", "state", printable(self._study.space.objective), "validations", "time", "values")
+        table = Table("trial", "state", printable(self._study.space.objective), "validations", "time")
+        table.add_column("values", no_wrap=not whole, overflow="fold" if whole else "ellipsis")
         newest = sorted(self._trials, key=lambda one: (best is None or one.number != best.number, -one.number))
-        for trial in sorted(newest[:MOST_ROWS], key=lambda one: one.number):
+        for trial in sorted(newest[:most], key=lambda one: one.number):
             is_best = best is not None and best.number == trial.number
             value = "" if trial.value is None else figure(trial.value) + (" *" if is_best else "")
             table.add_row(
@@ -47,16 +48,17 @@ class SweepScreen(LiveTable):
                 printable(shown(trial.searched)),
                 style="bold" if is_best else "",
             )
-        table.caption = self._summary()
+        table.caption = self._summary(most)
         return table
 
-    def _summary(self) -> str:
-        wanted, over = self._study.space.trials, [one for one in self._trials if one.state != "running"]
+    def _summary(self, most: int) -> str:
+        wanted = max(self._study.space.trials, len(self._trials))
+        over = [one for one in self._trials if one.state != "running"]
         text = f"{len(over)} of {several(wanted, 'trial')} over"
         for state in ("pruned", "failed"):
             count = sum(one.state == state for one in over)
             text += f", {count} {state}" if count else ""
-        hidden = len(self._trials) - MOST_ROWS
+        hidden = len(self._trials) - most
         text += f"; {hidden} more rows" if hidden > 0 else ""
         return text + time_left(self._trials, wanted - len(over), self._slots)
 

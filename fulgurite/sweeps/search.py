@@ -9,6 +9,7 @@ from callbacks.figures import figure
 from callbacks.screen import plain_console
 from callbacks.text import printable
 from datamodules.atomic_file import readable_errors
+from datamodules.errors import InputError
 from fulgurite.batches.plan import Task
 from fulgurite.batches.pool import run_all
 from fulgurite.batches.slots import slots
@@ -20,10 +21,12 @@ from fulgurite.sweeps.check import Objective, check_space
 from fulgurite.sweeps.page import sweep_page
 from fulgurite.sweeps.screen import SweepScreen
 from fulgurite.sweeps.space import Space, shown
-from fulgurite.sweeps.study import Study
+from fulgurite.sweeps.study import FILE, Study, readable_database
 from fulgurite.sweeps.trial import Trial
 
 PAGE = "sweep.html"
+FIRST = 3
+"""Trials that may fail before any other has come to a validation."""
 NOTHING = 1
 """Exit status where no trial was trained to its end."""
 
@@ -68,6 +71,7 @@ class Search:
         """Yield what was broken off, and then new trials, each when it is asked for."""
         yield from [trial for trial in self.trials if not trial.settle()]
         while len(self.trials) < self.space.trials:
+            self._check_first()
             trial = self._begun(self.study.ask())
             self.trials.append(trial)
             if not trial.settle():
@@ -78,6 +82,15 @@ class Search:
         """The best of those that were trained to their end."""
         best = self.study.best()
         return self.trials[best.number] if best else None
+
+    def _check_first(self) -> None:
+        """End a search in which nothing works: that is no matter of the values."""
+        if len(self.trials) >= FIRST and all(one.state == "failed" and not one.course for one in self.trials):
+            why = self.study.trials()[-1].why
+            raise InputError(
+                f"the first {len(self.trials)} trials have all failed before a validation, {why}. Correct that, remove "
+                f"{os.path.relpath(self.space.folder)}, and search anew"
+            )
 
     def _begun(self, number: int) -> Trial:
         searched, every = self.study.values(number)
@@ -120,7 +133,8 @@ def search(space: Space, jobs: int | None, command: str) -> None:
                     drawn = over
                     _draw(found, command)
 
-            run_all(found.to_do(), places, changed)
+            with readable_database(space.folder / FILE):
+                run_all(found.to_do(), places, changed)
         _draw(found, command)
     finally:
         lock.release()

@@ -3,7 +3,8 @@
 import json
 import sqlite3
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,13 +67,11 @@ class Study:
         self.space, self.direction = space, direction
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path = space.folder / FILE
-        try:
+        with readable_database(path):
             self._study = _open(path, space, direction)
             begun = self._study.user_attrs.get(SPACE)
             if begun is None:
                 self._study.set_user_attr(SPACE, space.identity())
-        except DatabaseError as problem:
-            raise InputError(f"{path} is damaged ({problem.orig}). Give another --name, or remove it") from None
         if begun not in (None, space.identity()):
             raise InputError(
                 f"{path} was begun with {_difference(json.loads(begun), json.loads(space.identity()))}. Give another "
@@ -99,18 +98,22 @@ class Study:
         """Take values of validations down, and return at which the trial is given up, None where it is not.
 
         One after the other, and none behind that one: what is known of a trial must not depend on how fast its training
-        was beside this process.
+        was beside this process. None is given up where the longest of the complete ones has ended: so will it.
 
         Args:
             number: of the trial.
             course: value by the number of the validation; those that are known already are left.
         """
         trial, known = self._live(number), self._frozen(number).intermediate_values
-        for step in [step for step in course if step not in known]:
+        ends = max((max(one.course, default=0) for one in self.trials() if one.state == "complete"), default=0)
+        new = [step for step in course if step not in known]
+        if known and not new:  # it goes on, and may have been about to be given up
+            return max(known) if max(known) < ends and trial.should_prune() else None
+        for step in new:
             trial.report(course[step], step)
-            if trial.should_prune():
+            if step < ends and trial.should_prune():
                 return step
-        return max(known) if known and trial.should_prune() else None  # of one that goes on
+        return None
 
     def complete(self, number: int, value: float) -> None:
         """Note that a trial was trained to its end, and its best value."""
@@ -168,6 +171,17 @@ class Study:
 
 FEWEST = 4
 """Complete trials from which on importances are told."""
+
+
+@contextmanager
+def readable_database(path: Path) -> Iterator[None]:
+    """Turn errors of a database into an :class:`InputError` about its file."""
+    try:
+        yield
+    except DatabaseError as problem:
+        raise InputError(
+            f"{path} is damaged or cannot be written ({problem.orig}). Free some space, or remove it"
+        ) from None
 
 
 def _open(path: Path, space: Space, direction: str) -> optuna.Study:

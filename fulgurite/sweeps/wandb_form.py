@@ -32,6 +32,7 @@ def wandb_sweep(space: Space) -> str:
     task = space.task(0, {}, objective.mode)
     words = task.fit_words()
     sweep: dict[str, Any] = {
+        "program": "lightning",
         "name": space.name,
         "method": METHODS[space.sampler.kind],
         "metric": {"name": space.objective, "goal": objective.direction},

@@ -27,6 +27,7 @@ NO_PROGRAM_OF_OURS = {
     "pip": "installs packages",
     "source": "chooses an environment",
     "git": "needs the network",
+    "wandb": "needs an account",
     "export": "sets a variable of the reader's shell",
     "jupytext": "opens an example as a notebook; it is no package of this project's",
 }

@@ -67,7 +67,8 @@ def test_names_are_those_of_the_files():
 def test_copy_writes_it_with_its_overlays(capsys):
     main(["experiments", "copy", "vta_gan"])
     assert "lightning fit --config experiments/vta_gan.yaml" in capsys.readouterr().out
-    for source in (ROOT / "experiments/vta_gan.yaml", *ROOT.glob("experiments/vta_gan/*.yaml")):
+    own = (ROOT / "experiments/vta_gan.yaml", ROOT / "experiments/sweeps/vta_gan.yaml")
+    for source in (*own, *ROOT.glob("experiments/vta_gan/*.yaml")):
         assert Path(source.relative_to(ROOT)).read_bytes() == source.read_bytes()
 
 

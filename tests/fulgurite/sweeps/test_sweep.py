@@ -29,11 +29,12 @@ def search(**changed):
 
 
 def test_a_sweep_prunes_resumes_after_ctrl_c_and_does_nothing_twice(sweep, monkeypatch, capsys):
-    assert sweep("--trials", "7", "--name", "whole") == 0
+    assert sweep("--trials", "6", "--name", "whole") == 0
     whole = trials("whole")
-    assert [one["number"] for one in whole] == list(range(7))
+    assert [one["number"] for one in whole] == list(range(6))
     states = [one["state"] for one in whole]
     assert set(states) == {"complete", "pruned"}
+    assert len({one["parameters"]["model.lr"] for one in whole}) == len(whole)
     complete = [one for one in whole if one["state"] == "complete"]
     assert all(one["step"] == 4 for one in complete)
     assert all(0 < one["step"] < 4 for one in whole if one["state"] == "pruned")
@@ -62,17 +63,17 @@ def test_a_sweep_prunes_resumes_after_ctrl_c_and_does_nothing_twice(sweep, monke
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(screens.SweepScreen, "update", interrupt)
-    words = ["--trials", "7", "--name", "halves"]
+    words = ["--trials", "6", "--name", "halves"]
     assert sweep(*words) == 130
     said = capsys.readouterr().err
-    assert "The same command goes on: lightning sweep space.yaml --trials 7 --name halves" in said
+    assert "The same command goes on: lightning sweep space.yaml --trials 6 --name halves" in said
     assert (started(), trials("halves")[0]["state"]) == (["trial-000 begins"], "running")
     Path("wait").unlink()
     assert sweep(*words) == 0
     assert trials("halves") == [{**one, "study": "halves"} for one in whole]
-    assert started() == ["trial-000 begins", "trial-000 goes on", *(f"trial-00{n} begins" for n in range(1, 7))]
+    assert started() == ["trial-000 begins", "trial-000 goes on", *(f"trial-00{n} begins" for n in range(1, 6))]
     assert sweep(*words) == 0
-    assert len(started()) == 8
+    assert len(started()) == 7
 
 
 def test_a_failed_trial_is_noted_and_the_others_go_on(sweep, capsys):
@@ -90,12 +91,21 @@ def test_a_failed_trial_is_noted_and_the_others_go_on(sweep, capsys):
     assert "No trial was trained to its end yet." in Path("runs/none/sweep.html").read_text()
 
 
+def test_a_search_in_which_nothing_works_is_ended(sweep, capsys):
+    Path("cold_is_broken").touch()
+    alone = {key: SPACE["search"][key] for key in ("model.lr", "model.width")}
+    assert sweep("--model.kind", "cold", search=alone) == 2
+    said = capsys.readouterr().err
+    assert "the first 3 trials have all failed before a validation, status 1: the cold kind is broken. Correct" in said
+    assert len(started()) == 3
+
+
 def test_a_study_whose_file_is_lost_takes_up_the_runs_that_are_there(sweep):
-    assert sweep("--trials", "2") == 0
+    assert sweep("--trials", "1") == 0
     before = trials()
     Path("runs/space_sweep/study.db").unlink()
-    assert sweep("--trials", "2") == 0
-    assert (trials(), len(started())) == (before, 2)
+    assert sweep("--trials", "1") == 0
+    assert (trials(), len(started())) == (before, 1)
 
 
 def test_what_differs_from_the_study_that_is_there_is_refused(sweep, capsys):
@@ -113,7 +123,7 @@ def test_what_differs_from_the_study_that_is_there_is_refused(sweep, capsys):
         assert said in capsys.readouterr().err
     Path("runs/space_sweep/study.db").write_text("no database")
     assert sweep("--trials", "1") == 2
-    assert "study.db is damaged (file is not a database)" in capsys.readouterr().err
+    assert "study.db is damaged or cannot be written (file is not a database)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_it_is_what_wandb_takes_and_its_values_are_those_of_the_space(searched, 
     written = yaml.safe_load(printed(["sweep", searched, "--print", "wandb"], capsys))
     assert written["metric"] == {"name": "val/score", "goal": "maximize"}
     assert written["early_terminate"] == {"type": "hyperband", "min_iter": 1, "eta": 3}
-    assert (written["method"], written["run_cap"]) == ("bayes", 6)
+    assert (written["method"], written["run_cap"], written["program"]) == ("bayes", 6, "lightning")
     theirs = search_space_from_sweep_config(written["parameters"])
     for one in read_space(Path(searched), {}).parameters:
         trial = optuna.create_study().ask()
