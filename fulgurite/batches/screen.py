@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from callbacks.figures import duration, figure, several
 from callbacks.text import printable
@@ -49,7 +49,8 @@ class Screen(LiveTable):
 
     def table(self, most: int, whole: bool) -> Table:
         """Return the table as it is now; those that run or have failed come first."""
-        table = Table("run", "state", "best so far", "time")
+        names = ("run", "state", "best so far", "time")
+        table = Table(*(Column(name, overflow="fold") for name in names))  # no end of a name or a path is cut off
         order = sorted(self._works, key=lambda work: work.began is None or (work.is_over and work.failed is None))
         for work in order[:most]:
             table.add_row(printable(_name(work)), self._state(work), _best(training_of(work.task)), time_of(work))

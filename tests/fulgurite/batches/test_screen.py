@@ -58,3 +58,10 @@ def test_the_last_second_is_not_counted():
     assert time_left(jobs, 1, 1) == ", nearly all done"
     assert time_left(jobs, 2, 1) == ", about 10 s left"
     assert time_left(jobs[1:], 1, 1) == ""
+
+
+def test_no_end_of_a_long_name_is_lost(drawn):
+    text = drawn(False, State("running", seconds=40), width=40)
+    assert "…" not in text
+    names = "".join(line[1:].partition("│")[0].strip() for line in text.splitlines() if line.startswith("│"))
+    assert names == "tiny/seed=1tiny/seed=0"
