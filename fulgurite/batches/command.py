@@ -18,23 +18,22 @@ PATIENCE = 120.0  # seconds in which a training that was asked to end writes its
 PROGRAM = (sys.executable, "-m", "fulgurite")
 
 
-def begin(words: Sequence[str], log: Path, **how: Any) -> "subprocess.Popen[bytes]":
+def begin(words: Sequence[str], log: Path | None, **how: Any) -> "subprocess.Popen[bytes]":
     """Start a command and return its process.
 
     Args:
         words: of it, without ``lightning``.
-        log: what it says is added to this file, behind its own words.
+        log: what it says is added to this file, behind its own words; None: it says it where this process does.
         how: further arguments of ``subprocess.Popen``.
     """
+    command = [*PROGRAM, *words]
+    if log is None:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, **how)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
         file.write(f"$ lightning {' '.join(words)}\n".encode("utf-8", "surrogateescape"))
         file.flush()
-        return subprocess.Popen(
-            [*PROGRAM, *words],
-            stdin=subprocess.DEVNULL,
-            **{"stdout": file, "stderr": subprocess.STDOUT, **how},
-        )
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, **how)
 
 
 class Command:

@@ -82,8 +82,7 @@ def _done(task: Task, words: Sequence[str], first: bool) -> int:
 
     Where the job is killed without a word, the command is asked to end, rather than train on outside of any job.
     """
-    own = {} if first else {"stdout": None, "stderr": None}
-    return begin(words, task.log, preexec_fn=ended_with_parent(signal.SIGTERM), **own).wait()
+    return begin(words, task.log if first else None, preexec_fn=ended_with_parent(signal.SIGTERM)).wait()
 
 
 def as_words(task: Task) -> list[str]:

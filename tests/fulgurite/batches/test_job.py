@@ -15,13 +15,15 @@ from fulgurite.batches.plan import Plan
 @pytest.fixture
 def play(tasks, monkeypatch):
     """Run a job whose commands are shell commands, and return which were begun, and its status."""
+    logs = []
     before = {number: signal.getsignal(number) for number in job.NAMES}
 
     def of(*texts):
-        begun = []
+        begun, logs[:] = [], []
 
         def begin(words, log, **how):
             begun.append(words)
+            logs.append(log)
             how = {key: value for key, value in how.items() if key != "preexec_fn"}
             return subprocess.Popen(["bash", "-c", words], **how)
 
@@ -30,6 +32,7 @@ def play(tasks, monkeypatch):
         tasks[0].outcome.parent.mkdir(parents=True, exist_ok=True)
         return begun, run(tasks[0])
 
+    of.logs = logs
     yield of
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -65,6 +68,7 @@ def test_only_the_first_process_of_a_job_leaves_a_word(play, tasks, monkeypatch)
     monkeypatch.setenv("RANK", "1")
     assert play("true")[1] == 0
     assert outcome_of(tasks[0]) is None
+    assert play.logs == [None]
 
 
 def test_a_job_is_named_by_its_folder_and_carries_its_task(tasks, monkeypatch, tmp_path):
