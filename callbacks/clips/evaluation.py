@@ -15,11 +15,11 @@ from callbacks.evaluation import Evaluation, split_undefined
 from callbacks.pixel_counts import add_counts, count_marked, pixel_auroc
 from datamodules.batches import UNKNOWN_LABEL
 
-MOST_PIXELS = 2**26
-"""Anomalous pixels that are held to be ranked exactly, 512 MiB of them; of more the scores are rounded."""
+MOST_PIXELS = 2**24
+"""Anomalous pixels that are held to be ranked exactly, 128 MiB of them; of more the scores are rounded."""
 
-AT_ONCE = 256
-"""Frames whose rounded scores are counted before they are added to the others."""
+AT_ONCE = 64
+"""Frames whose rounded scores are counted together before they are added to the others."""
 
 
 def evaluate(
@@ -120,8 +120,9 @@ def _pixel_auroc(series: Sequence[VideoSeries]) -> tuple[float | None, float]:
 def _rounded_pixel_auroc(series: Sequence[VideoSeries]) -> tuple[float | None, float]:
     total = add_counts([])
     pictures = _pictures(series)
-    while some := [count_marked(heat.ravel(), mask.ravel()) for heat, mask in islice(pictures, AT_ONCE)]:
-        total = add_counts([total, *some])
+    while some := list(islice(pictures, AT_ONCE)):
+        heat, mask = (np.concatenate([pair[side].ravel() for pair in some]) for side in (0, 1))
+        total = add_counts([total, count_marked(heat, mask)])
     return pixel_auroc(total) or (None, 0.0)
 
 

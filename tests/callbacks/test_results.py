@@ -133,6 +133,27 @@ def test_a_callback_adds_what_it_has_to_say(tmp_path):
     assert read_results(tmp_path)["remark"] == "odd numbers"
 
 
+def test_a_model_adds_what_it_has_to_say(tmp_path, monkeypatch):
+    said = {"calibrated_on": {"scale": {"used": 3, "of": 4}}}
+    monkeypatch.setattr(Echo, "results", lambda self: said, raising=False)
+    run_test(tmp_path, Numbers())
+    assert read_results(tmp_path)["calibrated_on"] == said["calibrated_on"]
+
+
+def test_a_table_is_written_row_by_row(tmp_path):
+    """Nothing of a table of millions of rows waits in memory for the last of them."""
+    sizes = []
+
+    def rows():
+        for number in range(3000):
+            sizes.append(max(path.stat().st_size for path in tmp_path.iterdir()))
+            yield [f"name {number}", number / 3]
+
+    write_rows(tmp_path / "a.csv", ["name", "score"], rows())
+    assert sizes[-1] > 30_000
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 3001
+
+
 @pytest.mark.parametrize(("limit", "complete"), [(3, False), (0.5, False), (4, True), (100, True), (1.0, True)])
 def test_a_test_that_is_cut_says_so(tmp_path, limit, complete):
     run_test(tmp_path, Numbers(), limit_test_batches=limit)
