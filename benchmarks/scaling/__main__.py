@@ -24,7 +24,7 @@ KINDS = [*systems.KINDS, *storage.KINDS]
 
 
 def measure(kinds: Sequence[Kind], repeats: int, after: Callable[[dict[str, Growth], int], None]) -> dict[str, Growth]:
-    """Do all work ``repeats`` times, in turns; ``after`` every turn what there is so far can be kept."""
+    """Do all work ``repeats`` times, in turns; ``after`` each what there is so far can be kept."""
     found = {kind.name: Growth(kind.name, kind.unit) for kind in kinds}
     work = [(kind, size) for kind in kinds for size in kind.sizes]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -34,8 +34,8 @@ def measure(kinds: Sequence[Kind], repeats: int, after: Callable[[dict[str, Grow
             for kind, size in work:
                 progress.update(task, description=f"{kind.name}: {size:,}")
                 found[kind.name].add(size, in_own_process(kind.measure, size))
+                after(found, turn)
                 progress.advance(task)
-            after(found, turn)
     return found
 
 

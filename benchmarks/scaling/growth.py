@@ -62,12 +62,17 @@ class Growth:
         return exponent(*zip(*points, strict=True)) if len(points) > 1 and all(value for _, value in points) else None
 
     def at(self, quantity: str, size: float) -> float:
-        """Return what a quantity comes to at a size: beyond the largest one that was measured, by the last doubling."""
+        """Return what a quantity comes to at a size.
+
+        Beyond the largest one that was measured it goes on by the power of the last doubling or by the line through its
+        ends, whichever is more: a part that is fixed makes the power of what grows in proportion too small.
+        """
         points = self.medians(quantity)
-        largest = max(points)
         if size in points:
             return points[int(size)]
-        return points[largest] * (size / largest) ** (self.last_doubling(quantity) or 1.0)
+        (before, least), (largest, most) = list(points.items())[-2:]
+        by_line = most + (most - least) / (largest - before) * (size - largest)
+        return max(by_line, most * (size / largest) ** (self.last_doubling(quantity) or 0.0))
 
 
 def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:

@@ -28,6 +28,7 @@ def draw(path: Path, found: Mapping[str, Growth]) -> None:
             for axis in (axes.xaxis, axes.yaxis):
                 axis.set_ticks(TICKS, labels=list(map(str, TICKS)))
                 axis.set_ticks([], minor=True)
+            axes.set_ylim(top=4 * axes.get_ylim()[1])  # room for the legend
             axes.legend(fontsize=6.5, frameon=False, loc="upper left")
             axes.tick_params(labelsize=7)
             plain(axes)

@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -100,24 +100,33 @@ def _bytes_below(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+@cache
+def _random(windows: int, edge: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(0)
+    score = torch.rand(windows, WINDOW, generator=random)
+    heat = torch.rand(windows, WINDOW, edge // 8, edge // 8, generator=random)
+    return score, heat, (torch.rand(windows, WINDOW, edge, edge, generator=random) < 0.02).byte()
+
+
 def scores_of(first: int, windows: int, edge: int, masks: bool) -> FrameScores:
-    """Return the scores of successive windows of videos of 1,000 frames, as a test of VTA-GAN gathers them."""
+    """Return the scores of successive windows of videos of 1,000 frames, as a test of VTA-GAN gathers them.
+
+    Their numbers repeat from batch to batch, which costs no less memory where they are kept.
+    """
     number = torch.arange(first, first + windows)
     start = number * STRIDE % (1000 - WINDOW + STRIDE)
     frame = start[:, None] + torch.arange(WINDOW)
-    random = torch.Generator().manual_seed(first)
-    score = torch.rand(windows, WINDOW, generator=random)
-    mask = (torch.rand(windows, WINDOW, edge, edge, generator=random) < 0.02).byte() if masks else None
+    score, heat, mask = (one.clone() for one in _random(windows, edge))
     return FrameScores(
         video=[f"{one // 497:06d}" for one in number.tolist()],
         frame=frame,
         label=(frame % 100 < 10).long(),
         index=number,
         score=score,
-        heat=torch.rand(windows, WINDOW, edge // 8, edge // 8, generator=random),
+        heat=heat,
         region=torch.tensor([[0, 0, edge, edge]] * windows),
         alternatives={f"part{kind}": score + kind for kind in range(KINDS_OF_EVIDENCE)},
-        mask=mask,
+        mask=mask if masks else None,
     )
 
 

@@ -25,6 +25,10 @@ def test_the_exponent_is_the_power():
     assert found.exponent("memory") is None  # a zero has no logarithm
     assert found.at("cpu", 2) == 2
     assert found.at("cpu", 400) == pytest.approx(0.5 * 400**2)
+    fixed = Growth("x", "things")
+    for size in (1, 2, 4):
+        fixed.add(size, {"memory": 100 + size})
+    assert fixed.at("memory", 1000) == pytest.approx(1100)
 
 
 def test_the_median_of_the_repeats_counts_and_the_last_doubling_the_end():
@@ -46,7 +50,7 @@ def test_durations_read_well(seconds, says):
 
 def test_sixty_four_gpus_are_faster_by_what_is_assumed():
     one, many = estimates.gpu_seconds(1e18), estimates.gpu_seconds(1e18, 64)
-    assert one == pytest.approx(1e18 / (312e12 * 0.2))
+    assert one == pytest.approx(1e18 / (312e12 * 0.1))
     assert one / many == pytest.approx(64 * 0.9)
 
 
