@@ -16,7 +16,7 @@ TESTS ?= tests
 # One thread a process: two test processes with two threads each are slower than with one.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 300
 
-.PHONY: help install run test test-slow soak test-gpu test-oldest test-newest dashboard lint types audit format bench ablation docs pictures wheel lock clean
+.PHONY: help install run test test-slow soak test-gpu test-oldest test-newest dashboard lint types audit format bench scaling ablation docs pictures wheel lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -84,6 +84,9 @@ format: $(INSTALLED) ## correct style
 bench: $(INSTALLED) ## measure speed and print tables
 	for module in $(filter-out common,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py)))); do \
 		$(BIN)/python -m benchmarks.$$module; done
+
+scaling: $(INSTALLED) ## measure how every system grows, and draw it into docs/measured (a quarter of an hour on 2 cores)
+	$(BIN)/python -m benchmarks.scaling --out docs/measured
 
 ablation: $(INSTALLED) ## train VTA-GAN with each part left out and print a table (a quarter of an hour on 2 cores)
 	$(BIN)/python -m benchmarks.trainings.vta_gan_ablation --config $(CONFIG) --config experiments/vta_gan/small.yaml
