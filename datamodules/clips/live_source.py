@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import av
 import cv2
+import numpy as np
 
 from datamodules.errors import InputError
 from datamodules.media import upright
@@ -29,6 +30,8 @@ PROTOCOLS = {
     "srt": "srt,udp",
 }
 """Addresses that can be watched, and the protocols that FFmpeg may use for each."""
+TimedFrame = tuple[float | None, Frame]
+"""A frame, uint8 RGB ``(H, W, 3)``, and its time in seconds by the clock of the source, where it has one."""
 PATIENCE = 10.0
 """Seconds without an answer or a frame after which a stream counts as lost."""
 _LOOKS = 0.2  # seconds between two looks at a file that grows
@@ -85,8 +88,8 @@ def without_secrets(address: str) -> str:
     )
 
 
-def open_live(source: LiveSource) -> Iterator[Frame]:
-    """Yield the frames of a camera or an address as they come, uint8 RGB ``(H, W, 3)``, until it ends.
+def open_live(source: LiveSource) -> Iterator[TimedFrame]:
+    """Yield the frames of a camera or an address as they come, until it ends.
 
     Raises:
         InputError: if it cannot be opened, or breaks off; says why, without the address.
@@ -94,25 +97,25 @@ def open_live(source: LiveSource) -> Iterator[Frame]:
     return _camera(int(source.text)) if source.kind == "camera" else _address(source.text)
 
 
-def _camera(number: int) -> Iterator[Frame]:
+def _camera(number: int) -> Iterator[TimedFrame]:
     capture = cv2.VideoCapture(number)
     try:
         if not capture.isOpened():
             raise InputError("it cannot be opened; is it plugged in, not in use, and may you read it?")
         while (read := capture.read())[0]:
-            yield cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB)  # type: ignore[misc]  # cv2's arrays have any type
+            yield None, np.asarray(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), np.uint8)
     finally:
         capture.release()
 
 
-def _address(address: str) -> Iterator[Frame]:
+def _address(address: str) -> Iterator[TimedFrame]:
     scheme = address.partition("://")[0].lower()
     options = {"protocol_whitelist": PROTOCOLS[scheme]}
     options |= {"rtsp_transport": "tcp"} if scheme == "rtsp" else {}  # over UDP lost packets smear the picture
     try:
         with av.open(address, options=options, timeout=PATIENCE, metadata_errors="surrogateescape") as container:
             for frame in _frames(container):
-                yield upright(frame)
+                yield frame.time, upright(frame)
     except av.FFmpegError as problem:
         late = isinstance(problem, av.error.ExitError)
         why = f"no answer for {PATIENCE:g} seconds" if late else problem.strerror

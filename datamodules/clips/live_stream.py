@@ -15,6 +15,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from datamodules.clips.live_source import TimedFrame
 from datamodules.errors import InputError
 from datamodules.letterbox import Letterbox, Region
 from datamodules.picture_file import Frame
@@ -24,6 +25,7 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 _RESUMED = 4  # part of the room that may still be taken when frames are taken in again
 _JOIN = 2.0  # seconds that a reader gets to end; it may hang in the network
 _QUALITY = 92  # of JPEG
+_SHORTEST_STEP, _LONGEST_STEP = 0.001, 10.0  # seconds between two frames; a clock that says otherwise is not believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +139,43 @@ class FileStream:
             yield self._prepare(number, when, frame)
 
 
+class Clock:
+    """The time of frames that come in, in seconds from the first, always rising.
+
+    The clock of the source says how far apart two frames are: they come in bursts, above all at the beginning. Where it
+    stands still, goes back, jumps, or there is none, it is how far apart they came.
+    """
+
+    def __init__(self) -> None:
+        self._time = self._came = 0.0
+        self._moment: float | None = None
+        self._is_first = True
+
+    def time_of(self, moment: float | None, came: float) -> float:
+        """Return the time of a frame.
+
+        Args:
+            moment: seconds by the clock of the source; None where it has none.
+            came: seconds by ours.
+        """
+        step = came - self._came
+        if moment is not None and self._moment is not None and 0 < moment - self._moment < _LONGEST_STEP:
+            step = moment - self._moment
+        self._time = 0.0 if self._is_first else self._time + max(step, _SHORTEST_STEP)
+        self._came, self._moment, self._is_first = came, moment, False
+        return self._time
+
+    def forget_source(self) -> None:
+        """Know that the clock of the source may begin anew."""
+        self._moment = None
+
+
 class LiveStream:
     """The frames of a camera or an address, read beside the work; a source that is lost is tried again.
 
     Args:
         name: of the source, for messages.
-        open_source: opens it and yields its frames.
+        open_source: opens it and yields its frames, each with its time by the clock of the source, if that has one.
         prepare: makes shots of them.
         room: how many may wait. When so many do, frames are left out until a quarter is left.
         tell: gets a sentence when the source is lost, and when it is back.
@@ -156,7 +189,7 @@ class LiveStream:
     def __init__(
         self,
         name: str,
-        open_source: Callable[[], Iterator[Frame]],
+        open_source: Callable[[], Iterator[TimedFrame]],
         prepare: Prepare,
         room: int,
         tell: Callable[[str], None],
@@ -172,7 +205,7 @@ class LiveStream:
         self._dropping = False
         self._number = 0
         self._size: tuple[int, ...] | None = None
-        self._began: float | None = None
+        self._clock = Clock()
 
     def __iter__(self) -> Iterator[Shot | None]:
         reader = threading.Thread(target=self._read, name="camera", daemon=True)  # it may hang in the network
@@ -204,28 +237,28 @@ class LiveStream:
         while not self._ended.is_set():
             reason = "it has ended"
             try:
-                for frame in self._open():
+                for moment, frame in self._open():
                     if lost:
                         self._tell(f"{self._name} is back after {time.monotonic() - lost:.1f} seconds")
                     wait, lost = FIRST_WAIT, 0.0
-                    self._offer(frame)
+                    self._offer(moment, frame)
                     if self._ended.is_set():
                         return
             except InputError as problem:
                 reason = str(problem)
-            if self._began is None:
+            if not self._number:
                 raise InputError(f"--source {self._name}: {reason}")
             if not lost:
                 lost = time.monotonic()
                 self.losses += 1
                 self._tell(f"{self._name} is lost: {reason}. Trying again")
                 self._put(None)
+                self._clock.forget_source()
             self._ended.wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)
 
-    def _offer(self, frame: Frame) -> None:
-        now = time.monotonic()
-        self._began = now if self._began is None else self._began
+    def _offer(self, moment: float | None, frame: Frame) -> None:
+        when = self._clock.time_of(moment, time.monotonic())
         number, self._number = self._number, self._number + 1
         if len(self._waiting) >= self._room:
             self._dropping = True
@@ -235,7 +268,7 @@ class LiveStream:
         if self._dropping or self._size not in (None, frame.shape):
             self._put(None)
         self._dropping, self._size = False, frame.shape
-        self._put(self._prepare(number, now - self._began, frame, datetime.now(UTC)))
+        self._put(self._prepare(number, when, frame, datetime.now(UTC)))
 
     def _put(self, shot: Shot | None) -> None:
         with self._there:

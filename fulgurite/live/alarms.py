@@ -62,6 +62,7 @@ class Alarms:
         self.score: float | None = None
         self.behind: float | None = None
         self._above = 0
+        self._piece_is_over = False
         self._scene_is_known = False
         self._folder, self._name, self._rule, self._after = folder, name, rule, after
         self._is_live, self._recorder, self._command, self._tell = is_live, recorder, command, tell
@@ -78,8 +79,12 @@ class Alarms:
         """Whether an event goes on."""
         return self._alarm is not None
 
-    def take(self, frames: Sequence[Scored]) -> None:
-        """Take in frames whose scores are final."""
+    def take(self, frames: Sequence[Scored], is_end: bool = False) -> None:
+        """Take in frames whose scores are final, and whether frames are missing behind them.
+
+        An event goes on over frames that were left out, if it is still there behind them, but not over a time in which
+        the source was lost.
+        """
         rows = []
         for shot, merged in frames:
             score = merged.score
@@ -88,6 +93,7 @@ class Alarms:
             self._above += score > self._rule.threshold
             self._follow(shot, score)
         self.scores.add(rows)
+        self._piece_is_over |= is_end
         if self._last is not None and self._last.at is not None:
             self.behind = (datetime.now(UTC) - self._last.at).total_seconds()
 
@@ -111,7 +117,9 @@ class Alarms:
 
     def _follow(self, shot: Shot, score: float) -> None:
         last, self._last, self.score = self._last, shot, score
-        if last is not None and shot.number != last.number + 1 and shot.time - last.time > self._rule.gap:
+        was_lost = self._piece_is_over and last is not None and shot.number == last.number + 1
+        self._piece_is_over = False
+        if was_lost and last is not None and shot.time - last.time > self._rule.gap:
             self._end(self._finder.close())  # nobody knows what was in between
         if self._recorder is not None and shot.jpeg is not None:
             self._recorder.add(Kept(shot.number, shot.time, shot.jpeg, shot.size))

@@ -21,7 +21,7 @@ class LiveScores(Callback):
 
     Args:
         name: of the source, for messages.
-        handle: gets what has become final, after every batch.
+        handle: gets what has become final, after every batch, and whether a piece without a gap has ended with it.
 
     Attributes:
         scored: how many frames were handed on.
@@ -29,7 +29,7 @@ class LiveScores(Callback):
         place: height and width of the letterboxed frames.
     """
 
-    def __init__(self, name: str, handle: Callable[[Sequence[Scored]], None]) -> None:
+    def __init__(self, name: str, handle: Callable[[Sequence[Scored], bool], None]) -> None:
         self.scored = self.unscored = 0
         self.place = (0, 0)
         self._name, self._handle = name, handle
@@ -67,17 +67,17 @@ class LiveScores(Callback):
         self.place = batch.frames.shape[-2], batch.frames.shape[-1]
         frames, scores = outputs.frame.cpu().numpy(), outputs.score.double().cpu().numpy()
         heats = outputs.heat.float().cpu().numpy()
-        self._hand_on(
-            merged for row in range(len(frames)) for merged in self._merger.add(frames[row], scores[row], heats[row])
-        )
+        rows = range(len(frames))
+        final = (merged for row in rows for merged in self._merger.add(frames[row], scores[row], heats[row]))
+        self._hand_on(final, is_end=False)
 
     def end(self) -> None:
         """Hand on the last frames of a piece."""
-        self._hand_on(self._merger.rest())
+        self._hand_on(self._merger.rest(), is_end=True)
         self.unscored += len(self._waiting)
         self._waiting.clear()
 
-    def _hand_on(self, final: Iterable[Merged]) -> None:
+    def _hand_on(self, final: Iterable[Merged], is_end: bool) -> None:
         frames = [(self._waiting.popleft(), merged) for merged in final]
         self.scored += len(frames)
-        self._handle(frames)
+        self._handle(frames, is_end)

@@ -152,10 +152,10 @@ class Watch(Callback):
             self._write_about(finished)
             print(*summary(self._found(), place_of(self._folder)), sep="\n", flush=True)
 
-    def _take(self, frames: Sequence[Scored]) -> None:
+    def _take(self, frames: Sequence[Scored], is_end: bool) -> None:
         assert self._alarms is not None
         assert self._screen is not None
-        self._alarms.take(frames)
+        self._alarms.take(frames, is_end)
         rings, dropped, events = self._alarms.rings, self.stream.dropped, self._alarms.count
         self._screen.update(self._alarms.score, rings, self.scores.scored, dropped, events, self._alarms.behind)
         if self._alarms.is_another_scene(self.scores.scored):

@@ -54,7 +54,7 @@ def test_a_camera_gives_red_green_and_blue_and_is_given_back(monkeypatch):
 
     monkeypatch.setattr(live_source.cv2, "VideoCapture", Capture)
     found = list(open_live(read_source("0")))
-    assert [frame[0, 0].tolist() for frame in found] == [[3, 2, 1]] * 2
+    assert [(moment, frame[0, 0].tolist()) for moment, frame in found] == [(None, [3, 2, 1])] * 2
     with pytest.raises(InputError, match="it cannot be opened; is it plugged in"):
         list(open_live(read_source("7")))
     assert released == [0, 7]

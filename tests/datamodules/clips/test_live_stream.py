@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from datamodules.clips import live_stream
-from datamodules.clips.live_stream import FileStream, LiveStream, Prepare
+from datamodules.clips.live_stream import Clock, FileStream, LiveStream, Prepare
 from datamodules.errors import InputError
 from datamodules.letterbox import Letterbox
 
@@ -24,11 +24,11 @@ def test_what_cannot_be_taken_is_left_out_in_one_piece():
 
     def camera():
         for _ in range(50):
-            yield FRAME
+            yield None, FRAME
         gate.set()
         assert ended.wait(5)
         for _ in range(5):
-            yield FRAME
+            yield None, FRAME
         raise InputError("unplugged")
 
     stream, _ = live(camera, room=8)
@@ -62,7 +62,7 @@ def test_a_source_that_is_lost_is_tried_again_with_longer_waits(monkeypatch):
         opened.append(time.monotonic())
         if len(opened) in (2, 3, 4):
             raise InputError("no route")
-        yield from (FRAME, FRAME)
+        yield from ((None, FRAME), (None, FRAME))
         if len(opened) > 5:
             over.set()
 
@@ -91,7 +91,7 @@ def test_one_that_was_never_there_is_an_error():
 
 def test_a_defect_of_the_reader_is_raised_where_frames_are_waited_for():
     def camera():
-        yield FRAME
+        yield None, FRAME
         raise ZeroDivisionError
 
     stream, _ = live(camera)
@@ -101,9 +101,9 @@ def test_a_defect_of_the_reader_is_raised_where_frames_are_waited_for():
 
 def test_frames_have_the_time_at_which_they_came():
     def camera():
-        yield FRAME
+        yield None, FRAME
         time.sleep(0.05)
-        yield np.zeros((20, 20, 3), np.uint8)
+        yield None, np.zeros((20, 20, 3), np.uint8)
         raise ZeroDivisionError
 
     stream, _ = live(camera)
@@ -114,6 +114,25 @@ def test_frames_have_the_time_at_which_they_came():
     assert second.time >= 0.05
     assert (second.at - first.at).total_seconds() == pytest.approx(second.time, abs=0.02)
     shots.close()
+
+
+def test_frames_that_come_in_a_burst_have_the_times_of_their_source():
+    clock = Clock()
+    came = [5.0, 5.001, 5.002, 5.3, 5.4]
+    found = [clock.time_of(moment, when) for moment, when in zip([90.0, 90.1, 90.2, 90.3, 90.4], came, strict=True)]
+    assert found == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+    clock.forget_source()
+    assert clock.time_of(1000.0, 8.4) == pytest.approx(3.4)  # three seconds later, whatever it says
+    assert clock.time_of(1000.1, 8.4) == pytest.approx(3.5)
+
+
+@pytest.mark.parametrize("moment", [None, 90.0, 89.0, 500.0])
+def test_a_clock_that_cannot_be_believed_is_not(moment):
+    clock = Clock()
+    clock.time_of(90.0, 5.0)
+    assert clock.time_of(moment, 5.25) == pytest.approx(0.25)
+    again = clock.time_of(moment, 5.25)
+    assert 0.25 < again < 0.26  # times must rise
 
 
 def test_a_file_is_read_whole_or_at_its_own_pace():

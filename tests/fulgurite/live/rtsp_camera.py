@@ -1,6 +1,7 @@
 """A camera as a program of its own: ``python rtsp_camera.py PORT``; RTSP over TCP, H.264 in a transport stream.
 
-It films a dark room in which the light goes on in every other second, at ten frames a second, and asks for a password.
+It films a room in which the light is on in every other second, the first among them, at ten frames a second, and asks
+for a password.
 """
 
 import base64
@@ -84,7 +85,7 @@ def film(connection: socket.socket) -> None:
         stream.pix_fmt = "yuv420p"
         began = time.monotonic()
         for number in range(100_000):
-            picture = np.full((EDGE, EDGE, 3), 180 if number // FPS % 2 else 60, np.uint8)
+            picture = np.full((EDGE, EDGE, 3), 60 if number // FPS % 2 else 180, np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             time.sleep(max(0.0, began + (number + 1) / FPS - time.monotonic()))
 

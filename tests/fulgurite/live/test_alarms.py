@@ -52,10 +52,11 @@ def test_an_alarm_rings_when_it_is_long_enough_and_is_written_when_it_is_over(al
     assert alarms.behind > 0
 
 
-@pytest.mark.parametrize(("missing", "events"), [(0.4, 1), (3.0, 2)])
-def test_what_nobody_has_seen_is_part_of_an_event_only_where_it_is_short(alarms, missing, events):
-    alarms.take([final(n, 2.0) for n in range(5)])
-    alarms.take([final(50 + n, 2.0, 0.5 + missing + n / 10) for n in range(5)])
+@pytest.mark.parametrize(("first", "missing", "events"), [(5, 0.4, 1), (5, 3.0, 2), (35, 3.0, 1)])
+def test_an_event_goes_on_over_what_was_left_out_but_not_over_a_source_that_was_lost(alarms, first, missing, events):
+    """A source that is lost counts no frames; those that are left out are counted."""
+    alarms.take([final(n, 2.0) for n in range(5)], is_end=True)
+    alarms.take([final(first + n, 2.0, 0.5 + missing + n / 10) for n in range(5)])
     alarms.close()
     assert len(rows(alarms, "events.csv")) == alarms.count == events
 

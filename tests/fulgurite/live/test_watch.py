@@ -224,11 +224,11 @@ def test_asked_to_end_it_finishes_what_is_open(watch, film, capfd):
 def test_an_error_leaves_what_there_was_and_says_that_it_is_not_all(watch, film, monkeypatch):
     take, calls = Alarms.take, []
 
-    def fails(self, frames):
+    def fails(self, frames, is_end):
         calls.append(frames)
         if len(calls) == 6:
             raise ZeroDivisionError
-        take(self, frames)
+        take(self, frames, is_end)
 
     monkeypatch.setattr(Alarms, "take", fails)
     with pytest.raises(ZeroDivisionError):
