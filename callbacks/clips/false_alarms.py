@@ -116,4 +116,4 @@ def _peaks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 def _time(hours: float) -> str:
     if hours >= 1:
         return f"{hours:.1f} hours"
-    return f"{3600 * hours:.0f} seconds" if hours < 1 / 30 else f"{60 * hours:.0f} minutes"
+    return f"{3600 * hours:.3g} seconds" if hours < 1 / 30 else f"{60 * hours:.0f} minutes"

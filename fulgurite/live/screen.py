@@ -63,13 +63,14 @@ class Screen:
             return
         self.fps = (frames - self._frames) / (now - self._drawn)
         self._drawn, self._frames = now, frames
-        line: Any = Text()
-        line.append(f"{clock(now - self._began)}  {self._source}  ")
+        line: Any = Text(no_wrap=True, overflow="ellipsis")  # one line, whose end is the least
+        line.append(f"{clock(now - self._began)}  ")
         shown = "waiting for frames" if score is None else f"score {figure(score)}, threshold {figure(self._threshold)}"
         line.append(shown, "bold")
         line.append("  ALARM" if rings else "  normal", "bold white on red" if rings else "green")
         line.append(f"  {self.fps:.1f} frames/s, {dropped:,} dropped, {several(events, 'event')}")
         line.append("" if behind is None else f", {behind:.1f} s behind")
+        line.append(f"  {self._source}")
         if self._console.is_terminal:
             self._live.update(line, refresh=True)
         else:

@@ -113,7 +113,7 @@ def test_what_was_held_out_is_normal_and_mostly_too_little(watch, film, capsys):
         watch(film, "--false-alarms-per-hour", "1")
     assert ended.value.code == 2
     said = capsys.readouterr().err
-    assert "the normal video held out of the training lasts 2 seconds, and 3.0 hours are needed" in said
+    assert "the normal video held out of the training lasts 2.4 seconds, and 3.0 hours are needed" in said
     assert not Path("out").exists()
 
 

@@ -1,0 +1,34 @@
+import time
+
+import pytest
+
+from fulgurite.live import screen
+from fulgurite.live.screen import Screen
+
+
+@pytest.mark.parametrize(
+    ("score", "rings", "behind", "said"),
+    [
+        (None, False, None, "waiting for frames  normal"),
+        (0.5, False, None, "score 0.5000, threshold 1.0000  normal"),
+        (1.5, True, 1.64, "score 1.5000, threshold 1.0000  ALARM"),
+    ],
+)
+def test_a_line_says_how_it_goes(score, rings, behind, said, capsys, monkeypatch):
+    monkeypatch.setattr(screen, "EVERY_PLAIN", 0.0)
+    with Screen("[bold]yard\n", 1.0) as shown:
+        time.sleep(0.01)
+        shown.update(score, rings, 10, 2, 1, behind)
+        shown.tell("[red]lost")
+    line, told = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"0:00  {said}  ")
+    assert "frames/s, 2 dropped, 1 event" in line
+    assert line.endswith((", 1.6 s behind" if behind else "1 event") + r"  [bold]yard\n")
+    assert told == "[red]lost"
+
+
+def test_lines_are_few_without_a_terminal(capsys):
+    with Screen("yard", 1.0) as shown:
+        for number in range(50):
+            shown.update(0.1, False, number, 0, 0, None)
+    assert capsys.readouterr().out == ""
