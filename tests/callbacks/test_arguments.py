@@ -151,7 +151,7 @@ class Data(LightningDataModule):
     def __init__(self, batches: list[Any], folder: Path) -> None:
         super().__init__()
         self.batches = batches
-        count = 5 if isinstance(batches[0], AudioVideoBatch) else 6
+        count = 5 if batches and isinstance(batches[0], AudioVideoBatch) else 6
         self.predict_sources = [
             SimpleNamespace(name=name, path=folder / f"{name}.mp4", fps=10.0, frames=count, bit_range=None)
             for name in "ab"
