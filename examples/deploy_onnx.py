@@ -138,7 +138,7 @@ def resized(picture: Array, height: int, width: int) -> Array:
         rows, columns = linear(old_height, height), linear(old_width, width)
     elif old_height % height == old_width % width == 0:
         blocks = picture.reshape(height, old_height // height, width, old_width // width, 3)
-        return blocks.sum((1, 3)) * np.float32(height * width / (old_height * old_width))
+        return blocks.sum((1, 3)).astype(np.float32) * np.float32(height * width / (old_height * old_width))
     else:
         rows, columns = area(old_height, height), area(old_width, width)
     lines = columns @ picture.astype(np.float32)  # (h, width, 3)

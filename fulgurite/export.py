@@ -18,7 +18,7 @@ from datamodules.protocols import Deploys
 from fulgurite.errors import readable_errors
 from fulgurite.exports.difference import TOLERANCE
 from fulgurite.exports.files import SUFFIXES, Format, of_graph, place, refuse_missing
-from fulgurite.exports.writing import Kept, write
+from fulgurite.exports.writing import Written, write
 from fulgurite.pages.page import bytes_text
 from fulgurite.quiet import keep_quiet
 from fulgurite.train import CommandLine
@@ -68,7 +68,7 @@ class Exporter(WrappedModel):
             )
         self.data, self.kind, self.out, self.tolerance = data, kind, out, tolerance
         self.batches: list[Any] = []
-        self.kept: list[Kept] = []
+        self.written = Written([], {})
 
     def on_predict_start(self) -> None:
         """Let the model refuse what cannot be used, such as a score that was never calibrated."""
@@ -83,7 +83,8 @@ class Exporter(WrappedModel):
         """Write the files, while averaged weights are in place."""
         checkpoint = self.trainer.ckpt_path
         assert checkpoint is not None
-        self.kept = write(self.model, self.data, self.batches, Path(checkpoint), self.kind, self._path, self.tolerance)
+        where = Path(checkpoint)
+        self.written = write(self.model, self.data, self.batches, where, self.kind, self._path, self.tolerance)
 
     def _path(self, system: str, graph: str) -> Path:
         """Return the file of a graph."""
@@ -129,13 +130,11 @@ class ExportingTrainer(Trainer):
             raise InputError(f"--out {out}: a file of --format {format} ends in {SUFFIXES[format]}")
         exporter = self.exporter_kind(model, datamodule, format, Path(out) if out else None, tolerance)
         self.predict(exporter, _First(_held_out(datamodule)), return_predictions=False, ckpt_path=ckpt_path)
-        for kept in exporter.kept:
-            told = ", ".join(f"{name} {value:.1e}" for name, value in kept.differences.items())
-            size = bytes_text(kept.path.stat().st_size)
-            print(
-                f"{printable(os.path.relpath(kept.path))} ({size}); from the network: {told} of {tolerance:g}",
-                flush=True,
-            )
+        for path in exporter.written.paths:
+            print(f"Export: {printable(os.path.relpath(path))} ({bytes_text(path.stat().st_size)})")
+        if exporter.written.differences:
+            told = ", ".join(f"{name} {value:.1e}" for name, value in exporter.written.differences.items())
+            print(f"Largest difference from the network, of {tolerance:g} that is allowed: {told}", flush=True)
 
 
 class ExportCommand(CommandLine):

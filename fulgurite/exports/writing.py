@@ -18,15 +18,15 @@ from fulgurite.exports.programs import captured
 from lightning_models.deployment import Deployment, in_torch
 
 
-class Kept(NamedTuple):
-    """A file that was written.
+class Written(NamedTuple):
+    """The files of a system.
 
     Attributes:
-        path: of it.
-        differences: largest difference of each answer from the network's.
+        paths: of its graphs.
+        differences: largest difference of each answer from the network's, by name.
     """
 
-    path: Path
+    paths: Sequence[Path]
     differences: Mapping[str, float]
 
 
@@ -38,7 +38,7 @@ def write(
     kind: Format,
     path: Callable[[str, str], Path],
     tolerance: float,
-) -> list[Kept]:
+) -> Written:
     """Write the files of a system.
 
     Args:
@@ -75,13 +75,11 @@ def write(
             "allowed. Nothing was written. Train longer where the network has hardly learned: its scores are large "
             "then, or allow more by --tolerance"
         )
-    kept = []
+    paths = {name: path(deployment.system, name) for name in writers}
     for name, write_content in writers.items():
-        target = path(deployment.system, name)
-        with atomic_file(target) as file:
+        with atomic_file(paths[name]) as file:
             file.write(write_content(records[name] | {"largest_difference": found}))
-        kept.append(Kept(target, found))
-    return kept
+    return Written([*paths.values()], found)
 
 
 def _seen(deployment: Deployment[Any, Any], batch: Any) -> dict[str, dict[str, Tensor]]:

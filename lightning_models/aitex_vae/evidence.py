@@ -75,7 +75,7 @@ def texture_evidence(picture: Tensor) -> dict[str, Tensor]:
     Returns:
         By kind ``(K, h, w)``, one value a cell of 4 x 4 pixels, ``h = ceil(H / 4)``.
     """
-    cells = (in_graphs.up_to(picture.shape[1], CELL), in_graphs.up_to(picture.shape[2], CELL))
+    cells = (-(-picture.shape[1] // CELL), -(-picture.shape[2] // CELL))
     parts: dict[str, list[Tensor]] = {"brightness": [], "threads": [], "energy": [], "orientation": []}
     fine = picture
     for level in range(LEVELS):
@@ -188,6 +188,6 @@ def _to_cells(values: Tensor, cells: tuple[int, int]) -> Tensor:
     """Average ``(C, H, W)`` over cells where it is finer than they are, and interpolate where it is coarser."""
     if values.shape[1] > cells[0] and values.shape[2] > cells[1]:
         if torch.compiler.is_compiling():
-            return in_graphs.adaptive_mean(values, cells, CELL)
+            return in_graphs.adaptive_mean(values, cells)
         return F.adaptive_avg_pool2d(values[None], cells)[0]
     return F.interpolate(values[None], cells, mode="bilinear")[0]

@@ -5,41 +5,34 @@ they depend on how many values there are. Those here have the same results.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-
-
-def up_to(length: int, edge: int) -> int:
-    """Return how many pieces of an edge cover a length; written as torch.export understands it best."""
-    return (length + edge - 1) // edge
 
 
 def take_blocks(picture: Tensor, edge: int) -> Tensor:
     """Continue ``(C, H, W)`` by its last row and column to whole blocks of ``edge`` pixels."""
     for dim in (1, 2):
-        whole = up_to(picture.shape[dim], edge) * edge
-        places = torch.arange(whole, device=picture.device).clamp(max=picture.shape[dim] - 1)
-        picture = picture.index_select(dim, places)
+        length = picture.shape[dim]
+        if missing := -length % edge:
+            picture = torch.cat([picture, *[picture.narrow(dim, length - 1, 1)] * missing], dim)
     return picture
 
 
-def adaptive_mean(values: Tensor, size: tuple[int, int], most: int) -> Tensor:
-    """Average ``(C, H, W)`` over ``size`` places, which share pixels where they do not divide evenly.
-
-    Args:
-        values: what is averaged.
-        size: h and w of the result.
-        most: pixels along an edge for one place, rounded up.
-    """
+def adaptive_mean(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Average ``(C, H, W)`` over ``size`` places, which share pixels where they do not divide evenly."""
     for dim, count in enumerate(size, start=1):
         length = values.shape[dim]
-        place = torch.arange(count, device=values.device)
-        first, end = place * length // count, ((place + 1) * length + count - 1) // count
-        total = torch.zeros_like(values.index_select(dim, first))
-        shape = (1, -1, 1) if dim == 1 else (1, 1, -1)
-        for offset in range(most + 1):  # one more than that where a place shares a pixel at each end
-            there = (first + offset < end).to(values.dtype).view(shape)
-            total = total + there * values.index_select(dim, (first + offset).clamp(max=length - 1))
-        values = total / (end - first).to(values.dtype).view(shape)
+        if length % count == 0:
+            ratio = length // count
+            values = F.avg_pool2d(values[None], (ratio, 1) if dim == 1 else (1, ratio))[0]
+            continue
+        spans = [(place * length // count, -(-(place + 1) * length // count)) for place in range(count)]
+        most = max(end - first for first, end in spans)
+        pixels = [min(first + offset, end - 1) for first, end in spans for offset in range(most)]
+        shares = [[(offset < end - first) / (end - first) for offset in range(most)] for first, end in spans]
+        shape = (count, most, 1) if dim == 1 else (count, most)
+        seen = values.index_select(dim, torch.tensor(pixels, device=values.device)).unflatten(dim, (count, most))
+        values = (seen * torch.tensor(shares, dtype=values.dtype, device=values.device).view(shape)).sum(dim + 1)
     return values
 
 
@@ -76,11 +69,8 @@ def largest_by_tile(cells: Tensor, edge: int, count: int) -> Tensor:
         count: at least 1.
     """
     height, width = cells.shape
-    rows, columns = up_to(height, edge), up_to(width, edge)
-    there = (torch.arange(rows * edge, device=cells.device) < height)[:, None] & (
-        torch.arange(columns * edge, device=cells.device) < width
-    )
-    whole = take_blocks(cells[None], edge)[0].masked_fill(~there, -torch.inf)
+    whole = F.pad(cells, (0, -width % edge, 0, -height % edge), value=-torch.inf)
+    rows, columns = whole.shape[0] // edge, whole.shape[1] // edge
     tiles = whole.view(rows, edge, columns, edge).transpose(1, 2).reshape(rows * columns, edge * edge)
     largest = tiles.topk(min(count, edge * edge), dim=1).values  # (N, count), -inf where there are fewer
     is_cell = largest > -torch.inf

@@ -57,7 +57,8 @@ def world(tmp_path_factory):
     ).eval()
     batches = list(data.predict_dataloader())
     with torch.no_grad():
-        model.fit_scale([row for batch in batches for row in model.evidence(batch)])
+        rows = [model.calibration_rows(batch, model.evidence(batch)) for batch in batches]
+        model.fit_scale([row for by_index in rows for row in by_index.values()])
         model.threshold.fill_(0.5)
         deployment = model.deployed()
         merger, scores = WindowMerger("today"), []

@@ -54,7 +54,8 @@ def sound(size=2, samples=2000, frames=15):
 def video_gan(**changes):
     system = VTAGAN(**{"num_frames": 3, "ngf": 2, "ndf": 2, "flow_width": 0.05, "token_width": 16, **changes}).eval()
     with torch.no_grad():
-        system.fit_scale([*system.evidence(windows(4))])
+        normal = windows(4)
+        system.fit_scale([*system.calibration_rows(normal, system.evidence(normal)).values()])
     system.threshold.fill_(1.5)
     return system
 
