@@ -1,14 +1,21 @@
 """The memory of a calibration is measured on the real parts, and set beside what it was."""
 
-import pytest
-
 from benchmarks import calibration_memory as memory
 
 
-@pytest.mark.parametrize(("name", "one_of", "bounded", "everything"), memory.ROWS, ids=[row[0] for row in memory.ROWS])
-def test_both_ways_take_in_what_is_generated(name, one_of, bounded, everything):
-    bounded(128)
-    everything(128)
+def test_every_part_is_measured_in_both_ways(monkeypatch, capsys):
+    seen = []
+
+    def here(peak, work, frames):
+        seen.append((work, frames))
+        return peak(work, frames)
+
+    monkeypatch.setattr(memory, "in_own_process", here)
+    memory.main(["--frames", "128", "--kept", "128"])
+    printed = capsys.readouterr().out
+    for name, one_of, bounded, everything in memory.ROWS:
+        assert name in printed
+        assert {(bounded, 128 // one_of), (everything, 128 // one_of)} <= set(seen)
 
 
 def test_the_old_way_is_measured_as_far_as_it_goes_and_then_in_proportion(monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """Exponents, estimates and what is measured, at tiny sizes."""
 
 import json
+import logging
 
 import pytest
 
@@ -9,6 +10,15 @@ from benchmarks.scaling import estimates, storage, systems
 from benchmarks.scaling.growth import Growth, Kind, exponent
 from benchmarks.scaling.isolated import in_own_process
 from callbacks.clips.table import FrameTable
+
+
+@pytest.fixture(autouse=True)
+def _its_quiet_is_its_own():
+    """What is measured silences Lightning in its process, which here is everybody's."""
+    logger = logging.getLogger("lightning.pytorch")
+    before = logger.level
+    yield
+    logger.setLevel(before)
 
 
 def grown(name, power, sizes=(1, 2, 4), **factors):

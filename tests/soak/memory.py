@@ -236,4 +236,4 @@ def _sound(frames: int, folder: Path) -> None:
         container.mux(stream.encode(None))
 
 
-MEMORY = Promise("memory and time", cases, short=2)
+MEMORY = Promise("memory and time", cases, short=1)

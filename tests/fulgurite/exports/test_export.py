@@ -91,6 +91,7 @@ def test_files_of_other_weights_are_not_used(workplace, refused):
         ENCODER.write_bytes(whole)
 
 
+@pytest.mark.slow
 def test_a_file_that_answers_otherwise_is_not_kept(workplace, refused, monkeypatch):
     """The decoder's last layer is changed between its capture and the comparison."""
 
