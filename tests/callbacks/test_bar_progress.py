@@ -12,6 +12,7 @@ import pytest
 HERE = Path(__file__).parents[1] / "fulgurite"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_terminal_shows_epochs_from_one_losses_and_what_is_left(tmp_path):
     (tmp_path / "run.py").write_text(

@@ -50,6 +50,7 @@ def test_another_process_is_waited_for_until_it_ends(holder, tmp_path):
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.slow
 def test_threads_of_two_processes_that_want_what_the_other_has_are_no_deadlock(tmp_path):
     script = HOLDS.split("with")[0] + CROSSED
     names = [str(tmp_path / name) for name in "ab"]

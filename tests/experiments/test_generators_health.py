@@ -91,6 +91,7 @@ def train(folder: Path, cars: list[ImageBatch], settings: dict) -> AdversarialHe
     return health
 
 
+@pytest.mark.slow
 def test_the_original_setting_is_found_saturated(tmp_path, cars):
     with pytest.warns(UserWarning, match="discriminator_saturated"):
         health = train(tmp_path, cars, shipped("original"))

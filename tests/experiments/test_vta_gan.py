@@ -114,6 +114,7 @@ def test_overlay(overlay, words, tmp_path, assert_written):
     assert_written(saved, wanted, TINY)
 
 
+@pytest.mark.slow
 def test_two_processes(words, tmp_path):
     """Two gloo processes on the CPU share the folder, and leave in it what one process does."""
     command = [sys.executable, "-m", "fulgurite"]

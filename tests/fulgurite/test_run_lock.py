@@ -86,6 +86,7 @@ def test_the_command_holds_the_lock_while_it_trains(fit, capsys):
     fit("--run.name", "a", "--ckpt_path", "last", "--trainer.max_epochs", "2")
 
 
+@pytest.mark.slow
 def test_a_run_that_ended_before_its_first_checkpoint_begins_anew(fit, capsys):
     with pytest.raises(SystemExit):
         fit("--run.name", "a", "--data.source", "worker", "--data.num_workers", "1")

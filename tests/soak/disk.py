@@ -209,4 +209,4 @@ def _check_no_drafts(folder: Path) -> None:
     assert not left, f"drafts are left: {left}"
 
 
-DISK = Promise("disk", cases, short=4)
+DISK = Promise("disk", cases, short=2)

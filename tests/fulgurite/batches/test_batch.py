@@ -23,6 +23,7 @@ def commands(run):
     return [line.split()[2] for line in run.with_suffix(".log").read_text().splitlines() if line.startswith("$ ")]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(280)
 def test_a_failure_is_noted_the_others_go_on_and_nothing_is_done_twice(batch, tmp_path, capsys):
     assert batch("--set", "model.width=-1,2", "--jobs", "2") == 1

@@ -340,6 +340,7 @@ def test_shrunk_flow_is_in_pixels_of_its_own_size():
     assert torch.equal(shrink_flow(flow), torch.full((1, 7, 2, 16, 16), 2.0))
 
 
+@pytest.mark.slow
 def test_flow_is_learned_from_motion():
     """A picture that slides by one pixel a frame: training finds about that flow."""
     system = model(flow_width=0.125)
