@@ -10,9 +10,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from callbacks.clips.events import EventRule
 from callbacks.clips.false_alarms import AlarmRate, Recording, refuse_too_little, threshold_for
 from callbacks.clips.window_merger import WindowMerger
-from datamodules.batches import FrameScores
 from datamodules.clips.video_stream import PredictSource
-from datamodules.errors import InputError
+from fulgurite.live.scores import refuse_other_answers
 
 
 class NormalScores(Callback):
@@ -32,8 +31,7 @@ class NormalScores(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Take in a batch."""
-        if not isinstance(outputs, FrameScores):
-            raise InputError(f"model: {type(pl_module).__name__} scores no frames of a video; VTAGAN does")
+        refuse_other_answers(outputs, pl_module)
         frames, scores = outputs.frame.cpu().numpy(), outputs.score.double().cpu().numpy()
         nothing = np.zeros((frames.shape[1], 0, 0), np.float32)
         for row, name in enumerate(outputs.video):

@@ -58,11 +58,7 @@ class LiveScores(Callback):
         Raises:
             InputError: if the model scores no frames.
         """
-        if not isinstance(outputs, FrameScores):
-            raise InputError(
-                f"model: {type(pl_module).__name__} scores no frames of a video; VTAGAN does, as every model whose "
-                "predict_step returns FrameScores"
-            )
+        refuse_other_answers(outputs, pl_module)
         assert isinstance(batch, VideoBatch)
         self.place = batch.frames.shape[-2], batch.frames.shape[-1]
         frames, scores = outputs.frame.cpu().numpy(), outputs.score.double().cpu().numpy()
@@ -81,3 +77,16 @@ class LiveScores(Callback):
         frames = [(self._waiting.popleft(), merged) for merged in final]
         self.scored += len(frames)
         self._handle(frames, is_end)
+
+
+def refuse_other_answers(outputs: object, model: object) -> None:
+    """Refuse a model that scores no frames.
+
+    Raises:
+        InputError: by the answer of its prediction.
+    """
+    if not isinstance(outputs, FrameScores):
+        raise InputError(
+            f"model: {type(model).__name__} scores no frames of a video; VTAGAN does, as every model whose "
+            "predict_step returns FrameScores"
+        )
