@@ -74,7 +74,7 @@ def heat_maps(frames: int) -> None:
     table = FrameTable()
     for first in range(0, frames // STRIDE, 64):
         table.add(scores_of(first, 64, EDGE, True))
-    evaluate(table.gather().series(), 0.5, judge_threshold=True)
+    evaluate(table.gather().series(), 0.5, tested=True)
 
 
 def every_heat_map(frames: int) -> None:

@@ -137,7 +137,7 @@ def judging(frames: int) -> Measured:
         table = FrameTable()
         for first in range(0, frames // STRIDE, 64):
             table.add(scores_of(first, min(64, frames // STRIDE - first), 64, False))
-        evaluate(table.gather().series(), 0.5, judge_threshold=True)
+        evaluate(table.gather().series(), 0.5, tested=True)
     return found
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from callbacks import auc
 from callbacks.auc import Floats
+from callbacks.clips.place_criteria import place_criteria
 from callbacks.clips.places import Array
 from callbacks.clips.table import VideoSeries
 from callbacks.evaluation import Evaluation, split_undefined
@@ -22,25 +23,25 @@ AT_ONCE = 64
 """Frames whose rounded scores are counted together before they are added to the others."""
 
 
-def evaluate(
-    series: Sequence[VideoSeries], threshold: float | None = None, *, judge_threshold: bool = False
-) -> Evaluation:
+def evaluate(series: Sequence[VideoSeries], threshold: float | None = None, *, tested: bool = False) -> Evaluation:
     """Compute all metrics exactly; frames whose label is unknown take no part.
 
     ``frame_auroc_micro`` is over all frames on raw scores; ``frame_auroc_minmax`` after the scores of every video were
     brought to [0, 1]; ``frame_auroc_macro`` the mean over videos that have both classes; ``frame_ap``; ``frame_eer``;
     ``pixel_auroc`` over all pixels of frames that have a mask; ``frame_auroc_micro_<name>`` and
     ``frame_auroc_minmax_<name>`` of every alternative, and of the frame's number as ``frame_index``: what the mere
-    order of the frames would reach. ``f1`` is of calling anomalous what lies above the threshold.
+    order of the frames would reach. Of a test also ``f1``, of calling anomalous what lies above the threshold, and
+    ``rbdc`` and ``tbdc``, see :func:`~callbacks.clips.place_criteria.place_criteria`; the masks of pseudo-anomalies are
+    specks where pixels differ, not regions.
 
-    ``pixel_auroc`` alone may be of less than all: ``details`` has under ``sampled`` how many of the frames with a mask
-    it is of, where their table had no room for all, and under ``rounding`` how far it can be from the exact one, where
-    more than ``MOST_PIXELS`` are anomalous.
+    What needs masks may be of less than all: ``details`` has under ``sampled`` how many of the frames with a mask
+    ``pixel_auroc`` and ``rbdc`` are of, where their table had no room for all, and under ``rounding`` how far
+    ``pixel_auroc`` can be from the exact one, where more than ``MOST_PIXELS`` are anomalous.
 
     Args:
         series: the videos.
         threshold: raw score above which a frame is called anomalous; None where unknown.
-        judge_threshold: whether ``f1`` is among the metrics.
+        tested: whether they are test videos, which are also judged by the threshold and by regions.
     """
     known = [one.label != UNKNOWN_LABEL for one in series]
     labels = [one.label[rows] for one, rows in zip(series, known, strict=True)]
@@ -67,14 +68,22 @@ def evaluate(
     found["pixel_auroc"], rounding = _pixel_auroc(series)
     with_mask, kept = sum(one.masked for one in series), sum(len(one.places.row) for one in series if one.places)
     details: dict[str, Any] = {} if threshold is None else {"threshold": threshold}
-    details |= {"sampled": {"pixel_auroc": {"used": kept, "of": with_mask}}} if kept < with_mask else {}
+    of_masks = ("pixel_auroc", "rbdc") if tested else ("pixel_auroc",)
+    details |= {"sampled": {name: {"used": kept, "of": with_mask} for name in of_masks}} if kept < with_mask else {}
     details |= {"rounding": {"pixel_auroc": rounding}} if rounding else {}
     unlabelled = {"": f"none of the {frames:,} frames has a label"} if frames and not label.size else {}
     reasons = unlabelled or {
         "frame_auroc_macro": "no video has both normal and anomalous frames",
         "pixel_auroc": "no masks, or none that has both normal and anomalous pixels",
     }
-    if judge_threshold:
+    counts: dict[str, int] = {}
+    if tested:
+        places = place_criteria(series)
+        found |= {"rbdc": places.rbdc, "tbdc": places.tbdc}
+        counts = {"regions": places.regions, "tracks": places.tracks}
+        none = "no masks, or none that marks a region"
+        gaps = "tracks are followed through all frames, and only a sample of them fits in memory"
+        reasons |= {} if unlabelled else {"rbdc": none, "tbdc": gaps if places.regions else none}
         found["f1"] = None if threshold is None or curve.undefined else auc.f1_score(_join(raw), label, threshold)
         reasons |= {} if curve.undefined else {"f1": "the model has no calibrated threshold"}
     metrics, undefined = split_undefined(found, reasons, f"frames: {curve.undefined}")
@@ -88,6 +97,7 @@ def evaluate(
             "frames": len(label),
             "anomalous_frames": int(label.sum()),
             "unlabelled_frames": frames - len(label),
+            **counts,
         },
         groups={
             "video": {

@@ -65,6 +65,22 @@ CLIP_MEANINGS = (
         trap="Nearly all pixels are normal: 0.95 still lets much of a normal picture glow.",
     ),
     Meaning(
+        "rbdc",
+        "share of the anomalous regions that are found where they are, averaged over 0 to 1 false regions a frame",
+        "higher", 0, 1,
+        trap="A region is found by an overlap of a tenth (intersection over union): a good heat that is coarser than "
+        "what it finds scores low. Published figures are of boxes that people drew, these of the regions of the masks "
+        "at the size the model sees.",
+    ),
+    Meaning(
+        "tbdc",
+        "share of the anomalous tracks of which a tenth of the regions is found, averaged over 0 to 1 false regions a "
+        "frame",
+        "higher", 0, 1,
+        trap="Tracks are followed by overlap from frame to frame, since masks know none: who is hidden for a frame "
+        "begins a new one. Chance is not 0: of a long track a tenth is soon met by accident.",
+    ),
+    Meaning(
         "f1",
         "harmonic mean of precision and recall of frames at the calibrated threshold, which no test label has seen",
         "higher", 0, 1,

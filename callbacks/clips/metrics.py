@@ -39,7 +39,7 @@ class ClipMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
 
     judged, headline = FrameScores, "frame_auroc_micro"
     meanings = CLIP_MEANINGS
-    matter = ("frame_auroc_micro", "frame_auroc_macro", "frame_ap", "pixel_auroc", "f1")
+    matter = ("frame_auroc_micro", "frame_auroc_macro", "frame_ap", "pixel_auroc", "rbdc", "tbdc", "f1")
 
     def __init__(self, plots: bool = True, cases: bool = True) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class ClipMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
     def evaluate(self, rows: list[VideoSeries], stage: str, trainer: Trainer, pl_module: LightningModule) -> Evaluation:
         """Compute the metrics; those of a threshold at test only, since a validation is what settles it."""
         tests = stage == "test"
-        evaluation = evaluate(rows, threshold_of(pl_module) if tests else None, judge_threshold=tests)
+        evaluation = evaluate(rows, threshold_of(pl_module) if tests else None, tested=tests)
         for name, part in evaluation.details.get("sampled", {}).items():
             self.warn_once(
                 f"{stage}/{name} is of {part['used']:,} of {part['of']:,} frames with a mask, evenly drawn: the heat "

@@ -51,11 +51,15 @@ class Places:
         """Yield ``(heat, mask)`` of every frame: float64 and bool ``(height, width)``, bars left out."""
         top, left, height, width = self.region
         rows, columns = slice(top, top + height), slice(left, left + width)
-        for heat, bits in zip(self.heat, self.mask, strict=True):
+        for number, heat in enumerate(self.heat):
             grid = torch.from_numpy(heat)[None, None]
             full = F.interpolate(grid, self.size, mode="bilinear", align_corners=False)[0, 0]
-            mask = np.unpackbits(bits, count=self.size[0] * self.size[1]).reshape(self.size).astype(bool)
-            yield full.numpy()[rows, columns], mask[rows, columns]
+            yield full.numpy()[rows, columns], self.masks(slice(number, number + 1))[0, rows, columns]
+
+    def masks(self, which: Array | slice) -> NDArray[np.bool_]:
+        """Return the masks of some of the frames, bool ``(m, H, W)``."""
+        bits = np.unpackbits(self.mask[which], axis=1, count=self.size[0] * self.size[1])
+        return bits.reshape(-1, *self.size).astype(bool)
 
 
 class _Seen(NamedTuple):

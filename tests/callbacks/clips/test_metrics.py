@@ -105,9 +105,11 @@ def test_test_writes_what_scikit_learn_says(tmp_path, make_scores, windows, batc
         "frames": 26,
         "anomalous_frames": int(label.sum()),
         "unlabelled_frames": 0,
+        "regions": int(label.sum()),
+        "tracks": 2,
     }
     assert results["threshold"] == 0.5
-    assert {"pixel_auroc", "frame_eer", "frame_auroc_micro_baseline"} <= results["metrics"].keys()
+    assert {"pixel_auroc", "rbdc", "tbdc", "frame_eer", "frame_auroc_micro_baseline"} <= results["metrics"].keys()
     assert logged["test/frame_auroc_micro"] == pytest.approx(results["metrics"]["frame_auroc_micro"], abs=1e-6)
     assert read_results(tmp_path) == results
     printed = capsys.readouterr().out
@@ -176,7 +178,7 @@ def test_one_class_is_undefined_and_never_a_number(tmp_path, make_scores, window
 def test_no_masks_leave_the_pixels_undefined(tmp_path, make_scores, windows):
     trainer(tmp_path, ClipMetrics(plots=False)).test(Replay(0.5), loader(make_scores, windows, 4, masks=False))
     results = json.loads((tmp_path / RESULTS).read_text())
-    assert list(results["undefined"]) == ["pixel_auroc"]
+    assert list(results["undefined"]) == ["pixel_auroc", "rbdc", "tbdc"]
 
 
 def test_without_a_threshold_there_is_no_f1(tmp_path, make_scores, windows):
