@@ -440,6 +440,23 @@ class HasMeanPicture(Protocol):
         ...
 
 
+class SoundRule(Protocol):
+    """A rule, not a network, that tells from sound how pictures change."""
+
+    def changes(self, audio: Tensor, shape: Sequence[int]) -> Tensor:
+        """Return how pictures to sound ``(B, 1, N)`` differ from their mean, ``(B, T, 3, H, W)`` as ``shape`` says."""
+        ...
+
+
+@runtime_checkable
+class HasSoundRule(Protocol):
+    """A data module that fits a rule to its training clips, which a network has to be better than."""
+
+    def sound_rule(self) -> SoundRule:
+        """Return the rule; it takes some seconds."""
+        ...
+
+
 # --- what a callback offers -----------------------------------------------------------------------------------------
 
 

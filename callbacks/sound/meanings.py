@@ -67,5 +67,21 @@ SOUND_MEANINGS = (
             Meaning(f"{test}_l1_increase_relative_high", "upper end of its 95 % interval over clips", "higher"),
         )
     ),
+    Meaning("l1_moving", "error in the 3 % of a piece's pixels that move most in its real pictures", "lower", 0, 1,
+            trap="What is hard to know is most of it: read it beside that of other runs only."),
+    Meaning(
+        "shuffle_moving",
+        "how much larger the error to the sound of another clip is in the 3 % of pixels that move most, in shares",
+        "higher", -1, None,
+        trap="Bolder movement has more of it and a larger error too: read l1_moving beside it.",
+    ),
+    Meaning("shuffle_moving_low", "lower end of its 95 % interval over clips", "higher"),
+    Meaning("shuffle_moving_high", "upper end of its 95 % interval over clips", "higher"),
+    *(
+        Meaning(f"shuffle_baseline{part}{end}", f"{which} of ridge regression from the sound, which is given each "
+                "piece's mean picture and learned from the training clips", "higher", beside=beside)
+        for part, beside in (("", "shuffle_l1_increase_relative"), ("_moving", "shuffle_moving"))
+        for end, which in (("", "that"), ("_low", "lower end of the 95 % interval"), ("_high", "upper end of it"))
+    ),
     Meaning("silence_frame_change", "how much the pictures change where nothing is heard", None, 0, 1),
 )  # fmt: skip

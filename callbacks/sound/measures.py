@@ -17,6 +17,7 @@ from datamodules.ssim import BORDER, ssim_map
 Array = NDArray[np.float64]
 
 CONFIDENCE = 0.95
+MOVING_SHARE = 0.03  # of the pixels; on a talker before a fixed camera the mouth and the jaw
 _HOP, _WINDOW = 0.010, 0.032  # seconds between spectra, and of sound in each
 _FLOW_SIZE = 64  # pixels; the height to which pictures are reduced before their movement is measured
 _LEAST_FLUX = 0.02  # decades of amplitude, mean over the spectrum; less is no onset
@@ -135,6 +136,19 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
 def frame_change(frames: Tensor) -> Tensor:
     """Return the mean absolute change to each picture from the one before, ``(T - 1,)``."""
     return torch.diff(frames.float(), dim=0).abs().mean(dim=(1, 2, 3))
+
+
+def moving_part(frames: Tensor) -> Tensor:
+    """Return the pixels that move most in pictures ``(T, C, H, W)``: bool ``(H, W)``, 3 % of them, at least one.
+
+    How much a pixel moves is its variance over time, the mean over channels. Which ones are chosen depends on the real
+    pictures alone, by a rule that leaves nothing to choose.
+    """
+    moves = frames.float().var(dim=0, correction=0).mean(dim=0)  # (H, W)
+    count = max(1, round(MOVING_SHARE * moves.numel()))
+    chosen = torch.zeros(moves.numel(), dtype=torch.bool, device=moves.device)
+    chosen[moves.flatten().topk(count).indices] = True
+    return chosen.view_as(moves)
 
 
 def ssim(made: Tensor, target: Tensor) -> Tensor:

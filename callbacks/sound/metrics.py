@@ -8,9 +8,11 @@ from lightning.pytorch import LightningModule, Trainer
 from callbacks.evaluation import Evaluation, EvaluationCallback
 from callbacks.sound.cases import SoundCases
 from callbacks.sound.meanings import SOUND_MEANINGS
+from callbacks.sound.measures import MOVING_SHARE
 from callbacks.sound.shown_pieces import rates_of
 from callbacks.sound.table import METRICS, PieceTable
 from datamodules.batches import AudioVideoBatch, GeneratedClips
+from datamodules.protocols import HasSoundRule
 
 
 class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
@@ -29,6 +31,10 @@ class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
       95 % interval (``_low``, ``_high``), and ``..._relative`` to the clip's error. Above 0 the pictures follow
       the sound. ``silence_l1_increase`` is the same to silence; ``silence_frame_change`` what still moves then.
 
+    - ``l1_moving`` and ``shuffle_moving`` are ``l1`` and the relative increase in the 3 % of a piece's pixels that move
+      most in its real pictures. At test ``shuffle_baseline`` and ``shuffle_baseline_moving`` stand beside them: what
+      ridge regression reaches, fitted by the data module to its training clips and given each piece's mean picture.
+
     A test also writes ``results.json``, ``scores.csv`` (a row per clip) and pieces of the clips that were generated
     worst and best, ``cases/``, into ``results/<source>/`` and prints a table.
 
@@ -41,7 +47,7 @@ class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
 
     judged, headline, headline_mode = GeneratedClips, "l1", "min"
     meanings = SOUND_MEANINGS
-    matter = ("shuffle_l1_increase_relative", "l1", "psnr", "ssim", "av_align")
+    matter = ("shuffle_l1_increase_relative", "shuffle_moving", "l1", "psnr", "av_align")
 
     def __init__(self, cases: bool = True) -> None:
         super().__init__()
@@ -52,8 +58,9 @@ class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
         return [f"val/{name}" for name in METRICS]
 
     def new_table(self, trainer: Trainer) -> PieceTable:
-        """Return an empty table of pieces."""
-        return PieceTable()
+        """Return an empty table of pieces; at test with the rule that the data module offers."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+        return PieceTable(rule=data.sound_rule() if trainer.testing and isinstance(data, HasSoundRule) else None)
 
     def collect(self, table: PieceTable, outputs: Any, batch: Any, trainer: Trainer) -> None:
         """Measure what was generated to a batch."""
@@ -71,7 +78,7 @@ class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
             return Evaluation()
         metrics, undefined = rows.evaluation()
         counts = {"clips": len(rows.clips()), "pieces": len(rows)}
-        return Evaluation(metrics=metrics, undefined=undefined, counts=counts)
+        return Evaluation(metrics=metrics, undefined=undefined, references=rows.references(), counts=counts)
 
     def scores(self, rows: PieceTable) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
         """Return one row per clip, with its figures."""
@@ -88,9 +95,16 @@ class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
             return f"Whether the picture follows the sound cannot be told: {why}."
         follows = "follows the sound" if low > 0 else "does not follow the sound, as far as can be told"
         change = metrics[name]
-        return (
+        said = (
             f"The picture {follows}: to the sound of another clip its error is {abs(change):.2%} "
             f"{'larger' if change >= 0 else 'smaller'} (95 % interval {low:.2%} to {high:.2%})."
+        )
+        whole, moving = (evaluation.references.get(f"shuffle_baseline{part}") for part in ("", "_moving"))
+        if whole is None or moving is None:
+            return said
+        return (
+            f"{said} In the {MOVING_SHARE:.0%} of the pixels that move most: {metrics['shuffle_moving']:.2%}. Of ridge "
+            f"regression, which is given the mean picture: {whole:.2%}, and {moving:.2%} there."
         )
 
     def new_cases(self, trainer: Trainer) -> SoundCases | None:

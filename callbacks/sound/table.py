@@ -1,7 +1,7 @@
 """Measures of pieces of sound with the video generated from them, and their means over clips."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,25 +16,36 @@ from callbacks.sound.measures import (
     loudness,
     mean_interval,
     motion_frames,
+    moving_part,
     onset_frames,
     ssim,
 )
 from datamodules.batches import AudioVideoBatch, GeneratedClips
 from datamodules.gathering import gather_objects
+from datamodules.protocols import SoundRule
 
 Row = dict[str, float | None]
 
 _CORRELATION = "change_loudness_correlation"
 _PER_PIECE = ("av_align", "av_align_target", "av_align_other_sound", _CORRELATION, f"{_CORRELATION}_target")
+_RELATIVE = {
+    "shuffle_l1_increase_relative": ("shuffle_l1", "l1"),
+    "silence_l1_increase_relative": ("silence_l1", "l1"),
+    "shuffle_moving": ("shuffle_moving_l1", "l1_moving"),
+    "shuffle_baseline": ("baseline_shuffle_l1", "baseline_l1"),
+    "shuffle_baseline_moving": ("baseline_shuffle_moving_l1", "baseline_l1_moving"),
+}
+"""How much larger one error is than another, in shares of that one."""
+_OF_RULE = ("shuffle_baseline", "shuffle_baseline_moving")
+_OVER_CLIPS = (
+    *(f"{test}_l1_increase{kind}" for test in ("shuffle", "silence") for kind in ("", "_relative")),
+    "shuffle_moving",
+)
+"""Metrics that are means over clips, with an interval."""
 METRICS = (
     *("l1", "psnr", "psnr_own_mean_picture", "ssim", "temporal_difference", "temporal_difference_still"),
-    *("frame_change", *_PER_PIECE, "shuffle_l1", "silence_l1", "silence_frame_change"),
-    *(
-        f"{test}_l1_increase{kind}{bound}"
-        for test in ("shuffle", "silence")
-        for kind in ("", "_relative")
-        for bound in ("", "_low", "_high")
-    ),
+    *("frame_change", *_PER_PIECE, "l1_moving", "shuffle_l1", "silence_l1", "silence_frame_change"),
+    *(f"{name}{bound}" for name in _OVER_CLIPS for bound in ("", "_low", "_high")),
 )
 """Names of all metrics, with a value or without."""
 
@@ -50,9 +61,15 @@ _WHY = {
 
 @dataclass
 class PieceTable:
-    """Figures of pieces by their index, so that one that comes twice counts once."""
+    """Figures of pieces by their index, so that one that comes twice counts once.
+
+    Attributes:
+        rows: the clip of a piece and its figures, by its index.
+        rule: rule whose pictures are judged beside the generated ones.
+    """
 
     rows: dict[int, tuple[str, Row]] = field(default_factory=dict)
+    rule: SoundRule | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -63,12 +80,18 @@ class PieceTable:
         Raises:
             ValueError: if a generated value is not finite; names the clip.
         """
+        told = None
+        if self.rule is not None:
+            told = [self.rule.changes(sound, batch.frames.shape) for sound in (batch.audio, batch.other)]
         for row, (name, index) in enumerate(zip(batch.name, batch.index.tolist(), strict=True)):
             if not bool(torch.isfinite(generated.frames[row]).all()):
                 raise ValueError(
                     f"the pictures generated for clip {name!r} at {float(batch.start[row]):.2f} s are not finite"
                 )
-            self.rows[index] = name, _measure(generated, batch, row, rate, fps)
+            figures = _measure(generated, batch, row, rate, fps)
+            if told is not None:
+                figures |= _measure_rule(told[0][row], told[1][row], batch, row)
+            self.rows[index] = name, figures
 
     def gather(self) -> "PieceTable":
         """Return the table of all processes together."""
@@ -90,27 +113,37 @@ class PieceTable:
         clips = self.clips()
         metrics: dict[str, float] = {}
         undefined: dict[str, str] = {}
-        for name, value in average.items():
+        for name in METRICS:
+            value = average.get(name)
             if value is not None:
                 metrics[name] = value
-            else:
+            elif name in average:
                 undefined[name] = _WHY.get(name, "no error" if name.startswith("psnr") else _NO_OTHER)
-        for test in ("shuffle", "silence"):
-            for kind in ("increase", "increase_relative"):
-                name = f"{test}_l1_{kind}"
-                metrics.pop(name, None)
-                undefined.pop(name, None)
-                values = [value for clip in clips.values() if (value := clip[name]) is not None]
-                if not values:
-                    undefined[name] = _NO_OTHER
-                    continue
-                metrics[name] = float(np.mean(values))
-                interval = mean_interval(values)
-                if interval is None:
-                    undefined[f"{name}_low"] = undefined[f"{name}_high"] = "an interval needs two clips"
-                else:
-                    metrics[f"{name}_low"], metrics[f"{name}_high"] = interval
-        return metrics, undefined
+        for name in _OVER_CLIPS:
+            metrics.pop(name, None)
+            undefined.pop(name, None)
+            found = _over_clips(name, clips)
+            metrics |= found
+            if not found:
+                undefined[name] = _NO_OTHER
+            elif len(found) == 1:
+                undefined[f"{name}_low"] = undefined[f"{name}_high"] = "an interval needs two clips"
+        return {name: metrics[name] for name in METRICS if name in metrics}, undefined
+
+    def references(self) -> dict[str, float]:
+        """Return what the rule comes to, with the interval over clips; nothing without a rule."""
+        clips = self.clips()
+        return {key: value for name in _OF_RULE for key, value in _over_clips(name, clips).items()}
+
+
+def _over_clips(name: str, clips: Mapping[str, Row]) -> dict[str, float]:
+    """Return the mean of a figure over clips and, of several, its 95 % interval; nothing where no clip has it."""
+    values = [value for clip in clips.values() if (value := clip.get(name)) is not None]
+    if not values:
+        return {}
+    interval = mean_interval(values)
+    bounds = {} if interval is None else {f"{name}_low": interval[0], f"{name}_high": interval[1]}
+    return {name: float(np.mean(values))} | bounds
 
 
 def _measure(generated: GeneratedClips, batch: AudioVideoBatch, row: int, rate: int, fps: float) -> Row:
@@ -139,12 +172,30 @@ def _measure(generated: GeneratedClips, batch: AudioVideoBatch, row: int, rate: 
         _CORRELATION: correlation(carry_on(change.cpu().numpy()), loud),
         f"{_CORRELATION}_target": correlation(carry_on(target_change.cpu().numpy()), loud),
     }
-    for name, frames in (("shuffle_l1", generated.shuffled), ("silence_l1", generated.silent)):
-        figures[name] = None if frames is None else _mean(frames[row][valid].float() - target, 1)
+    moving = moving_part(target)
+    figures["l1_moving"] = _mean((made - target)[..., moving], 1)
+    for name, frames in (("shuffle", generated.shuffled), ("silence", generated.silent)):
+        error = None if frames is None else frames[row][valid].float() - target
+        figures[f"{name}_l1"] = None if error is None else _mean(error, 1)
+        if name == "shuffle":
+            figures["shuffle_moving_l1"] = None if error is None else _mean(error[..., moving], 1)
     silent = generated.silent
     figures["silence_frame_change"] = (
         None if silent is None or count < 2 else float(frame_change(silent[row][valid]).mean())
     )
+    return figures
+
+
+def _measure_rule(own: Tensor, other: Tensor, batch: AudioVideoBatch, row: int) -> Row:
+    """Return the errors of a rule in one piece, given the changes ``(T, 3, H, W)`` that it tells from both sounds."""
+    valid = batch.valid[row]
+    target = batch.frames[row][valid].float().cpu() / 255
+    still, moving = target.mean(dim=0), moving_part(target)
+    figures: Row = {}
+    for name, changes in (("baseline", own), ("baseline_shuffle", other)):
+        error = (still + changes[valid.cpu()]).clamp(0, 1) - target
+        figures[f"{name}_l1"] = _mean(error, 1)
+        figures[f"{name}_{'l1_moving' if name == 'baseline' else 'moving_l1'}"] = _mean(error[..., moving], 1)
     return figures
 
 
@@ -164,9 +215,11 @@ def _average(rows: Sequence[Row]) -> Row:
     own = result["l1"]
     for test in ("shuffle", "silence"):
         other = result[f"{test}_l1"]
-        known = own is not None and other is not None
-        result[f"{test}_l1_increase"] = other - own if known else None  # type: ignore[operator]
-        result[f"{test}_l1_increase_relative"] = other / own - 1 if known and own else None  # type: ignore[operator]
+        result[f"{test}_l1_increase"] = None if own is None or other is None else other - own
+    for name, (of_other, of_own) in _RELATIVE.items():
+        if of_other in result:
+            other, own = result[of_other], result[of_own]
+            result[name] = other / own - 1 if other is not None and own else None
     return result
 
 

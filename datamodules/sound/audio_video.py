@@ -16,6 +16,7 @@ from datamodules.sound.audio_video_cache import CachedPair, Settings, cache_pair
 from datamodules.sound.audio_video_sources import Pair, divide, find_pairs
 from datamodules.sound.music import music_folder
 from datamodules.sound.pieces import EvaluationPieces, Piece, PieceShape, TrainingPieces, collate
+from datamodules.sound.ridge_rule import RidgeRule
 from datamodules.sound.sound import Sound, resampled
 from datamodules.sound.sound_stream import GivenSound, SoundSource, StreamedPieces, find_sound_sources
 from datamodules.source import SourceDataModule, Stage
@@ -133,6 +134,11 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
             for start in range(0, clip.length, self.num_frames):  # a video of hours is not held at once
                 total += torch.from_numpy(clip.frames(start, self.num_frames)).sum(0, dtype=torch.float64)
         return (total / (255 * sum(clip.length for clip in clips))).float()
+
+    def sound_rule(self) -> RidgeRule:
+        """Return ridge regression from the sound to what moves, learned from the training clips; after ``setup``."""
+        apart = PieceShape(self.num_frames, self.num_samples, self.num_frames)
+        return RidgeRule(EvaluationPieces(self._splits["train"], apart), self.sample_rate)
 
     def counts(self, split: str) -> dict[str, int]:
         """Return the number of clips and how long they are together, in seconds."""

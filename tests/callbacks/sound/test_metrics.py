@@ -63,6 +63,7 @@ def test_errors_agree_with_closed_forms():
     assert metrics["shuffle_l1_increase"] == pytest.approx(0.2, abs=1e-6)
     assert metrics["shuffle_l1_increase_relative"] == pytest.approx(2.0, abs=1e-5)
     assert metrics["silence_l1_increase"] == pytest.approx(0.1, abs=1e-6)
+    assert metrics["shuffle_moving"] == pytest.approx(2.0, abs=1e-5)
     assert not undefined
     assert sorted(metrics) == sorted(METRICS)
 
@@ -107,6 +108,8 @@ def test_every_figure_is_that_of_its_own_pictures_and_its_own_sound():
     loud = np.sqrt((own.astype(float).reshape(length, -1) ** 2).mean(axis=1))[1:]
     heard, elsewhere = (onset_frames(sound.astype(float), RATE, FPS) for sound in (own, other))
     moved, moved_really = (motion_frames(torch.from_numpy(clip)) for clip in (made, real))
+    deviation = real.std(axis=0).astype(float) ** 2
+    moving = deviation.mean(axis=0) >= np.sort(deviation.mean(axis=0), axis=None)[-round(0.03 * SIZE**2)]
     expected = {
         "frames": length,
         "l1": np.abs(made - real).mean(),
@@ -121,7 +124,9 @@ def test_every_figure_is_that_of_its_own_pictures_and_its_own_sound():
         "av_align_target": av_align(heard, moved_really),
         "change_loudness_correlation": np.corrcoef(change(made), loud)[0, 1],
         "change_loudness_correlation_target": np.corrcoef(change(real), loud)[0, 1],
+        "l1_moving": np.abs(made - real)[..., moving].mean(),
         "shuffle_l1": np.abs(shuffled - real).mean(),
+        "shuffle_moving_l1": np.abs(shuffled - real)[..., moving].mean(),
         "silence_l1": np.abs(silent - real).mean(),
         "silence_frame_change": change(silent).mean(),
     }
@@ -182,6 +187,35 @@ def test_a_value_that_is_not_finite_is_named():
         PieceTable().add(clips, batch, RATE, FPS)
 
 
+class Rule:
+    """Tells from a sound that a picture is above the mean by its number of tenths."""
+
+    def changes(self, audio, shape):
+        return audio[:, :, :1, None, None].transpose(1, 2).cpu() + torch.zeros(shape)
+
+
+def test_the_rule_is_judged_as_the_network_is():
+    batch = make_batch(["a", "b"], valid=8)
+    batch.audio[0, 0, 0], batch.audio[1, 0, 0], batch.other[:, 0, 0] = 0.1, 0.0, 0.3
+    table = PieceTable(rule=Rule())
+    table.add(drawn(batch), batch, RATE, FPS)
+    real = batch.frames[:, :8].double().numpy() / 255
+    still = real.mean(axis=1, keepdims=True)
+    whole, moving = [], []
+    for row, own in enumerate((0.1, 0.0)):
+        errors = [np.abs((still[row] + change).clip(0, 1) - real[row]) for change in (own, 0.3)]
+        variance = real[row].var(axis=0).mean(axis=0)
+        part = variance >= np.sort(variance, axis=None)[-round(0.03 * SIZE**2)]
+        whole.append(errors[1].mean() / errors[0].mean() - 1)
+        moving.append(errors[1][..., part].mean() / errors[0][..., part].mean() - 1)
+    references = table.gather().references()
+    assert references["shuffle_baseline"] == pytest.approx(np.mean(whole), abs=1e-5)
+    assert references["shuffle_baseline_moving"] == pytest.approx(np.mean(moving), abs=1e-5)
+    assert references["shuffle_baseline_low"] < np.mean(whole) < references["shuffle_baseline_high"]
+    assert table.evaluation() == evaluated((drawn(batch), batch))[1:]
+    assert not evaluated((drawn(batch), batch))[0].references()
+
+
 class Data(LightningDataModule):
     sample_rate, fps = RATE, FPS
 
@@ -216,7 +250,16 @@ def test_a_test_leaves_its_files_and_a_validation_logs(tmp_path, capsys):
     run.validate(Painter(), Data(), verbose=False)
     assert float(run.callback_metrics["val/l1"]) == pytest.approx(0.1, abs=1e-6)
     assert not (tmp_path / "results").exists()
-    run.test(Painter(), Data())
+
+    class Ruled(Data):
+        def sound_rule(self):
+            return Rule()
+
+        @property
+        def source(self):
+            return "Data"
+
+    run.test(Painter(), Ruled())
     results = json.loads((tmp_path / "results/Data/results.json").read_text())
     assert results["metrics"]["shuffle_l1_increase_low"] == pytest.approx(0.2, abs=1e-6)
     assert results["counts"] == {"clips": CLIPS, "pieces": 2 * CLIPS}
@@ -229,6 +272,9 @@ def test_a_test_leaves_its_files_and_a_validation_logs(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "shuffle_l1_increase" in printed
     assert results["verdict"] in printed
+    baseline = results["metrics"]["shuffle_baseline"]
+    assert f"mean picture: {baseline:.2%}" in results["verdict"]
+    assert results["meanings"]["shuffle_baseline"]["beside"] == "shuffle_l1_increase_relative"
     assert results["verdict"].startswith("The picture follows the sound: to the sound of another clip its error is 200")
 
 
