@@ -18,7 +18,7 @@ room work. The rest, by who asks:
 - ``lightning watch``: :class:`WatchesVideo`;
 - ``lightning predict --scale``: :class:`Enlarges`;
 - what to do after a training: :class:`KnowsTest`;
-- what data a run has seen: :class:`HasFingerprints`;
+- what data a run has seen: :class:`HasFingerprints`; what samples may be copies of: :class:`HasTrainingPictures`;
 - the choice of ``best.ckpt``: :class:`HasHeadline`, :class:`DeclaresUndefined`;
 - use outside of this project: :class:`Deploys`, :class:`SaysPreparation`;
 - progress: :class:`NamesValidations`;
@@ -29,7 +29,7 @@ room work. The rest, by who asks:
   :class:`HasResultsFolder`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -375,6 +375,18 @@ class CountsData(Protocol):
 
     def counts(self, split: str) -> Mapping[str, int]:
         """Return numbers by what is counted, such as clips and frames, of a split that is open; see ``setup``."""
+        ...
+
+
+@runtime_checkable
+class HasTrainingPictures(Protocol):
+    """A data module that hands out what a model has learned from, so that samples are held against it."""
+
+    def training_pictures(self) -> Iterable[Any]:
+        """Return them in batches (``ImageBatch``), in order and unchanged, also mirrored where a training does that.
+
+        None where they are not at hand, as in a test on a source of other pictures.
+        """
         ...
 
 

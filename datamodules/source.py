@@ -329,6 +329,13 @@ class SourceDataModule(LightningDataModule, ABC, Generic[NamedT]):
     def _digests(self, split: str) -> dict[str, str]:
         return {self.digest(split, item): item.name for item in self._splits.get(split, ())}
 
+    def _was_learned(self, digest: str) -> bool:
+        """Tell whether the checkpoint was trained on an item; without one, whoever trains here learns all of them."""
+        learned = self._learned
+        if learned is None:
+            return True
+        return self.form == learned.form and (digest in learned.trained or digest in learned.either)
+
     def _refuse_learned(self, split: Split) -> None:
         """Refuse to judge by what the checkpoint has learned from; warn where that cannot be known."""
         unknown = None

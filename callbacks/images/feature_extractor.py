@@ -1,23 +1,19 @@
 """Feature extractors: the networks in whose features FID and KID are measured."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 from torchmetrics.image.fid import NoTrainInceptionV3
 
 from datamodules.errors import InputError
 from datamodules.weights_file import read_checkpoint
 
-HAS_TORCH_FIDELITY = find_spec("torch_fidelity") is not None  # defines the Inception of torchmetrics
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 """The Inception network of all published FIDs, as the package torch-fidelity names and loads it."""
-
-INSTALL = "pip install torch-fidelity"
 
 
 class FeatureExtractor(nn.Module):
@@ -74,7 +70,7 @@ class InceptionFeatures(FeatureExtractor):
         weights: file of the weights; None looks where torch keeps downloaded ones.
 
     Raises:
-        InputError: if the file or the package that defines the network is missing.
+        InputError: if the file is missing, or holds code.
     """
 
     name = "inception"
@@ -92,11 +88,6 @@ class InceptionFeatures(FeatureExtractor):
                 f"ImageMetrics: the weights of Inception are not at {path}. Put {INCEPTION_FILE} of the package "
                 "torch-fidelity there, name it by inception_weights, or leave 'inception' out of features"
             )
-        if not HAS_TORCH_FIDELITY:
-            raise InputError(
-                "ImageMetrics: the package torch-fidelity, which defines Inception, is not installed. "
-                f"{INSTALL}, or leave 'inception' out of features"
-            )
         read_checkpoint(path, mmap=True)  # refuses a file that holds code, which the next line would run
         self.network = NoTrainInceptionV3("inception-v3-compat", [str(self.num_features)], str(path))
 
@@ -106,22 +97,15 @@ class InceptionFeatures(FeatureExtractor):
 
 
 def find_extractors(weights: str | None = None) -> list[str]:
-    """Return the names of those that can be used, ``random_conv`` first; Inception where its weights and package are.
+    """Return the names of those that can be used, ``random_conv`` first; Inception where its weights are.
 
-    Weights without the package were put there to be used, hence a warning; all else is said as information. Weights
-    that are named are taken at their word: where something is missing, :class:`InceptionFeatures` says so.
+    Weights that are named are taken at their word: where they are missing, :class:`InceptionFeatures` says so.
     """
     if weights:
         return ["random_conv", "inception"]
     path, found = _inception_file(None), "ImageMetrics: FID and KID by random_conv"
     if not path.is_file():
         rank_zero_info(f"{found}. Inception is left out: its weights are not at {path}.")
-        return ["random_conv"]
-    if not HAS_TORCH_FIDELITY:
-        rank_zero_warn(
-            f"{found} only: Inception's weights are at {path}, but the package torch-fidelity, which defines the "
-            f"network, is not installed: {INSTALL}."
-        )
         return ["random_conv"]
     rank_zero_info(f"{found}, and by Inception, whose weights are there.")
     return ["random_conv", "inception"]

@@ -1,11 +1,18 @@
 """What the metrics of a generative autoencoder mean."""
 
-from callbacks.meanings import Meaning
+from callbacks.meanings import Better, Meaning
 
 SAMPLERS = (
     ("prior", "the prior"),
     ("gaussian", "the Gaussian of the training's latent vectors"),
     ("mixture", "a mixture of Gaussians of the training's latent vectors"),
+)
+
+MEASURES: tuple[tuple[str, Better, float | None, float | None], ...] = (
+    ("fid", "lower", 0, None),
+    ("kid", "lower", None, None),
+    ("precision", "higher", 0, 1),
+    ("recall", "higher", 0, 1),
 )
 
 IMAGE_MEANINGS = (
@@ -39,8 +46,19 @@ IMAGE_MEANINGS = (
         beside="kid_<part>",
         trap="There is none for FID, whose value depends on the number of pictures.",
     ),
-    *(Meaning(f"fid_<part>_from_{name}", f"that of samples drawn from {what}", "lower", 0) for name, what in SAMPLERS),
-    *(Meaning(f"kid_<part>_from_{name}", f"that of samples drawn from {what}", "lower") for name, what in SAMPLERS),
+    Meaning(
+        "precision_<part>_halves", "one half of the pictures against the other: as good as can be", "higher", 0, 1,
+        beside="precision_<part>",
+    ),
+    Meaning(
+        "recall_<part>_halves", "one half of the pictures against the other: as good as can be", "higher", 0, 1,
+        beside="recall_<part>",
+    ),
+    *(
+        Meaning(f"{measure}_<part>_from_{name}", f"that of samples drawn from {what}", better, lowest, highest)
+        for measure, better, lowest, highest in MEASURES
+        for name, what in SAMPLERS
+    ),
     Meaning(
         "fid_<part>",
         "distance between samples and pictures in the features <part>, Fréchet",
@@ -53,6 +71,25 @@ IMAGE_MEANINGS = (
         "distance between samples and pictures in the features <part>, kernel; unbiased",
         "lower", None, None,
         trap="Can be a little below 0 where there is no difference.",
+    ),
+    Meaning(
+        "precision_<part>",
+        "share of samples in the neighbourhood of a picture, in the features <part>",
+        "higher", 0, 1,
+        trap="Of samples that all show one good picture it is 1: read recall beside it.",
+    ),
+    Meaning(
+        "recall_<part>",
+        "share of pictures in the neighbourhood of a sample, in the features <part>",
+        "higher", 0, 1,
+        trap="Samples that are scattered widely reach every picture: read precision beside it.",
+    ),
+    Meaning(
+        "novelty",
+        "distance of a sample from the nearest training picture, divided by that of a picture of the test; medians",
+        None, 0, None,
+        trap="0 is a copy of a training picture, 1 is as far from them as a new photograph. Blurred samples lie near "
+        "every picture and are below 1 too: plots/nearest.png shows which it is.",
     ),
     Meaning(
         "sample_diversity",

@@ -1,8 +1,9 @@
 """Metrics of a generative autoencoder, at validation and at test: of its reconstructions and of its samples."""
 
-import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,18 +14,22 @@ from torch import Tensor
 from callbacks.evaluation import Evaluation, EvaluationCallback, split_undefined
 from callbacks.images.cases import ImageCases
 from callbacks.images.drawn import decode
+from callbacks.images.evaluation import reconstruction_metrics, references, sample_metrics
 from callbacks.images.feature_extractor import FeatureExtractor, find_extractors, make_extractor
 from callbacks.images.meanings import IMAGE_MEANINGS
-from callbacks.images.sample_quality import Spread, frechet_distance, kernel_distance
+from callbacks.images.nearest import PIXELS, SHOWN, SampleNovelty, small
+from callbacks.images.sample_quality import Spread
 from callbacks.images.table import Pictures, PictureTable
+from callbacks.picture_file import Picture
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
 from datamodules.gathering import gather_objects
-from datamodules.protocols import Decodes, DrawsLatents
+from datamodules.png_file import write_png
+from datamodules.protocols import Decodes, DrawsLatents, HasTrainingPictures
 from datamodules.seeding import derive_seed
 
-ACTIVE = 0.01
-"""A latent dimension is active where its posterior's mean varies more than this (Burda et al. 2016)."""
+NEAREST = "nearest"
+"""Name of the plot that shows the nearest training picture beside each sample."""
 
 
 class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
@@ -34,22 +39,22 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
 
     - ``psnr`` (dB, of the squared error of all pixels of the split, as torchmetrics'), ``ssim``, both without noise:
       z is the posterior's mean; ``kl`` in nats, ``active_units``;
-    - ``fid_<extractor>`` and ``kid_<extractor>`` between the split's pictures and as many samples, decoded from
-      standard normal z that are the same at every validation, and others at the test;
+    - ``fid_<extractor>``, ``kid_<extractor>``, ``precision_<extractor>`` and ``recall_<extractor>`` between the split's
+      pictures and as many samples, of noise that is the same at every validation, and other noise at the test;
     - ``sample_diversity``: distance of two samples divided by the distance of two pictures, root mean square over
       all pairs and pixels. A model that draws one picture has 0, the data themselves 1.
 
     FID grows the fewer the pictures; with fewer pictures than features it says little, and a warning says so.
     A test also writes ``scores.csv`` (a row per picture), the pictures reconstructed worst and best, ``cases/``, and
-    ``results.json``, there with references that need no
-    learning: ``psnr_mean_picture`` (the best of all constants), FID and KID of that mean picture repeated, and KID of
-    one half of the pictures against the other (FID is biased by their number, and would not compare). What has no value
-    is not logged; ``undefined`` says why. The sanity check is not judged.
+    ``results.json``, there with references that need no learning: ``psnr_mean_picture`` (the best of all constants),
+    FID and KID of that mean picture repeated, and KID, precision and recall of one half of the pictures against the
+    other (FID is biased by their number, and would not compare). Where the data module hands out what was learned from
+    (:class:`HasTrainingPictures`), ``plots/nearest.png`` shows the training picture that lies nearest to a sample, and
+    ``novelty`` says how near. What has no value is not logged; ``undefined`` says why. The sanity check is not judged.
 
     Args:
         features: extractors; ``random_conv`` needs no download, ``inception`` gives the numbers of the literature. None
-            takes the first always and the second where its weights are there, or named, and says which. It needs the
-            package torch-fidelity: ``pip install torch-fidelity``.
+            takes the first always and the second where its weights are there, or named, and says which.
         inception_weights: file of Inception's weights; None looks in torch's folder of downloads.
         seed: of the samples.
         cases: draw the pictures that were reconstructed worst and best, at test.
@@ -79,9 +84,10 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
         self.features, self.inception_weights, self.seed, self.cases = features, inception_weights, seed, cases
         first = features[0] if features else "random_conv"
         self.headline = f"fid_{first}"
-        self.matter = (f"fid_{first}", f"kid_{first}", "sample_diversity", "psnr", "ssim")
+        self.matter = (*(f"{kind}_{first}" for kind in ("fid", "kid", "precision", "recall")), "psnr")
         self._extractors: list[FeatureExtractor] = []
         self._largest_batch = 1
+        self._nearest: Picture | None = None
 
     @cached_property
     def extractor_names(self) -> Sequence[str]:
@@ -90,8 +96,13 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
 
     def logged(self, model: Any) -> list[str]:
         """Return the names of what is logged at a validation."""
-        found = [f"{kind}_{name}" for name in self.extractor_names for kind in ("fid", "kid")]
+        kinds = ("fid", "kid", "precision", "recall")
+        found = [f"{kind}_{name}" for name in self.extractor_names for kind in kinds]
         return [f"val/{name}" for name in ("psnr", "ssim", "kl", "active_units", *found, "sample_diversity")]
+
+    def media_names(self, model: Any) -> list[str]:
+        """Return the names of the pictures and tables of a test."""
+        return [*super().media_names(model), f"test/{NEAREST}"]
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make the extractors.
@@ -111,7 +122,7 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
 
     def collect(self, table: PictureTable, outputs: Any, batch: Any, trainer: Trainer) -> None:
         """Take in the reconstructions of a batch."""
-        table.add(outputs, self._features(outputs.images))
+        table.add(outputs, self._features(outputs.images, "test" if trainer.testing else "val"))
         self._largest_batch = max(self._largest_batch, len(outputs))
 
     def gather(self, table: PictureTable) -> Pictures | None:
@@ -122,13 +133,11 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
         """Compare reconstructions with pictures, and as many samples; nothing with nothing."""
         if rows is None:
             return Evaluation()
-        found = _reconstruction_metrics(rows)
+        found = reconstruction_metrics(rows)
         samples, spread = self._samples(trainer, pl_module, stage, rows)
         enough = len(rows) > 1
+        found |= sample_metrics(self._extracted(rows), samples)
         for extractor in self._extractors:
-            real, fake = torch.from_numpy(rows.features[extractor.name]), samples[extractor.name]
-            found[f"fid_{extractor.name}"] = frechet_distance(real, fake) if enough else None
-            found[f"kid_{extractor.name}"] = kernel_distance(real, fake) if enough else None
             if len(rows) < extractor.num_features:
                 self.warn_once(
                     f"fid_{extractor.name} has {extractor.num_features} features and the {stage} split only "
@@ -139,14 +148,18 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
         found["sample_diversity"] = spread.pairwise_distance / rows.spread.pairwise_distance if varied else None
         reasons = {"psnr": "every reconstruction is exact"}
         reasons |= {"sample_diversity": "all pictures are the same"} if enough else {}
-        metrics, undefined = split_undefined(found, reasons, "the split has a single picture")
-        references = {}
+        reasons |= dict.fromkeys(("precision", "recall"), "the split has fewer than four pictures")
+        beside: dict[str, float] = {}
         if stage == "test":
-            references = self._references(rows, pl_module.device) | self._other_samplers(trainer, pl_module, rows)
+            mean = rows.spread.mean[None].float().to(pl_module.device)
+            beside = references(rows, self._features(mean)) | self._other_samplers(trainer, pl_module, rows)
+            found |= self._novelty(trainer, pl_module, rows, samples)
+            reasons["novelty"] = "the training pictures are among those of the test"
+        metrics, undefined = split_undefined(found, reasons, "the split has a single picture")
         return Evaluation(
             metrics=metrics,
             undefined=undefined,
-            references=references,
+            references=beside,
             counts={"pictures": len(rows), "samples": len(rows), "latent_dim": rows.mean.shape[1]},
             groups={"dimension": {str(number): {"kl": kl} for number, kl in enumerate(rows.kl.mean(0).tolist())}},
         )
@@ -159,78 +172,79 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
         columns = (decibels.tolist(), rows.ssim.tolist(), rows.kl.sum(1).tolist())
         return ["name", "psnr", "ssim", "kl"], zip(rows.name, *columns, strict=True)
 
+    def draw(self, folder: Path, rows: Pictures | None, evaluation: Evaluation) -> list[Path]:
+        """Write ``nearest.png``, where there were training pictures to compare with."""
+        if self._nearest is None:
+            return []
+        folder.mkdir(parents=True, exist_ok=True)
+        write_png(folder / f"{NEAREST}.png", self._nearest)
+        return [folder / f"{NEAREST}.png"]
+
     def new_cases(self, trainer: Trainer) -> ImageCases | None:
         """Return what keeps the pictures reconstructed worst and best."""
         return ImageCases() if self.cases else None
 
-    def _features(self, images: Tensor) -> dict[str, Tensor]:
+    def _features(self, images: Tensor, stage: str = "val") -> dict[str, Tensor]:
+        """Return features by extractor; of a test also the pixels that novelty goes by."""
         with torch.no_grad():
-            return {extractor.name: extractor(images) for extractor in self._extractors}
+            found = {extractor.name: extractor(images) for extractor in self._extractors}
+        return found | ({PIXELS: small(images)} if stage == "test" else {})
+
+    def _extracted(self, pictures: Pictures) -> dict[str, Tensor]:
+        return {one.name: torch.from_numpy(pictures.features[one.name]) for one in self._extractors}
+
+    def _noise(self, pl_module: LightningModule, stage: str, count: int) -> Tensor:
+        if not isinstance(pl_module, Decodes):
+            raise TypeError(f"{type(pl_module).__name__} has no decode(z) or latent_dim; ImageMetrics needs them")
+        random = torch.Generator().manual_seed(derive_seed(self.seed, "samples", stage))
+        return torch.randn(count, pl_module.latent_dim, generator=random)
 
     def _samples(
         self, trainer: Trainer, pl_module: LightningModule, stage: str, pictures: Pictures, sampler: str | None = None
     ) -> tuple[dict[str, Tensor], Spread]:
         """Decode as many samples as there are pictures, shared among the processes; return features and spread."""
-        if not isinstance(pl_module, Decodes):
-            raise TypeError(f"{type(pl_module).__name__} has no decode(z) or latent_dim; ImageMetrics needs them")
-        random = torch.Generator().manual_seed(derive_seed(self.seed, "samples", stage))
-        noise = torch.randn(len(pictures), pl_module.latent_dim, generator=random)
+        noise = self._noise(pl_module, stage, len(pictures))
         own = range(trainer.global_rank, len(noise), trainer.world_size)
-        features: dict[str, list[Tensor]] = {extractor.name: [] for extractor in self._extractors}
+        features: dict[str, list[Tensor]] = defaultdict(list)
         spread = Spread()
         with torch.no_grad():
             for part in noise[own].split(self._largest_batch):
                 images = decode(pl_module, part.to(pl_module.device), sampler).float()
                 spread.add(images)
-                for name, values in self._features(images).items():
+                for name, values in self._features(images, stage).items():
                     features[name].append(values.cpu())
-        parts = gather_objects((list(own), features, spread))
+        parts = [part for part in gather_objects((list(own), dict(features), spread)) if part[0]]
         order = torch.tensor([row for rows, _, _ in parts for row in rows]).argsort()
-        joined = {name: torch.cat([one for _, own, _ in parts for one in own[name]])[order] for name in features}
+        joined = {name: torch.cat([one for _, own, _ in parts for one in own[name]])[order] for name in parts[0][1]}
         for name, values in joined.items():
             if not values.isfinite().all():
                 raise ValueError(f"a sample is not finite ({name}): the weights have diverged")
         return joined, sum((part for _, _, part in parts), start=Spread())
 
     def _other_samplers(self, trainer: Trainer, pl_module: LightningModule, pictures: Pictures) -> dict[str, float]:
-        """Return FID and KID of samples that are drawn from elsewhere than where the model draws them by itself."""
+        """Return what samples are worth that are drawn from elsewhere than where the model draws them by itself."""
         if not isinstance(pl_module, DrawsLatents) or len(pictures) < 2:
             return {}
         found: dict[str, float] = {}
         for sampler in pl_module.samplers:
             if sampler != pl_module.sampler and pl_module.can_draw(sampler):
                 samples, _ = self._samples(trainer, pl_module, "test", pictures, sampler)
-                for name, fake in samples.items():
-                    real = torch.from_numpy(pictures.features[name])
-                    found[f"fid_{name}_from_{sampler}"] = frechet_distance(real, fake)
-                    found[f"kid_{name}_from_{sampler}"] = kernel_distance(real, fake)
+                judged = sample_metrics(self._extracted(pictures), samples)
+                found |= {f"{name}_from_{sampler}": value for name, value in judged.items() if value is not None}
         return found
 
-    def _references(self, pictures: Pictures, device: torch.device) -> dict[str, float]:
-        """Return what is reached without learning; what needs more pictures than there are is left out."""
-        found: dict[str, float] = {}
-        if pictures.spread.variance > 0:
-            found["psnr_mean_picture"] = -10 * math.log10(pictures.spread.variance)
-        if len(pictures) > 1:
-            found["pairwise_distance_pictures"] = pictures.spread.pairwise_distance
-        mean = self._features(pictures.spread.mean[None].float().to(device))
-        for name, values in pictures.features.items():
-            real = torch.from_numpy(values)
-            repeated = mean[name].cpu().expand(len(real), -1)
-            if len(real) > 1:
-                found[f"fid_{name}_mean_picture"] = frechet_distance(real, repeated)
-                found[f"kid_{name}_mean_picture"] = kernel_distance(real, repeated)
-            if len(real) > 3:
-                found[f"kid_{name}_halves"] = kernel_distance(real[::2], real[1::2])
-        return found
-
-
-def _reconstruction_metrics(pictures: Pictures) -> dict[str, float | None]:
-    error = float(pictures.squared_error.mean())
-    active = float((pictures.mean.var(axis=0, ddof=1) > ACTIVE).sum()) if len(pictures) > 1 else None
-    return {
-        "psnr": -10 * math.log10(error) if error > 0 else None,
-        "ssim": float(pictures.ssim.mean()),
-        "kl": float(pictures.kl.sum(1).mean()),
-        "active_units": active,
-    }
+    def _novelty(
+        self, trainer: Trainer, pl_module: LightningModule, pictures: Pictures, samples: dict[str, Tensor]
+    ) -> dict[str, float | None]:
+        """Compare samples with what was learned from, where the data module hands it out; keep the sheet."""
+        self._nearest = None
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+        if not isinstance(data, HasTrainingPictures):
+            return {}
+        noise = self._noise(pl_module, "test", len(pictures))[:SHOWN].to(pl_module.device)
+        with torch.no_grad():
+            first = decode(pl_module, noise).float()
+        compared = SampleNovelty(samples[PIXELS], torch.from_numpy(pictures.features[PIXELS]), first)
+        compared.compare(data.training_pictures(), trainer.global_rank, trainer.world_size)
+        self._nearest = compared.sheet()
+        return {} if self._nearest is None else {"novelty": compared.novelty}

@@ -3,6 +3,7 @@
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -121,6 +122,20 @@ class ImageFolderDataModule(SourceDataModule[Picture]):
     def test_loader(self) -> Loader:
         """The pictures to test on, in order."""
         return self._evaluation(self._pictures("test"))
+
+    def training_pictures(self) -> Iterator[ImageBatch]:
+        """Yield the pictures that were learned from, in order and unchanged; with ``flip`` mirrored as well.
+
+        Of a checkpoint those that it names; none where this source has none of them.
+        """
+        learned = [item for item in self._splits.get("train", ()) if self._was_learned(self.digest("train", item))]
+        if not learned:
+            return
+        assert self._cached is not None  # since setup
+        for batch in self._evaluation(Pictures(learned, self._cached)):
+            yield batch
+            if self._flip:
+                yield replace(batch, images=batch.images.flip(-1))
 
     def predict_dataloader(self) -> Loader:
         """The picture, or the pictures at any depth of the folder, in order; without a source those to test on."""

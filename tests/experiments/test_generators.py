@@ -93,7 +93,11 @@ def test_fit_test_sample_and_predict(system, words, source, tmp_path, monkeypatc
     on_wandb.check(run, 5, UNLOGGED[system])
     monkeypatch.setenv("WANDB_MODE", "disabled")
     results = json.loads(next(run.glob("results/*/results.json")).read_text())
-    assert {"psnr", "ssim", "kl", "active_units", "fid_random_conv", "kid_random_conv"} <= set(results["metrics"])
+    metrics = {"psnr", "ssim", "kl", "active_units", "novelty"}
+    metrics |= {f"{kind}_random_conv" for kind in ("fid", "kid", "precision", "recall")}
+    assert metrics <= set(results["metrics"])
+    (nearest,) = run.glob("results/*/plots/nearest.png")
+    assert read(nearest).std() > 20
     assert results["adversarial_health"]["judged_batches"] == 0  # five are too few, and that is no clean bill
 
     drawn = []

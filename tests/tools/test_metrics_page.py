@@ -7,12 +7,14 @@ import torch
 from callbacks import ClipMetrics, ImageMetrics, PartMetrics, SoundMetrics
 from callbacks.clips.evaluation import evaluate
 from callbacks.clips.table import VideoSeries
+from callbacks.images.nearest import PIXELS, small
 from callbacks.images.sample_quality import Spread
 from callbacks.images.table import Pictures
 from callbacks.meanings import Meaning, describe
 from callbacks.parts.evaluation import evaluate_parts, judge_thresholds
 from callbacks.parts.table import PartRow
 from callbacks.sound.table import METRICS
+from datamodules.batches import ImageBatch
 from tools.metrics_page import COUNTS, GROUPS, PAGE, SECTIONS, page
 
 
@@ -53,12 +55,17 @@ def of_images():
         ssim=random.uniform(size=6),
         mean=random.normal(size=(6, 3)),
         kl=random.uniform(size=(6, 3)),
-        features={"random_conv": random.normal(size=(6, 64))},
+        features={"random_conv": random.normal(size=(6, 64)), PIXELS: small(images).numpy()},
         spread=spread,
     )
 
+    class Learned:
+        def training_pictures(self):
+            levels = (torch.rand(6, 1, 16, 20) * 255).byte()
+            yield ImageBatch(levels, list("ghijkl"), torch.zeros(6), torch.arange(6))
+
     class Trainer:
-        global_rank, world_size = 0, 1
+        global_rank, world_size, datamodule = 0, 1, Learned()
 
     return judge.evaluate(rows, "test", Trainer(), Decoder())
 

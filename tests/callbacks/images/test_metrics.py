@@ -8,13 +8,14 @@ import scipy.linalg
 import torch
 import torch.multiprocessing as multiprocessing
 from lightning.pytorch import LightningModule, Trainer
-from sklearn.metrics.pairwise import polynomial_kernel
+from sklearn.metrics.pairwise import pairwise_distances, polynomial_kernel
+from sklearn.neighbors import NearestNeighbors
 from torch.utils.data import DataLoader
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from callbacks import Checkpoints, ImageMetrics
 from callbacks.images.feature_extractor import INCEPTION_FILE, InceptionFeatures, RandomConvFeatures
-from callbacks.images.sample_quality import Spread, frechet_distance, kernel_distance
+from callbacks.images.sample_quality import Spread, frechet_distance, kernel_distance, precision_and_recall
 from callbacks.results import read_results
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
@@ -123,6 +124,12 @@ def sklearn_kernel(real, fake):
     return inner - 2 * polynomial_kernel(real, fake, degree=3, gamma=1 / width, coef0=1).mean()
 
 
+def share_among(these, those):
+    """The share of rows that lie no further from one of the others than this one's third nearest, by scikit-learn."""
+    reach = NearestNeighbors(n_neighbors=4).fit(those).kneighbors(those)[0][:, -1]  # the first is the row itself
+    return (pairwise_distances(these, those) <= reach).any(1).mean()
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 100])
 def test_test_writes_what_the_references_say(tmp_path, batch_size, capsys):
     model, made = Replay(), rows()
@@ -150,7 +157,11 @@ def test_test_writes_what_the_references_say(tmp_path, batch_size, capsys):
         "pairwise_distance_pictures": spread[1],
         "fid_random_conv_mean_picture": scipy_frechet(real, repeated),
         "kid_random_conv_mean_picture": sklearn_kernel(real, repeated),
-        "kid_random_conv_halves": kernel_distance(torch.tensor(real[::2]), torch.tensor(real[1::2])),
+        "kid_random_conv_halves": kernel_distance(torch.tensor(real[:-1:2]), torch.tensor(real[1::2])),
+        "precision_random_conv": share_among(fake, real),
+        "recall_random_conv": share_among(real, fake),
+        "precision_random_conv_halves": share_among(real[1::2], real[:-1:2]),
+        "recall_random_conv_halves": share_among(real[:-1:2], real[1::2]),
     }
     found = results["metrics"]
     assert not [name for name, value in expected.items() if found[name] != pytest.approx(value, rel=1e-5, abs=1e-6)]
@@ -231,7 +242,8 @@ def test_a_single_picture_has_no_distances(tmp_path):
     with pytest.warns(UserWarning, match=r"test has no value \(the split has a single picture\): .*fid_random_conv"):
         trainer(tmp_path, callback).test(Replay(), loader(rows(1)))
     results = json.loads((tmp_path / RESULTS).read_text())
-    assert set(results["undefined"]) == {"active_units", "fid_random_conv", "kid_random_conv", "sample_diversity"}
+    of_samples = {f"{kind}_random_conv" for kind in ("fid", "kid", "precision", "recall")}
+    assert set(results["undefined"]) == {"active_units", "sample_diversity", *of_samples}
     assert "psnr" in results["metrics"]
     assert "fid_random_conv" not in results["metrics"]
 
@@ -319,6 +331,21 @@ def test_kernel_distance_of_large_sets_is_near_that_of_all(monkeypatch):
     torch.testing.assert_close(torch.get_rng_state(), state, rtol=0, atol=0)
 
 
+def test_precision_and_recall_are_those_of_scikit_learn_and_tell_the_two_failures_apart(monkeypatch):
+    random = np.random.default_rng(0)
+    real, fake = torch.tensor(random.normal(size=(300, 8))), torch.tensor(random.normal(0.4, 0.8, size=(300, 8)))
+    expected = share_among(fake.numpy(), real.numpy()), share_among(real.numpy(), fake.numpy())
+    assert 0.1 < expected[1] < 0.9 < expected[0]
+    assert precision_and_recall(real, fake) == pytest.approx(expected)
+    same_picture = real[:1] + 1e-3 * torch.tensor(random.normal(size=(300, 8)))
+    assert precision_and_recall(real, same_picture) == pytest.approx((1, 0), abs=0.01)
+    scattered = 5 * torch.tensor(random.normal(size=(300, 8)))
+    precision, recall = precision_and_recall(real, scattered)
+    assert precision < 0.1 < 0.9 < recall
+    monkeypatch.setattr("callbacks.images.sample_quality.MOST", 150)
+    assert precision_and_recall(real, fake) == pytest.approx(expected, abs=0.1)
+
+
 def test_spread_is_that_of_all_pairs():
     images = pictures(9)
     spread = Spread()
@@ -367,7 +394,6 @@ def test_inception_is_used_where_it_is_there(tmp_path, monkeypatch, caplog):
     module = "callbacks.images.feature_extractor"
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
     monkeypatch.setattr(f"{module}.InceptionFeatures", Means)
-    monkeypatch.setattr(f"{module}.HAS_TORCH_FIDELITY", True)
 
     def names(**given):
         callback = ImageMetrics(**given)
@@ -381,20 +407,13 @@ def test_inception_is_used_where_it_is_there(tmp_path, monkeypatch, caplog):
     assert names() == ["random_conv", "inception"]  # the first is the one that picks the best checkpoint
     assert "by Inception, whose weights are there" in caplog.text
     assert names(features=["random_conv"]) == ["random_conv"]
-    monkeypatch.setattr(f"{module}.HAS_TORCH_FIDELITY", False)
-    with pytest.warns(UserWarning, match=r"torch-fidelity.* is not installed: pip install torch-fidelity"):
-        assert names() == ["random_conv"]
     monkeypatch.undo()
     with pytest.raises(InputError, match=r"inception_weights is /no/such\.pth: there is no such file"):
         names(inception_weights="/no/such.pth")
 
 
-def test_inception_needs_its_package_and_a_file_without_code(tmp_path, monkeypatch):
+def test_inception_is_a_file_without_code(tmp_path):
     (tmp_path / "weights.pth").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-    monkeypatch.setattr("callbacks.images.feature_extractor.HAS_TORCH_FIDELITY", False)
-    with pytest.raises(InputError, match=r"pip install torch-fidelity"):
-        InceptionFeatures(str(tmp_path / "weights.pth"))
-    monkeypatch.setattr("callbacks.images.feature_extractor.HAS_TORCH_FIDELITY", True)
     with pytest.raises(InputError, match=r"is refused|not a whole"):
         InceptionFeatures(str(tmp_path / "weights.pth"))
 
@@ -412,7 +431,6 @@ def test_inception_is_shown_bytes_in_rgb(tmp_path, monkeypatch, channels):
 
     module, weights = "callbacks.images.feature_extractor", tmp_path / "weights.pth"
     torch.save({}, weights)
-    monkeypatch.setattr(f"{module}.HAS_TORCH_FIDELITY", True)
     monkeypatch.setattr(f"{module}.NoTrainInceptionV3", Stub)
     extract = InceptionFeatures(str(weights))
     assert extract.network.given == ("inception-v3-compat", ["2048"], str(weights))

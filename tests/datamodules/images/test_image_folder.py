@@ -125,6 +125,33 @@ def test_only_training_pictures_are_changed(module):
         assert all(torch.equal(a[3], b[3]) for a, b in zip(left, right, strict=True))
 
 
+def test_samples_are_held_against_what_was_learned_alone(module, source, tmp_path):
+    learning = module(flip=True, zoom=0.3)
+    learning.setup("fit")
+    plain = [*zip(*((row[0], row[3]) for row in read(module_without_flip(module))), strict=True)]
+    shown = [*learning.training_pictures()]
+    assert sorted(name for batch in shown for name in batch.name) == sorted(2 * plain[0])
+    for batch in shown[::2]:
+        for name, image in zip(batch.name, batch.images, strict=True):
+            torch.testing.assert_close(image, plain[1][plain[0].index(name)])
+    assert all(
+        torch.equal(one.images.flip(3), other.images) for one, other in zip(shown[::2], shown[1::2], strict=True)
+    )
+
+    save(source / "a" / "99.png", 99)
+    save(tmp_path / "other" / "00.png", 100)
+    judging = module(test_fraction=0.4, validation_fraction=0.001)
+    judging.load_state_dict(learning.state_dict())
+    judging.setup("test")
+    names = {name for batch in judging.training_pictures() for name in batch.name}
+    assert names
+    assert names <= {*plain[0]}  # neither the new picture nor what was held out
+    elsewhere = module(source=str(source), image_size=24)  # whose pictures cannot be compared with those learned from
+    elsewhere.load_state_dict(learning.state_dict())
+    elsewhere.setup("test")
+    assert not [*elsewhere.training_pictures()]
+
+
 def test_training_pictures_are_zoomed_into(module):
     zooming = module(zoom=0.4, batch_size=1)
     zooming.setup("fit")
