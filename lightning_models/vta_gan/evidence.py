@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from lightning_models.vta_gan.discriminator import DiscriminatorOutput
 from lightning_models.vta_gan.optical_flow import inside, warp
 from lightning_models.vta_gan.reconstructor import Reconstruction
+from lightning_models.vta_gan.shared_frames import Distinct
 
 
 def offered_evidence(flow: bool, displacement: bool, discriminator: bool) -> list[str]:
@@ -25,13 +26,16 @@ def offered_evidence(flow: bool, displacement: bool, discriminator: bool) -> lis
     return [*kinds, *(["feature", "discriminator"] if discriminator else [])]
 
 
-def all_evidence(clip: Reconstruction, discriminator: nn.Module | None, kinds: Collection[str]) -> dict[str, Tensor]:
+def all_evidence(
+    clip: Reconstruction, discriminator: nn.Module | None, kinds: Collection[str], distinct: Distinct | None = None
+) -> dict[str, Tensor]:
     """Return every kind of evidence that the parts offer, each ``(B, T, H, W)``.
 
     Args:
         clip: what the generator makes of the clips.
         discriminator: judges frames ``(B T, 3, H, W)``; None where there is none.
         kinds: that are wanted, as :func:`offered_evidence` names them.
+        distinct: the frames that the discriminator has to judge, each once; None: all.
     """
     maps = reconstruction_evidence(clip)
     if clip.flows:
@@ -40,9 +44,19 @@ def all_evidence(clip: Reconstruction, discriminator: nn.Module | None, kinds: C
         maps["flow_error"] = flow_evidence(clip.frames, clip.flows[0])
         maps |= direction_evidence(clip.flows[0])
     if discriminator is not None:
-        real, reconstructed = (discriminator(kind.flatten(0, 1)) for kind in (clip.frames, clip.reconstructed))
-        maps |= discriminator_evidence(real, reconstructed, clip.frames.shape)
+        reconstructed = discriminator(clip.reconstructed.flatten(0, 1))
+        maps |= discriminator_evidence(_real(discriminator, clip.frames, distinct), reconstructed, clip.frames.shape)
     return maps
+
+
+def _real(discriminator: nn.Module, frames: Tensor, distinct: Distinct | None) -> DiscriminatorOutput:
+    """Judge the real frames ``(B, T, 3, H, W)``; of the maps, the last is what evidence needs."""
+    if distinct is None:
+        judged: DiscriminatorOutput = discriminator(frames.flatten(0, 1))
+        return judged
+    logits, features, maps = discriminator(distinct.take(frames))
+    logits, features, last = (distinct.spread(each).flatten(0, 1) for each in (logits, features, maps[-1]))
+    return DiscriminatorOutput(logits, features, [last])
 
 
 def reconstruction_evidence(clip: Reconstruction) -> dict[str, Tensor]:

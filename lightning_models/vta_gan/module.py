@@ -39,6 +39,7 @@ from lightning_models.vta_gan.optical_flow import (
 )
 from lightning_models.vta_gan.patch_scorer import PatchScorer, PatchSummary
 from lightning_models.vta_gan.reconstructor import Reconstruction, Reconstructor, from_pixels, to_unit_range
+from lightning_models.vta_gan.shared_frames import Distinct, shared_frames
 from lightning_models.vta_gan.temporal_attention import PositionalEncoding, TemporalFeatureFusion
 from lightning_models.vta_gan.weights import VTAGANWeights
 
@@ -230,14 +231,29 @@ class VTAGAN(CalibratedModule[VideoBatch, PatchSummary, FrameScores], Adversaria
 
     # --- evaluation: evidence, calibration, scores --------------------------------------------------------------
 
-    def evidence_patches(self, batch: VideoBatch) -> tuple[Tensor, Reconstruction]:
-        """All evidence over patches, ``(B, T, K, h, w)`` in the order of the scorer, and the reconstruction."""
+    def evidence_patches(self, batch: VideoBatch, scorer: PatchScorer | None = None) -> tuple[Tensor, Reconstruction]:
+        """All evidence over patches, ``(B, T, K, h, w)`` in the order of the scorer, and the reconstruction.
+
+        Frames and pairs that several windows hold are known by ``video`` and ``frame``; what depends on them alone is
+        computed once.
+
+        Args:
+            batch: the windows.
+            scorer: whose evidence is wanted; None: that of the system, the baseline included.
+        """
         self._check_window(batch)
-        clip = self(batch.frames)
-        maps = all_evidence(clip, self.discriminator, self.scorer.names)  # (B, T, H, W) each, by name
-        classical = self.reconstructor.flow is not None and self.reconstructor.flow.backend == "farneback"
-        maps[BASELINE] = maps["flow"] if classical else speed(self.baseline_flow(clip.frames))
-        return self.scorer.pool(self.scorer.in_order(maps), batch.region), clip
+        scorer = scorer or self.scorer
+        shared = shared_frames(batch.video, batch.frame)
+        own = self.reconstructor.flow
+        flow = None if own is None else _flow_once(own, batch.frames, shared.pairs)
+        clip = self.reconstructor(from_pixels(batch.frames), flow)
+        maps = all_evidence(clip, self.discriminator, scorer.names, shared.frames)  # (B, T, H, W) each, by name
+        if BASELINE in scorer.names:
+            classical = own is not None and own.backend == "farneback"
+            maps[BASELINE] = (
+                maps["flow"] if classical else speed(_flow_once(self.baseline_flow, batch.frames, shared.pairs))
+            )
+        return scorer.pool(scorer.in_order(maps), batch.region), clip
 
     def evidence(self, batch: VideoBatch) -> Tensor:
         """Evidence ``(B, T, K, h, w)`` over patches."""
@@ -253,18 +269,12 @@ class VTAGAN(CalibratedModule[VideoBatch, PatchSummary, FrameScores], Adversaria
 
     def score(self, batch: VideoBatch, evidence: Tensor) -> FrameScores:
         """Score every frame of a batch of windows."""
-        scored = self.scorer(evidence)
-        return FrameScores(
-            video=batch.video,
-            frame=batch.frame,
-            label=batch.label,
-            index=batch.index,
-            score=scored.score,
-            heat=scored.heat,
-            region=batch.region,
-            alternatives={name: scored.parts[..., k] for k, name in enumerate(self.scorer.names)},
-            mask=batch.mask,
-        )
+        return _frame_scores(batch, self.scorer, evidence)
+
+    def predict_step(self, batch: VideoBatch, batch_idx: int) -> FrameScores:
+        """Score a batch, without the baseline: a test alone tells what the model has to beat."""
+        scorer = self.scorer.without(BASELINE)
+        return _frame_scores(batch, scorer, self.evidence_patches(batch, scorer)[0])
 
     def normal_rows(self, batch: VideoBatch, scores: FrameScores) -> dict[int, Tensor]:
         """Scores ``(T,)`` of the windows that are normal throughout.
@@ -286,8 +296,9 @@ class VTAGAN(CalibratedModule[VideoBatch, PatchSummary, FrameScores], Adversaria
     @torch.no_grad()
     def visuals(self, batch: VideoBatch) -> dict[str, Tensor]:
         """Clips ``(B, T, C, H, W)`` in [0, 1] to look at: input, reconstruction, error, heat."""
-        patches, clip = self.evidence_patches(batch)
-        heat = self.scorer(patches).heat
+        scorer = self.scorer.without(BASELINE)
+        patches, clip = self.evidence_patches(batch, scorer)
+        heat = scorer(patches).heat
         size = clip.frames.shape[-2:]
         return {
             "input": to_unit_range(clip.frames),
@@ -319,3 +330,25 @@ def _judge(discriminator: Discriminator, *kinds: Tensor) -> DiscriminatorOutput:
     """Show the discriminator clips of several kinds in one call, so that batch statistics do not give the kind away."""
     judged: DiscriminatorOutput = discriminator(torch.cat([clips.flatten(0, 1) for clips in kinds]))
     return judged
+
+
+def _flow_once(estimate: OpticalFlow, frames: Tensor, pairs: Distinct) -> Tensor:
+    """Flow ``(B, T-1, 2, H, W)`` of windows of bytes ``(B, T, 3, H, W)``, estimated once for each distinct pair."""
+    neighbours = torch.stack((frames[:, :-1], frames[:, 1:]), 2)  # (B, T-1, 2, 3, H, W)
+    return pairs.once(lambda distinct: estimate(from_pixels(distinct))[:, 0], neighbours)
+
+
+def _frame_scores(batch: VideoBatch, scorer: PatchScorer, evidence: Tensor) -> FrameScores:
+    """Score the evidence ``(B, T, K, h, w)`` of a batch of windows."""
+    scored = scorer(evidence)
+    return FrameScores(
+        video=batch.video,
+        frame=batch.frame,
+        label=batch.label,
+        index=batch.index,
+        score=scored.score,
+        heat=scored.heat,
+        region=batch.region,
+        alternatives={name: scored.parts[..., k] for k, name in enumerate(scorer.names)},
+        mask=batch.mask,
+    )

@@ -29,7 +29,7 @@ def windows(size=2):
     return VideoBatch(
         frames=random_bytes(size, 3, 3, 64, 64),
         video=["street"] * size,
-        frame=torch.arange(3).repeat(size, 1),
+        frame=torch.arange(3 * size).reshape(size, 3),
         label=torch.zeros(size, 3, dtype=torch.int64),
         region=torch.tensor([[8, 0, 48, 64]]).repeat(size, 1),
         index=torch.arange(size),
