@@ -1,6 +1,7 @@
 """Heat, drawn alike everywhere: as colours on a scale, and over the picture it belongs to."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 Picture = NDArray[np.uint8]
 
 _OPACITY = 0.65  # of the hottest places
+_COLD, _OPAQUE = 255 / 4, 255 * 3 / 4  # strengths at which opacity begins and ends to grow
 
 
 def heat_scale(threshold: float | None) -> tuple[float, float]:
@@ -41,7 +43,7 @@ def heat_over(picture: Picture, heat: NDArray[np.float32], scale: tuple[float, f
     """Return a copy of a picture with its heat drawn in.
 
     Up to a quarter of the scale nothing is drawn; from there on the colour runs from dark red to bright yellow and
-    grows opaque.
+    grows opaque up to three quarters. What a strength does to a pixel stands in a table of 256.
 
     Args:
         picture: uint8 RGB ``(H, W, 3)``.
@@ -49,7 +51,23 @@ def heat_over(picture: Picture, heat: NDArray[np.float32], scale: tuple[float, f
         scale: scores of the darkest and the brightest colour.
     """
     low, high = scale
-    strength = np.nan_to_num(np.clip((heat - low) / (high - low), 0, 1), nan=0.0)
-    alpha = _OPACITY * np.clip((strength - 0.25) / 0.5, 0, 1).astype(np.float32)
-    coloured = heat_colours((strength * 255).astype(np.uint8))
-    return cv2.blendLinear(picture, coloured, 1 - alpha, alpha).astype(np.uint8, copy=False)
+    steps = 255 / (high - low)
+    # strength 7 stands for all from 7 up to 8
+    strength = cv2.convertScaleAbs(np.fmax(heat, low), alpha=steps, beta=-steps * low - 0.5)
+    kept, added = (cv2.merge([cv2.LUT(strength, column) for column in table]) for table in _tables())
+    return np.asarray(cv2.add(cv2.multiply(picture, kept, scale=1 / 255), added), np.uint8)
+
+
+def is_drawn(heat: NDArray[np.float32], scale: tuple[float, float]) -> NDArray[np.bool_]:
+    """Return where heat is so high that :func:`heat_over` changes a picture."""
+    low, high = scale
+    return heat > low + (high - low) * _COLD / 255
+
+
+@lru_cache
+def _tables() -> tuple[Picture, Picture]:
+    """Return of every strength the share in 255 that is kept of a pixel, and what is added, both uint8 ``(3, 256)``."""
+    strength = np.arange(256, dtype=np.uint8)
+    opacity = _OPACITY * np.clip((strength + 0.5 - _COLD) / (_OPAQUE - _COLD), 0, 1)
+    added = (opacity[:, None] * heat_colours(strength[None])[0]).round().astype(np.uint8)
+    return np.tile((255 * (1 - opacity)).round().astype(np.uint8), (3, 1)), np.ascontiguousarray(added.T)

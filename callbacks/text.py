@@ -33,6 +33,7 @@ def draw_text(picture: Picture, text: str, place: tuple[int, int], colour: Colou
     region[:] = np.asarray(image)
 
 
+@lru_cache(1024)
 def text_size(text: str, size: int = SIZE) -> tuple[int, int]:
     """Return width and height in pixels of a line of text."""
     _, _, right, bottom = _font(size).getbbox(printable(text))

@@ -180,9 +180,10 @@ class VideoWriter:
         fps: frames per second.
         size: (height, width) of the frames in pixels.
         crf: H.264's quality, 0 lossless to 51 worst.
+        preset: x264's way between speed and size, ``"ultrafast"`` to ``"placebo"``.
     """
 
-    def __init__(self, path: Path, fps: float, size: tuple[int, int], crf: int = 20) -> None:
+    def __init__(self, path: Path, fps: float, size: tuple[int, int], crf: int = 20, preset: str = "veryfast") -> None:
         self._size = size
         self._file = ExitStack()  # leaving it puts the file in its place, or after an error removes it
         draft = self._file.enter_context(atomic_file(path))
@@ -194,7 +195,7 @@ class VideoWriter:
         # Of more threads each codes a part of its own. x264's own arithmetic for one kind of processor (AVX-512) gave
         # other bytes from one call to the next. Both together cost a third more time.
         self._stream.codec_context.thread_count = 1
-        self._stream.options = {"crf": str(crf), "preset": "veryfast", "x264-params": "cpu-independent=1"}
+        self._stream.options = {"crf": str(crf), "preset": preset, "x264-params": "cpu-independent=1"}
 
     def write(self, frame: Frame) -> None:
         """Append one uint8 RGB frame ``(height, width, 3)``."""

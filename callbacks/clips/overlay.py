@@ -1,12 +1,14 @@
 """A frame with heat, score and the course of the scores drawn in."""
 
 from collections import deque
+from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from callbacks.heat import heat_over, heat_scale
+from callbacks.heat import heat_over, heat_scale, is_drawn
 from callbacks.text import draw_text, text_size
 from datamodules.picture_file import Frame
 
@@ -29,6 +31,7 @@ class Overlay:
         self._threshold = threshold
         self._scale = heat_scale(threshold)
         self._scores: deque[float] = deque(maxlen=_HISTORY)
+        self._picture: Frame = np.zeros((0, 0, 3), np.uint8)
 
     def draw(
         self,
@@ -38,7 +41,7 @@ class Overlay:
         size: tuple[int, int],
         region: tuple[int, int, int, int],
     ) -> Frame:
-        """Return a drawn copy.
+        """Return a drawn copy, which the next one overwrites: new memory would cost more than drawing.
 
         Args:
             frame: uint8 RGB ``(height, width, 3)``, the original picture.
@@ -48,7 +51,11 @@ class Overlay:
             region: top, left, height, width of the picture within H x W.
         """
         self._scores.append(score)
-        picture = self._warm(frame, heat, size, region)
+        if self._picture.shape != frame.shape:
+            self._picture = np.empty_like(frame)
+        picture = self._picture
+        picture[:] = frame
+        self._warm(picture, heat, size, region)
         self._write_score(picture, score)
         self._draw_strip(picture)
         if self._threshold is not None and score > self._threshold:
@@ -59,13 +66,21 @@ class Overlay:
 
     def _warm(
         self,
-        frame: Frame,
+        picture: Frame,
         heat: NDArray[np.float32],
         size: tuple[int, int],
         region: tuple[int, int, int, int],
-    ) -> Frame:
-        height, width = frame.shape[:2]
-        return heat_over(frame, heat_on_frame(heat, size, region, (height, width)), self._scale)
+    ) -> None:
+        """Draw heat into the rectangle around what is warm, and nowhere else."""
+        warm = is_drawn(heat, self._scale)
+        if not warm.any():
+            return
+        down, across = _shares(heat.shape, size, region, picture.shape[:2])
+        rows, columns = _reach(down, warm.any(axis=1)), _reach(across, warm.any(axis=0))
+        part = picture[rows, columns]
+        if part.size:  # else it lies in the bars beside the picture
+            warmth = down[rows] @ np.nan_to_num(heat, nan=self._scale[0]) @ across[columns].T
+            part[:] = heat_over(part, warmth, self._scale)
 
     def _write_score(self, picture: Frame, score: float) -> None:
         lines = [f"score {score:.3g}"]
@@ -77,7 +92,7 @@ class Overlay:
         box = picture[top : top + len(lines) * step + 4, left : left + width + 8]
         box[:] = box // 3  # readable on any picture
         for number, line in enumerate(lines):
-            draw_text(picture, line, (left + 4, top + 2 + number * step), _WHITE, size)
+            draw_text(box, line, (4, 2 + number * step), _WHITE, size)
 
     def _border(self, picture: Frame) -> int:
         return max(2, min(picture.shape[:2]) // 60)
@@ -110,6 +125,30 @@ def heat_on_frame(
         region: top, left, height, width of the picture within H x W.
         frame_size: height, width of the original picture.
     """
+    down, across = _shares(heat.shape, size, region, frame_size)
+    return np.asarray(down @ heat @ across.T, np.float32)
+
+
+@lru_cache
+def _shares(
+    grid: tuple[int, int], size: tuple[int, int], region: tuple[int, int, int, int], frame_size: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return how much every row of a grid counts in every row of the frame, ``(height, h)``, and the same of columns.
+
+    Heat is brought to the size of the letterboxed picture, cut, and brought to the size of the frame, each linearly and
+    in either direction by itself: two matrices do the same at once, for any part of the frame.
+    """
     top, left, height, width = region
-    boxed = cv2.resize(heat, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.resize(boxed[top : top + height, left : left + width], frame_size[::-1]), np.float32)
+    down = _resized(_resized(np.eye(grid[0], dtype=np.float32), size[0])[top : top + height], frame_size[0])
+    across = _resized(_resized(np.eye(grid[1], dtype=np.float32), size[1])[left : left + width], frame_size[1])
+    return down, across
+
+
+def _resized(columns: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(columns, (columns.shape[1], length), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _reach(shares: NDArray[np.float32], warm: Any) -> slice:
+    """Return from the first to the last row in which a warm one of the grid counts; empty where none does."""
+    reached = np.flatnonzero(shares[:, warm].any(axis=1))
+    return slice(reached[0], reached[-1] + 1) if len(reached) else slice(0)

@@ -42,6 +42,7 @@ from datamodules.protocols import VideoSource
 
 LEAST_FRAMES, NEARLY_ALL = 50, 0.9
 """Where so large a share of so many frames is unusual, the scene is another one."""
+_CODED = 26, "ultrafast"  # quality and speed of the overlay: a third of the time of 20 and veryfast, 1.3 times the size
 
 
 class ClipPredictions(StreamedWriter["_Prediction"]):
@@ -186,7 +187,7 @@ class _Prediction:
         if frame is None:
             raise RuntimeError(f"{self.source.path} ends before frame {merged.frame}, which was scored")
         if self._overlay is None:
-            writer = VideoWriter(self._folder / "overlay.mp4", self.source.fps, frame.shape[:2])
+            writer = VideoWriter(self._folder / "overlay.mp4", self.source.fps, frame.shape[:2], *_CODED)
             self._overlay = self._files.enter_context(writer)
         self._overlay.write(self._draw.draw(frame, merged.score, merged.heat, *self._place))
 

@@ -1,7 +1,8 @@
+import cv2
 import numpy as np
 import pytest
 
-from callbacks.heat import heat_colours, heat_over, heat_scale
+from callbacks.heat import heat_colours, heat_over, heat_scale, is_drawn
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,18 @@ def test_heat_covers_the_picture_as_it_rises():
     colours = heat_colours((np.array([[0.75, 1.0]]) * 255).astype(np.uint8))[0]
     np.testing.assert_allclose(drawn[0, 3:], 0.35 * 100 + 0.65 * colours, atol=1)
     assert (picture == 100).all()
+
+
+@pytest.mark.parametrize("scale", [(0.0, 2.0), (-6.0, -4.0)])
+def test_the_table_draws_what_the_formula_says(scale):
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    heat = rng.uniform(scale[0] - 1, scale[1] + 1, (60, 80)).astype(np.float32)
+    strength = np.clip((heat - scale[0]) / 2, 0, 1)
+    opacity = 0.65 * np.clip((strength - 0.25) / 0.5, 0, 1)
+    expected = cv2.blendLinear(picture, heat_colours((strength * 255).astype(np.uint8)), 1 - opacity, opacity)
+    drawn = heat_over(picture, heat, scale)
+    distance = np.abs(drawn.astype(int) - expected)
+    assert distance.max() <= 3
+    assert np.mean(distance <= 1) > 0.999
+    np.testing.assert_array_equal(drawn[~is_drawn(heat, scale)], picture[~is_drawn(heat, scale)])
