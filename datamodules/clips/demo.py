@@ -1,19 +1,22 @@
-"""The embedded default data: a small labelled street scene, drawn by a fixed recipe and written as real video.
+"""The embedded default data: a small labelled scene, drawn by a fixed recipe and written as real video.
 
-People walk on a pavement in two lanes, to the right on the near one and to the left on the far one, each smaller
-and slower the farther away. In the test clips something else happens for a while: a runner or a cyclist (speed),
-a cart at walking pace (shape), or somebody who walks against the lane or across it (direction). Speed alone
-therefore does not tell them all.
+People walk in lanes, each smaller and slower the farther away: in the street to the right on the near lanes and to the
+left on the far ones; :mod:`datamodules.clips.scenes` has the other places. In the test clips something else happens for
+a while: a runner or a cyclist (speed), a cart or, in the other places, a cyclist at walking pace (shape), or somebody
+who walks against the lane or across it (direction). Speed alone therefore does not tell them all.
 """
 
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
+from datamodules.clips.scenes import SCENES, Colour, Scene, SceneName
 from datamodules.decode_cache import made_once
 from datamodules.media import VideoWriter
 from datamodules.picture_file import Frame
@@ -22,26 +25,17 @@ from datamodules.png_file import write_png
 DEMO_VERSION = 1
 """Raised whenever the recipe draws something else."""
 TRAINING_CLIPS = 12
-TEST_CLIPS: tuple[tuple[str, ...], ...] = (
-    ("runner",),
-    ("cyclist",),
-    ("cart",),
-    ("wrong way",),
-    ("crossing",),
-    ("cart", "runner"),
-)
 FRAMES = 100
 FPS = 15
 
-Colour = tuple[int, int, int]
 Point = tuple[float, float]
 
-_SIZE = 128  # height and width of the picture, in pixels
-_HORIZON = 44
-_LANES = ((58.0, -1), (66.0, -1), (92.0, 1), (108.0, 1))  # row of the feet, direction
-_WALK = 0.042  # of the body's height per frame
 _SKIN, _CART = (206, 164, 138), (214, 176, 40)
 _LEAST_VISIBLE = 12  # pixels from which on a frame is labelled
+_PACE = {"runner": 3.0, "cyclist": 2.4, "slow cyclist": 1.0, "cart": 0.9, "wrong way": -1.0}  # of a walker's
+_BEGINS = {"runner": 22, "cyclist": 14, "slow cyclist": 34, "wrong way": 30}  # frame in which they come in
+_CYCLISTS = ("cyclist", "slow cyclist")
+_LAMP = 30.0  # pixels to where a lamp is weaker by the factor exp(-1/2)
 
 
 @dataclass
@@ -55,11 +49,12 @@ class _Actor:
     dy: float
     shirt: Colour
     trousers: Colour
+    scene: Scene
     way: float = 0.0  # walked so far, which moves the legs
 
     @property
     def height(self) -> float:
-        return 8 + 0.30 * (self.y - _HORIZON)
+        return self.scene.far + self.scene.growth * (self.y - self.scene.horizon)
 
     def step(self) -> None:
         """Move on by one frame."""
@@ -68,74 +63,92 @@ class _Actor:
         self.way += abs(self.dx) + abs(self.dy)
 
 
-def demo_folder(cache: Path) -> Path:
-    """Return the demo's folder, in the plain layout; it is written on the first call, in a few seconds.
+def demo_folder(cache: Path, name: SceneName = "street") -> Path:
+    """Return the folder of a scene, in the plain layout; it is written on the first call, in a few seconds.
 
     Raises:
         InputError: if it cannot be written.
     """
-    return made_once(cache / f"demo-v{DEMO_VERSION}", write_demo, "the demo")
+    called = "demo" if name == "street" else f"demo-{name}"
+    return made_once(cache / f"{called}-v{DEMO_VERSION}", lambda folder: write_demo(folder, name), "the demo")
 
 
-def write_demo(folder: Path) -> None:
-    """Write all clips, masks and labels below ``folder``; every call draws the same pictures."""
+def write_demo(folder: Path, name: SceneName = "street") -> None:
+    """Write all clips, masks and labels of a scene below ``folder``; every call draws the same pictures."""
+    scene = SCENES[name]
     (folder / "train").mkdir()
     for number in range(TRAINING_CLIPS):
-        _write_clip(folder / "train" / f"street_{number + 1:02d}.mp4", (), np.random.default_rng((0, number)))
+        _write_clip(folder / "train" / f"{name}_{number + 1:02d}.mp4", scene, (), (0, number))
     (folder / "test" / "masks").mkdir(parents=True)
     with (folder / "test" / "labels.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(("video", "start", "end"))
-        for number, events in enumerate(TEST_CLIPS):
-            name = f"street_{number + 1:02d}"
-            masks = _write_clip(folder / "test" / f"{name}.mp4", events, np.random.default_rng((1, number)))
-            (folder / "test" / "masks" / name).mkdir()
+        for number, events in enumerate(scene.tests):
+            clip = f"{name}_{number + 1:02d}"
+            masks = _write_clip(folder / "test" / f"{clip}.mp4", scene, events, (1, number))
+            (folder / "test" / "masks" / clip).mkdir()
             for frame, mask in enumerate(masks):
-                write_png(folder / "test" / "masks" / name / f"{frame:03d}.png", 255 * mask)
+                write_png(folder / "test" / "masks" / clip / f"{frame:03d}.png", 255 * mask)
             for start, end in _spans(np.array([mask.any() for mask in masks])):
-                table.writerow((name, start, end))
+                table.writerow((clip, start, end))
 
 
-def _write_clip(path: Path, events: tuple[str, ...], random: Generator) -> list[Frame]:
+def _write_clip(path: Path, scene: Scene, events: tuple[str, ...], seed: tuple[int, int]) -> list[Frame]:
     """Write one clip and return its masks, uint8 0/1 ``(H, W)``."""
-    background = _background()
-    actors = [_walker(random, random.uniform(-10, _SIZE + 10)) for _ in range(6)]
-    light = random.uniform(-6, 6)
-    strangers = [_stranger(kind, len(events) > 1, random) for kind in events]
+    random = np.random.default_rng((*scene.seed, *seed))
+    background, lit = _background(scene), _lit(scene)
+    shape, beyond = (scene.height, scene.width), scene.margin + 3
+    present, most = scene.crowd
+    actors = [
+        _walker(scene, random, random.uniform(2 - scene.margin, scene.width + scene.margin - 2)) for _ in range(present)
+    ]
+    light = random.uniform(*scene.light)
+    strangers = [_stranger(scene, kind, len(events) > 1, random) for kind in events]
     masks = []
-    with VideoWriter(path, FPS, (_SIZE, _SIZE), crf=16) as video:
+    with VideoWriter(path, FPS, shape, crf=16) as video:
         for frame in range(FRAMES):
-            if random.random() < 0.06 and len(actors) < 9:
-                actors.append(_walker(random, None))
-            present = actors + [actor for start, actor in strangers if frame >= start]
-            picture, mask = background.copy(), np.zeros((_SIZE, _SIZE), np.uint8)
-            for actor in sorted(present, key=lambda actor: actor.y):
+            if random.random() < scene.arrivals and len(actors) < most:
+                actors.append(_walker(scene, random, None))
+            shown = actors + [actor for start, actor in strangers if frame >= start]
+            picture, mask = background.copy(), np.zeros(shape, np.uint8)
+            for actor in sorted(shown, key=lambda actor: actor.y):
                 _draw(picture, mask, actor)
                 actor.step()
-            actors = [actor for actor in actors if -15 < actor.x < _SIZE + 15]
-            noise = random.normal(light, 2.0, (_SIZE, _SIZE, 1))
-            video.write((picture + noise).clip(0, 255).astype(np.uint8))
+            actors = [actor for actor in actors if -beyond < actor.x < scene.width + beyond]
+            noise = random.normal(light, scene.noise, (*shape, 1))
+            video.write((lit * picture + noise).clip(0, 255).astype(np.uint8))
             masks.append(mask if mask.sum() >= _LEAST_VISIBLE else np.zeros_like(mask))
     return masks
 
 
-def _background() -> Frame:
-    """Return the street without people: a wall with windows, slabs in perspective, and rough ground."""
-    random = np.random.default_rng(7)
-    scene = np.empty((_SIZE, _SIZE, 3), np.float32)
-    scene[:_HORIZON] = (150, 128, 112)
-    scene[_HORIZON:] = (128, 128, 124)
-    scene[_HORIZON:] += np.linspace(-14, 14, _SIZE - _HORIZON)[:, None, None]
-    scene += cv2.GaussianBlur(random.normal(0, 22, (_SIZE, _SIZE, 1)).astype(np.float32), (0, 0), 1.2)[..., None]
-    picture = np.ascontiguousarray(scene.clip(0, 255).astype(np.uint8))
-    for left in range(8, _SIZE, 24):
-        cv2.rectangle(picture, (left, 10), (left + 11, 28), (70, 82, 98), -1)
-        cv2.rectangle(picture, (left, 10), (left + 11, 28), (190, 184, 172), 1)
-    for row in (_HORIZON, 50, 60, 76, 100):
-        cv2.line(picture, (0, row), (_SIZE, row), (100, 100, 98), 1)
-    for foot in range(-192, 2 * _SIZE, 32):
-        cv2.line(picture, (_SIZE // 2 + (foot - 64) // 3, _HORIZON), (foot, _SIZE), (106, 106, 104), 1)
+def _background(scene: Scene) -> Frame:
+    """Return the place without people: a wall with windows, slabs in perspective, and rough ground."""
+    random = np.random.default_rng((7, *scene.seed) if scene.seed else 7)
+    height, width, horizon = scene.height, scene.width, scene.horizon
+    colours = np.empty((height, width, 3), np.float32)
+    colours[:horizon] = scene.wall
+    colours[horizon:] = scene.ground
+    colours[horizon:] += np.linspace(-14, 14, height - horizon)[:, None, None]
+    colours += cv2.GaussianBlur(random.normal(0, 22, (height, width, 1)).astype(np.float32), (0, 0), 1.2)[..., None]
+    picture = np.ascontiguousarray(colours.clip(0, 255).astype(np.uint8))
+    top, bottom = horizon - 34, horizon - 16
+    for left in range(8, width, 24) if top >= 0 else ():
+        cv2.rectangle(picture, (left, top), (left + 11, bottom), (70, 82, 98), -1)
+        cv2.rectangle(picture, (left, top), (left + 11, bottom), (190, 184, 172), 1)
+    for row in (horizon, *scene.kerbs):
+        cv2.line(picture, (0, row), (width, row), (100, 100, 98), 1)
+    for foot in range(-3 * width // 2, 2 * width, 32):
+        cv2.line(picture, (width // 2 + (foot - width // 2) // 3, horizon), (foot, height), (106, 106, 104), 1)
     return picture
+
+
+def _lit(scene: Scene) -> NDArray[Any]:
+    """Return which share of its light each pixel sends to the camera, ``(H, W, 1)``; full below a lamp."""
+    y, x = np.mgrid[: scene.height, : scene.width]
+    dark = np.ones((scene.height, scene.width))
+    for row, column in scene.lamps:
+        dark *= 1 - np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * _LAMP**2))
+    return (1 - (1 - scene.exposure) * dark)[..., None]
 
 
 def _colours(random: Generator) -> tuple[Colour, Colour]:
@@ -145,32 +158,34 @@ def _colours(random: Generator) -> tuple[Colour, Colour]:
     return (red, green, blue), (dark, dark, dark + 20)
 
 
-def _walker(random: Generator, x: float | None) -> _Actor:
+def _walker(scene: Scene, random: Generator, x: float | None) -> _Actor:
     """Return somebody who walks along a lane, at ``x`` or about to come in."""
-    row, direction = _LANES[int(random.integers(len(_LANES)))]
-    start = x if x is not None else (-8.0 if direction > 0 else _SIZE + 8.0)
-    actor = _Actor("walker", start, row + random.uniform(-3, 3), 0.0, 0.0, *_colours(random))
-    actor.dx = direction * _WALK * actor.height * random.uniform(0.85, 1.15)
+    row, direction = scene.lanes[int(random.integers(len(scene.lanes)))]
+    outside = scene.margin - 4
+    start = x if x is not None else (-outside if direction > 0 else scene.width + outside)
+    actor = _Actor("walker", start, row + random.uniform(-3, 3), 0.0, 0.0, *_colours(random), scene)
+    actor.dx = direction * scene.walk * actor.height * random.uniform(0.85, 1.15)
     actor.way = random.uniform(0, 9)
     return actor
 
 
-def _stranger(kind: str, brief: bool, random: Generator) -> tuple[int, _Actor]:
+def _stranger(scene: Scene, kind: str, brief: bool, random: Generator) -> tuple[int, _Actor]:
     """Return the frame at which an anomaly sets in, and who brings it; ``brief`` leaves time for another."""
-    row, direction = _LANES[3 if kind == "runner" else 2]
-    actor = _Actor(kind, 0.0, row, 0.0, 0.0, *_colours(random))
-    pace = direction * _WALK * actor.height
-    if kind == "crossing":  # from the middle towards the camera, out of the picture by frame 60
-        actor.x, actor.y, actor.dy = random.uniform(40, 88), 88.0, 1.5
+    row, direction = scene.lanes[-1 if kind == "runner" else -2]
+    actor = _Actor(kind, 0.0, row, 0.0, 0.0, *_colours(random), scene)
+    if kind == "crossing":  # from the middle towards the camera, and out of the picture
+        middle, (actor.y, actor.dy) = scene.width / 2, scene.crossing
+        actor.x = random.uniform(middle - 24, middle + 24)
         return 0, actor
-    actor.dx = pace * {"runner": 3.0, "cyclist": 2.4, "cart": 0.9, "wrong way": -1.0}[kind]
-    entrance, exit_ = (-12.0, _SIZE + 12.0) if actor.dx > 0 else (_SIZE + 12.0, -12.0)
-    if kind == "cart":  # there from the start, gone later
+    actor.dx = direction * scene.walk * actor.height * _PACE[kind]
+    entrance, exit_ = -scene.margin, scene.width + scene.margin
+    if actor.dx < 0:
+        entrance, exit_ = exit_, entrance
+    if kind == "cart" or (kind == "slow cyclist" and brief):  # there from the start, gone later
         actor.x = exit_ - actor.dx * (35 if brief else 58)
         return 0, actor
     actor.x = entrance
-    begin = {"runner": 22, "cyclist": 14, "wrong way": 30}[kind]
-    return (52 if brief else begin) + int(random.integers(6)), actor
+    return (52 if brief else _BEGINS[kind]) + int(random.integers(6)), actor
 
 
 def _draw(picture: Frame, mask: Frame, actor: _Actor) -> None:
@@ -186,7 +201,7 @@ def _draw(picture: Frame, mask: Frame, actor: _Actor) -> None:
         )
         return
     lean = 0.0
-    if actor.kind == "cyclist":
+    if actor.kind in _CYCLISTS:
         for side in (-0.32, 0.32):
             pen.ring((x + side * tall, y - 0.22 * tall), 0.22 * tall, (25, 25, 25))
         pen.line((x - 0.32 * tall, y - 0.22 * tall), (x + 0.32 * tall, y - 0.3 * tall), 0.07 * tall, (160, 30, 30))
@@ -231,7 +246,7 @@ def _fine(point: Point) -> tuple[int, int]:
     return round(16 * point[0]), round(16 * point[1])
 
 
-def _spans(anomalous: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]") -> list[tuple[int, int]]:
+def _spans(anomalous: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return start and end (exclusive) of every run of True."""
     edges = np.flatnonzero(np.diff(np.r_[False, anomalous, False].astype(np.int8)))
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]

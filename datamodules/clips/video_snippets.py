@@ -15,6 +15,7 @@ from datamodules.clips.demo import demo_folder
 from datamodules.clips.live_stream import Stream
 from datamodules.clips.live_windows import LiveWindows, Watcher, frames_until_final
 from datamodules.clips.pseudo_anomalies import PseudoAnomalousClip
+from datamodules.clips.scenes import SceneName
 from datamodules.clips.splits import hold_out
 from datamodules.clips.video_layouts import Clip, VideoSource, read_layout
 from datamodules.clips.video_stream import (
@@ -71,6 +72,8 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         brightness: training windows vary by up to this share of the full range of grey levels.
         contrast: training windows vary by up to this share of their contrast.
         flip: whether half of the training windows are mirrored; leave it off where direction matters.
+        scene: which generated scene stands in where there is no source: ``street``, ``alley`` (steep perspective,
+            shade), ``plaza`` (a crowd from above, at noon), ``night`` (lamps and noise), ``haze`` (low contrast).
         **common: arguments of ``SourceDataModule``.
 
     Raises:
@@ -97,6 +100,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         brightness: float = 0.08,
         contrast: float = 0.05,
         flip: bool = False,
+        scene: SceneName = "street",
         **common: Any,
     ) -> None:
         super().__init__(source, batch_size, **common)
@@ -122,6 +126,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         self._eval_batch_size = eval_batch_size
         self._validation_fraction = validation_fraction
         self._jitter = Jitter(brightness, contrast, flip)
+        self._scene: SceneName = scene
         self._digested: dict[tuple[str, str], str] = {}  # by split and name
         self._layout: VideoSource | None = None
         self._live: LiveWindows | None = None
@@ -246,7 +251,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
 
     def write_demo(self) -> Path:
         """Return the folder of the demo."""
-        return demo_folder(self._cache)
+        return demo_folder(self._cache, self._scene)
 
     def open_splits(self, stage: Stage) -> dict[str, list[CachedClip]]:
         """Return the cached clips of the splits that a stage needs, by the split's name."""

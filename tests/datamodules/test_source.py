@@ -311,7 +311,7 @@ def test_absurd_numbers_are_named(name, key, value):
 def test_the_demo_is_used_without_a_source_only_and_told_once(name, demo, monkeypatch, caplog, tmp_path, cache):
     room = ROOMS[name]
     room.write(tmp_path / "demo")
-    monkeypatch.setattr(f"{room.kind.__module__}.{demo}", lambda cache: tmp_path / "demo")
+    monkeypatch.setattr(f"{room.kind.__module__}.{demo}", lambda cache, *_: tmp_path / "demo")
     with caplog.at_level(logging.INFO, "lightning.pytorch.utilities.rank_zero"):
         data = room.kind(cache_dir=str(cache), **room.options)
         data.prepare_data()

@@ -1,11 +1,14 @@
 import multiprocessing
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from datamodules.clips import demo
-from datamodules.clips.demo import FRAMES, TEST_CLIPS, TRAINING_CLIPS, demo_folder
+from datamodules.clips.demo import FRAMES, TRAINING_CLIPS, demo_folder
 from datamodules.clips.labels import read_masks
+from datamodules.clips.scenes import SCENES, SceneName
 from datamodules.clips.video_layouts import read_layout
 from datamodules.errors import InputError
 from datamodules.media import probe, read_frames
@@ -19,17 +22,20 @@ def folder(tmp_path_factory):
 def test_demo_is_a_labelled_dataset_of_real_video_files(folder):
     source = read_layout(folder)
     assert source.layout == "plain"
-    assert (len(source.train), len(source.test)) == (TRAINING_CLIPS, len(TEST_CLIPS))
+    assert (len(source.train), len(source.test)) == (TRAINING_CLIPS, len(SCENES["street"].tests))
     for clip in (*source.train, *source.test):
         assert clip.path.suffix == ".mp4"
         assert probe(clip.path).frames == FRAMES
 
 
-def test_every_test_clip_has_normal_and_anomalous_frames_that_its_masks_show(folder):
+def labels_and_masks(folder):
     for clip in read_layout(folder).test:
-        labels = clip.labels.read(FRAMES)
+        yield clip, clip.labels.read(FRAMES), np.stack(list(read_masks(clip.masks)))
+
+
+def test_every_test_clip_has_normal_and_anomalous_frames_that_its_masks_show(folder):
+    for _, labels, masks in labels_and_masks(folder):
         assert 10 <= labels.sum() <= FRAMES - 10
-        masks = np.stack(list(read_masks(clip.masks)))
         assert masks.shape == (FRAMES, 128, 128)
         np.testing.assert_array_equal(masks.any(axis=(1, 2)), labels == 1)
 
@@ -49,10 +55,50 @@ def test_neither_the_frame_number_nor_movement_alone_tells_the_label(folder):
         assert 0.3 < ahead.mean() < 0.8
 
 
+def test_every_scene_is_another_place_with_a_slow_cyclist():
+    assert get_args(SceneName) == tuple(SCENES)
+    others = {name: scene for name, scene in SCENES.items() if name != "street"}
+    assert len(others) >= 4
+    for name, scene in others.items():
+        assert ("slow cyclist",) in scene.tests
+        assert scene.seed not in [one.seed for other, one in SCENES.items() if other != name]
+
+
+@pytest.mark.parametrize("name", ["alley", "night"])
+def test_a_scene_is_drawn_at_its_size_and_light(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(demo, "FRAMES", 3)
+    monkeypatch.setattr(demo, "TRAINING_CLIPS", 1)
+    scene = SCENES[name]
+    monkeypatch.setitem(SCENES, name, replace(scene, tests=(("cart",),)))
+    source = read_layout(demo_folder(tmp_path, name))
+    (clip,), (test,) = source.train, source.test
+    frames = np.stack(list(read_frames(clip.path)))
+    assert frames.shape == (3, scene.height, scene.width, 3)
+    street = np.stack(list(read_frames(read_layout(demo_folder(tmp_path)).train[0].path)))
+    assert frames.mean() < 0.8 * street.mean()
+    assert clip.name == test.name == f"{name}_01"
+    assert np.stack(list(read_masks(test.masks))).shape == (3, scene.height, scene.width)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in SCENES if name != "street"])
+def test_in_every_scene_anomalies_come_and_go_and_the_slow_cyclist_is_as_fast_as_walkers(tmp_path, name):
+    scene = SCENES[name]
+    for clip, labels, masks in labels_and_masks(demo_folder(tmp_path, name)):
+        assert 10 <= labels.sum() <= FRAMES - 10
+        np.testing.assert_array_equal(masks.any(axis=(1, 2)), labels == 1)
+        if scene.tests[int(clip.name[-2:]) - 1] == ("slow cyclist",):
+            seen = np.flatnonzero(masks.sum(axis=(1, 2)) > 0.9 * masks.sum(axis=(1, 2)).max())
+            middle = [np.nonzero(masks[frame])[1].mean() for frame in seen]
+            pace = abs(np.polyfit(seen, middle, 1)[0])
+            body = scene.far + scene.growth * (scene.lanes[-2][0] - scene.horizon)
+            assert 0.8 < pace / (scene.walk * body) < 1.2
+
+
 def test_recipe_is_deterministic_and_clips_differ(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "FRAMES", 12)
     monkeypatch.setattr(demo, "TRAINING_CLIPS", 2)
-    monkeypatch.setattr(demo, "TEST_CLIPS", (("cart", "runner"),))
+    monkeypatch.setitem(SCENES, "street", replace(SCENES["street"], tests=(("cart", "runner"),)))
     contents = []
     for name in ("a", "b"):
         root = demo_folder(tmp_path / name)
@@ -65,7 +111,7 @@ def test_recipe_is_deterministic_and_clips_differ(tmp_path, monkeypatch):
 def test_demo_is_written_once_even_by_several_processes(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "FRAMES", 5)
     monkeypatch.setattr(demo, "TRAINING_CLIPS", 1)
-    monkeypatch.setattr(demo, "TEST_CLIPS", ())
+    monkeypatch.setitem(SCENES, "street", replace(SCENES["street"], tests=()))
     context = multiprocessing.get_context("fork")
     gate = context.Barrier(3)
 
@@ -80,12 +126,12 @@ def test_demo_is_written_once_even_by_several_processes(tmp_path, monkeypatch):
         process.join(timeout=60)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert len(list(tmp_path.iterdir())) == 1
-    monkeypatch.setattr(demo, "write_demo", lambda _: pytest.fail("written again"))
+    monkeypatch.setattr(demo, "write_demo", lambda *_: pytest.fail("written again"))
     demo_folder(tmp_path)
 
 
 def test_interrupted_writing_leaves_nothing(tmp_path, monkeypatch):
-    def interrupt(folder):
+    def interrupt(folder, name):
         (folder / "train").mkdir()
         raise KeyboardInterrupt
 

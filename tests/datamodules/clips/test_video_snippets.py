@@ -1,5 +1,6 @@
 import json
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 
 from datamodules import VideoSnippetDataModule
 from datamodules.clips import demo
+from datamodules.clips.scenes import SCENES
 from datamodules.errors import InputError
 
 
@@ -209,12 +211,16 @@ def test_reading_takes_nothing_from_the_global_random_numbers(module):
 def test_embedded_demo_is_used_only_without_a_source(module, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "FRAMES", 40)
     monkeypatch.setattr(demo, "TRAINING_CLIPS", 3)
-    monkeypatch.setattr(demo, "TEST_CLIPS", (("cart",),))
+    for scene in ("street", "plaza"):
+        monkeypatch.setitem(SCENES, scene, replace(SCENES[scene], tests=(("cart",),)))
     data = module(source=None)
     for stage in ("fit", "test", "predict"):
         data.setup(stage)
     assert set(collect(data.test_dataloader()).values()) <= {0, 1}
     assert [source.name for source in data.predict_sources] == ["street_01"]
+    other = module(source=None, scene="plaza")
+    other.setup("predict")
+    assert [source.name for source in other.predict_sources] == ["plaza_01"]
     with pytest.raises(InputError, match=r"data\.source: .*nowhere is not a folder"):
         module(source=str(tmp_path / "nowhere")).setup("fit")
     with pytest.raises(InputError, match="nowhere: no such file or folder"):
