@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from callbacks.source_folder import source_folder
 from callbacks.text import printable
 from datamodules.atomic_file import atomic_folder
 from datamodules.errors import refuse_several
+from datamodules.pipeline import Behind
 from datamodules.protocols import HasPredictSources
 
 
@@ -37,11 +38,14 @@ class OpenFiles(Protocol):
         """Close the files of a prediction that an error ended."""
 
 
+_ROOM = 2  # batches whose answers wait to be written
 FilesT = TypeVar("FilesT", bound=OpenFiles)
 
 
 class StreamedWriter(Callback, Generic[FilesT]):
     """Opens the folder of a recording with its first part and completes it with its last.
+
+    A thread does that, so that the network need not wait; a subclass hands it what a batch asks for, by ``later``.
 
     Each lies in ``predictions/<recording>/``, whole, in place of an older one of the same recording; ``about.json``
     says of what it is, and by which weights. Where ``limit_predict_batches`` cuts the prediction, they lie in
@@ -62,6 +66,7 @@ class StreamedWriter(Callback, Generic[FilesT]):
         self._parent = self._draft = self._target = Path()
         self._told: list[str] = []
         self._about: dict[str, Any] = {}
+        self._thread: Behind | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note the recordings that are to come.
@@ -77,6 +82,16 @@ class StreamedWriter(Callback, Generic[FilesT]):
         self._waiting = {source.name: source for source in data.predict_sources}
         self._parent = Path(trainer.default_root_dir) / PREDICTIONS
         self._about, self._told = about_run(trainer, pl_module), []
+        self._thread = Behind(_ROOM)
+
+    def later(self, write: Callable[[], None]) -> None:
+        """Let the thread write what belongs to a batch, when it is done with those before.
+
+        Raises:
+            Exception: what writing an earlier one has raised.
+        """
+        assert self._thread is not None  # a prediction has begun
+        self._thread.do(write)
 
     def files_of(self, name: str, open_files: Callable[[Any, Path], FilesT]) -> FilesT:
         """Return the files of a recording; with its first part the previous ones are completed and these opened.
@@ -105,9 +120,11 @@ class StreamedWriter(Callback, Generic[FilesT]):
         """Complete the last recording.
 
         Raises:
-            RuntimeError: if a recording never came.
+            Exception: what writing has raised; RuntimeError if a recording never came.
         """
-        self._finish()
+        assert self._thread is not None
+        self._thread.do(self._finish)
+        self._thread.finish()
         if self._waiting and self._about["complete"]:
             raise RuntimeError(f"no {self.part} came of {', '.join(self._waiting)}")
 
@@ -116,7 +133,10 @@ class StreamedWriter(Callback, Generic[FilesT]):
         print(*self._told, sep="\n", flush=True)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Close the files of the recording at hand."""
+        """Write what was scored before, and close the files of the recording at hand."""
+        if self._thread is not None:
+            with suppress(Exception):  # of what has gone wrong, the first is told
+                self._thread.finish()
         if self._current is not None:
             current, self._current = self._current, None
             try:

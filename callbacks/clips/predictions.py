@@ -4,7 +4,7 @@ import csv
 import io
 from array import array
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -38,10 +38,12 @@ from callbacks.thresholds import threshold_of
 from datamodules.atomic_file import atomic_file
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.media import VideoWriter, read_frames
+from datamodules.pipeline import ahead
 from datamodules.protocols import VideoSource
 
 LEAST_FRAMES, NEARLY_ALL = 50, 0.9
 """Where so large a share of so many frames is unusual, the scene is another one."""
+_AHEAD = 4  # frames that wait to be drawn in
 _CODED = 26, "ultrafast"  # quality and speed of the overlay: a third of the time of 20 and veryfast, 1.3 times the size
 
 
@@ -94,13 +96,18 @@ class ClipPredictions(StreamedWriter["_Prediction"]):
         heats, regions = outputs.heat.float().cpu().numpy(), outputs.region.tolist()
         threshold = threshold_of(pl_module)
         rule = None if threshold is None else EventRule.of(threshold, *self._event)
-        for row, video in enumerate(outputs.video):
-            place = _Place((batch.frames.shape[-2], batch.frames.shape[-1]), tuple(regions[row]))
+        size = batch.frames.shape[-2], batch.frames.shape[-1]
 
-            def open_files(source: VideoSource, folder: Path, place: _Place = place) -> _Prediction:
-                return _Prediction(source, folder, place, rule, self.overlay)
+        def write() -> None:
+            for row, video in enumerate(outputs.video):
+                place = _Place(size, tuple(regions[row]))
 
-            self.files_of(video, open_files).add(frames[row], scores[row], heats[row])
+                def open_files(source: VideoSource, folder: Path, place: _Place = place) -> _Prediction:
+                    return _Prediction(source, folder, place, rule, self.overlay)
+
+                self.files_of(video, open_files).add(frames[row], scores[row], heats[row])
+
+        self.later(write)
 
 
 class _Place(NamedTuple):
@@ -126,7 +133,8 @@ class _Prediction:
         self._table = csv.writer(text, lineterminator="\n")
         anomalous = [] if threshold is None else ["anomalous"]
         self._table.writerow(["name", "frame", "time", "score", *anomalous])
-        self._frames = read_frames(source.path, source.bit_range) if overlay else None
+        frames = ahead(read_frames(source.path, source.bit_range), _AHEAD)
+        self._frames = self._files.enter_context(closing(frames)) if overlay else None
         self._draw = Overlay(threshold)
         self._overlay: VideoWriter | None = None
 

@@ -54,11 +54,17 @@ class SoundPredictions(StreamedWriter["_Track"]):
         """
         assert isinstance(outputs, GeneratedClips)
         assert isinstance(batch, AudioVideoBatch)
-        for row, name in enumerate(batch.name):
-            track = self.files_of(
-                name, lambda source, folder: _Track(source, folder, outputs.frames.shape[-2:], self.scale)
-            )
-            track.add(float(batch.start[row]), outputs.frames[row], int(batch.valid[row].sum()))
+        pictures = outputs.frames.detach().float().cpu()
+        starts, counts = batch.start.tolist(), batch.valid.sum(1).tolist()
+
+        def write() -> None:
+            for row, name in enumerate(batch.name):
+                track = self.files_of(
+                    name, lambda source, folder: _Track(source, folder, pictures.shape[-2:], self.scale)
+                )
+                track.add(starts[row], pictures[row], counts[row])
+
+        self.later(write)
 
 
 class CrossFade:
@@ -128,7 +134,7 @@ class _Track:
 
     def add(self, start: float, frames: Tensor, count: int) -> None:
         """Take in a piece that begins at ``start`` seconds; its first ``count`` pictures are no padding."""
-        for picture in self._fade.add(round(start * self.source.fps), frames.detach().float().cpu(), count):
+        for picture in self._fade.add(round(start * self.source.fps), frames, count):
             self._write(picture)
 
     def finish(self, whole: bool) -> None:

@@ -17,6 +17,9 @@ from datamodules.letterbox import Letterbox, Region
 from datamodules.media import find_videos, probe, read_frames
 from datamodules.named import source_name
 from datamodules.picture_file import Frame
+from datamodules.pipeline import ahead
+
+_AHEAD = 64  # letterboxed frames that wait for the network
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,10 @@ class PredictSource:
         """Yield its frames, uint8 RGB ``(height, width, 3)``."""
         return read_frames(self.path, self.bit_range)
 
+    def letterboxed(self, letterbox: Letterbox) -> Iterator[Frame]:
+        """Yield its frames as the model sees them, uint8 ``(3, H, W)``; a thread decodes ahead of the caller."""
+        return ahead(map(letterbox.picture, self.read()), _AHEAD)
+
 
 @dataclass(frozen=True, eq=False)
 class GivenFrames(PredictSource):
@@ -69,6 +76,10 @@ class GivenFrames(PredictSource):
                     f"{self.width}x{self.height}; the frames of one video must have one size"
                 )
             yield frame
+
+    def letterboxed(self, letterbox: Letterbox) -> Iterator[Frame]:
+        """Yield the frames as the model sees them, each asked for when it is needed, and in no other thread."""
+        return map(letterbox.picture, self.read())
 
 
 def find_predict_sources(
@@ -102,7 +113,8 @@ def find_predict_sources(
 class StreamedWindows:
     """Windows of videos one after another, each in the order of its frames, every frame covered.
 
-    Holds ``num_frames * frame_step + 1`` frames, however long a video is. Has a length where all videos have one.
+    Holds ``num_frames * frame_step + 1`` frames, and 64 that are decoded ahead, however long a video is. Has a length
+    where all videos have one.
 
     Args:
         sources: the videos.
@@ -140,8 +152,8 @@ class StreamedWindows:
     def _windows(self, source: PredictSource) -> Iterator[Window]:
         region = self._letterbox.region(source.height, source.width)
         cutter = WindowCutter(source.name, region, self._num_frames, self._frame_step, self._stride)
-        for frame in source.read():
-            yield from cutter.add(self._letterbox.picture(frame))
+        for frame in source.letterboxed(self._letterbox):
+            yield from cutter.add(frame)
         _refuse_short(source.path, cutter.count, self._num_frames * self._frame_step)
         yield from cutter.end()
 

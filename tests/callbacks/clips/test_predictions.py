@@ -1,5 +1,7 @@
 import csv
+import errno
 import json
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from callbacks import ClipPredictions
 from callbacks.clips.overlay import Overlay
+from datamodules.atomic_file import DiskError
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.errors import InputError
 from datamodules.media import VideoWriter, read_frames
@@ -208,6 +211,62 @@ def test_an_error_on_the_way_leaves_no_half_written_file(tmp_path, sources):
     with pytest.raises(OSError, match="camera"):
         run.predict(Scorer(), Streaming(sources, None), return_predictions=False)
     assert list((tmp_path / "predictions").iterdir()) == []
+
+
+def test_threads_write_the_same_bytes_as_one_after_the_other(tmp_path, sources, monkeypatch):
+    class AtOnce:
+        def __init__(self, room):
+            pass
+
+        def do(self, work):
+            work()
+
+        def finish(self):
+            pass
+
+    def files(folder):
+        found = {path.relative_to(folder): path.read_bytes() for path in folder.glob("*/*") if path.suffix != ".json"}
+        return found | {path: [*read_frames(folder / path)] for path in found if path.suffix == ".mp4"}
+
+    threaded = files(predict(tmp_path / "threaded", sources))
+    monkeypatch.setattr("callbacks.streamed_writer.Behind", AtOnce)
+    monkeypatch.setattr("callbacks.clips.predictions.ahead", lambda stream, room: iter(stream))
+    plain = files(predict(tmp_path / "plain", sources))
+    assert len(plain) == 8
+    assert threaded.keys() == plain.keys()
+    for path, content in plain.items():
+        np.testing.assert_array_equal(threaded[path], content)
+
+
+def running():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(("ahead", "behind"))]
+
+
+@pytest.mark.parametrize("batches", [1, 6])
+def test_a_disk_that_is_full_ends_the_prediction_with_its_own_words(tmp_path, sources, monkeypatch, batches):
+    def full(self, frame):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(VideoWriter, "write", full)
+    with pytest.raises(DiskError, match=r"overlay\.mp4 cannot be written: No space left on device"):
+        predict(tmp_path, sources[:1], list(windows_of(sources[:1]))[:batches])
+    assert not running()
+    assert not (tmp_path / "predictions/a").exists()
+
+
+def test_a_video_that_was_scored_before_an_error_is_whole(tmp_path, sources, monkeypatch):
+    class Fails(Scorer):
+        def predict_step(self, batch, batch_idx):
+            if batch_idx == 7:  # the one before had the last window of a and the first of b
+                raise InputError("no more")
+            return super().predict_step(batch, batch_idx)
+
+    monkeypatch.setattr(f"{__name__}.Scorer", lambda _: Fails())
+    with pytest.raises(InputError, match="no more"):
+        predict(tmp_path, sources)
+    assert [path.name for path in (tmp_path / "predictions").iterdir()] == ["a"]
+    assert len([*read_frames(tmp_path / "predictions/a/overlay.mp4")]) == 23
+    assert not running()
 
 
 def test_a_dry_run_of_one_batch_is_complete_for_what_it_saw(tmp_path, sources):
