@@ -230,6 +230,8 @@ class AudioVideoBatch(_Movable):
         name: B names of the clips, unique within a split.
         start: float64 ``(B,)``, where in the clip the piece begins, in seconds.
         index: int64 ``(B,)``, number of the piece in its dataset.
+        still: uint8 ``(B, 3, H, W)``, the mean of each piece's own pictures; in prediction what ``data.still`` names,
+            None where it names nothing.
     """
 
     audio: Tensor
@@ -239,6 +241,7 @@ class AudioVideoBatch(_Movable):
     name: list[str]
     start: Tensor
     index: Tensor
+    still: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.name)

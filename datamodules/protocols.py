@@ -452,6 +452,24 @@ class HasMeanPicture(Protocol):
         ...
 
 
+@runtime_checkable
+class HasMovements(HasMeanPicture, Protocol):
+    """A data module that knows how the pictures it trains on move."""
+
+    def movements(self, most: int) -> Tensor:
+        """Return principal components of the change, ``(count, 3, H, W)``, ``most`` or fewer, the strongest first."""
+        ...
+
+
+@runtime_checkable
+class HasDeviation(Protocol):
+    """A data module that knows how much each pixel moves in the pictures it trains on."""
+
+    def deviation(self) -> Tensor:
+        """Return the standard deviation of a pixel from its piece's mean, float32 ``(H, W)``, at least 0."""
+        ...
+
+
 class SoundRule(Protocol):
     """A rule, not a network, that tells from sound how pictures change."""
 

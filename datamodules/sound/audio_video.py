@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
@@ -14,13 +15,18 @@ from datamodules.ranges import check_range
 from datamodules.seeding import global_seed
 from datamodules.sound.audio_video_cache import CachedPair, Settings, cache_pairs
 from datamodules.sound.audio_video_sources import Pair, divide, find_pairs
+from datamodules.sound.movements import changes, even, find_movements
 from datamodules.sound.music import music_folder
 from datamodules.sound.pieces import EvaluationPieces, Piece, PieceShape, TrainingPieces, collate
 from datamodules.sound.ridge_rule import RidgeRule
 from datamodules.sound.sound import Sound, resampled
 from datamodules.sound.sound_stream import GivenSound, SoundSource, StreamedPieces, find_sound_sources
+from datamodules.sound.still import read_still
 from datamodules.source import SourceDataModule, Stage
 from datamodules.streamed_loader import StreamedLoader
+
+_LOOKED_AT = 2000
+"""Pieces in which movements are searched, evenly spread where there are more."""
 
 Loader = DataLoader[Piece]  # which yields ``AudioVideoBatch``
 
@@ -46,6 +52,8 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
         validation_fraction: share of the clips held out for validation, at least two clips.
         test_fraction: share of the clips held out for test, at least two clips.
         fit: ``letterbox`` keeps the shape of things and adds black bars; ``stretch`` fills the picture.
+        still: the picture that ``predict`` draws on, where the model takes one: a picture file, or a video whose mean
+            picture is taken. None: the mean picture of the training clips, which the checkpoint has.
         **common: arguments of ``SourceDataModule``.
 
     Raises:
@@ -70,6 +78,7 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
         validation_fraction: float = 0.15,
         test_fraction: float = 0.15,
         fit: Literal["letterbox", "stretch"] = "letterbox",
+        still: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(source, batch_size, **common)
@@ -90,7 +99,7 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
                 f"and at most data.duration, {duration:g}"
             )
         self.sample_rate, self.fps, self.duration = sample_rate, fps, duration
-        self.image_size = image_size
+        self.image_size, self.still = image_size, still
         self.predict_sources: list[SoundSource] = []
         self._shape = PieceShape(round(duration * fps), round(duration * sample_rate), max(1, round(stride * fps)))
         self._settings = Settings(sample_rate, fps, Letterbox(image_size, image_size, fit))
@@ -123,7 +132,8 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
 
     def predict_dataloader(self) -> StreamedLoader[Piece]:
         """Overlapping pieces of ``predict_sources`` in order, decoded as they are read, in constant memory."""
-        pieces = StreamedPieces(self.predict_sources, self._settings, self._shape)
+        still = read_still(Path(self.still).expanduser(), self._settings.letterbox) if self.still else None
+        pieces = StreamedPieces(self.predict_sources, self._settings, self._shape, still)
         return self._streamed(pieces, collate, self._eval_batch_size, "sound")
 
     def mean_picture(self) -> torch.Tensor:
@@ -135,10 +145,40 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
                 total += torch.from_numpy(clip.frames(start, self.num_frames)).sum(0, dtype=torch.float64)
         return (total / (255 * sum(clip.length for clip in clips))).float()
 
+    def deviation(self) -> torch.Tensor:
+        """Return how much each pixel of the training clips differs from its piece's mean; after ``setup``.
+
+        Returns:
+            float32 ``(H, W)``: the root of the mean square over pictures and colours, in [0, 1].
+        """
+        pieces = self._apart_in_time()
+        total, count = np.zeros(3 * self.image_size**2), 0
+        for index in range(len(pieces)):
+            moved = changes(pieces[index])
+            total, count = total + np.square(moved).sum(axis=0, dtype=np.float64), count + len(moved)
+        return torch.from_numpy(total / count).view(3, self.image_size, self.image_size).mean(0).sqrt().float()
+
+    def movements(self, most: int) -> torch.Tensor:
+        """Return how the pictures of the training clips move: principal components of their change; after ``setup``.
+
+        Args:
+            most: components; there can be fewer.
+
+        Returns:
+            float32 ``(count, 3, H, W)``, each of the length of its standard deviation, the strongest first.
+        """
+        pieces = self._apart_in_time()
+        found = find_movements(pieces, even(len(pieces), _LOOKED_AT), most)
+        scaled = found.components_ * np.sqrt(found.explained_variance_)[:, None]
+        return torch.from_numpy(scaled.astype(np.float32)).unflatten(1, (3, self.image_size, self.image_size))
+
     def sound_rule(self) -> RidgeRule:
         """Return ridge regression from the sound to what moves, learned from the training clips; after ``setup``."""
-        apart = PieceShape(self.num_frames, self.num_samples, self.num_frames)
-        return RidgeRule(EvaluationPieces(self._splits["train"], apart), self.sample_rate)
+        return RidgeRule(self._apart_in_time(), self.sample_rate)
+
+    def _apart_in_time(self) -> EvaluationPieces:
+        """Return the pieces of the training clips, none of which begins within another one."""
+        return EvaluationPieces(self._splits["train"], PieceShape(self.num_frames, self.num_samples, self.num_frames))
 
     def counts(self, split: str) -> dict[str, int]:
         """Return the number of clips and how long they are together, in seconds."""

@@ -15,6 +15,7 @@ from datamodules.picture_file import Frame
 from datamodules.seeding import derive_seed
 from datamodules.sound.audio_video_cache import CachedPair
 from datamodules.sound.sound import Sound
+from datamodules.sound.still import mean_picture
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Piece:
     name: str
     start: float
     index: int
+    still: Frame | None = None
 
 
 class EvaluationPieces(Dataset[Piece]):
@@ -122,6 +124,7 @@ def collate(pieces: Sequence[Piece]) -> AudioVideoBatch:
         name=[piece.name for piece in pieces],
         start=torch.tensor([piece.start for piece in pieces], dtype=torch.float64),
         index=torch.tensor([piece.index for piece in pieces]),
+        still=None if any(piece.still is None for piece in pieces) else stack("still"),
     )
 
 
@@ -132,12 +135,14 @@ def _cut(
     stranger = int(random.integers(len(clips) - 1))
     other = clips[stranger + (stranger >= number)]
     elsewhere = int(random.integers(max(1, other.length - shape.frames + 1)))
+    frames, valid = clip.frames(start, shape.frames), start + np.arange(shape.frames) < clip.length
     return Piece(
         audio=clip.sound(start, shape.samples),
-        frames=clip.frames(start, shape.frames),
-        valid=start + np.arange(shape.frames) < clip.length,
+        frames=frames,
+        valid=valid,
         other=other.sound(elsewhere, shape.samples),
         name=clip.name,
         start=start / clip.settings.fps,
         index=index,
+        still=mean_picture(frames[valid]),
     )

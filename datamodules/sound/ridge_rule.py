@@ -4,7 +4,6 @@ A network that draws to sound has to be better than this rule, which is fitted i
 know from the sound, each piece's own mean picture, and tells the change from it.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,18 +14,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from datamodules.sound.mel import BANDS, LogMel
-from datamodules.sound.pieces import EvaluationPieces, Piece
+from datamodules.sound.movements import Pieces, Rows, changes, even, find_movements
 
 COMPONENTS = 24
 CONTEXT = 5
 """Pictures before and after one whose sound is heard, too."""
 _PICTURES = 20_000  # that are learned from, spread evenly where there are more
-_VALUES = 1 << 25  # of pictures that the components are found in: 134 MB
 _PENALTY = 100.0
 """Of the squared weights. On the validation clips of a GRID talker the moving part's error is least with it: 0.0308, as
 with 1,000, and 0.0310 with 10,000."""
-
-Rows = NDArray[np.float32]
 
 
 class RidgeRule:
@@ -40,23 +36,19 @@ class RidgeRule:
         sample_rate: of their sound, in Hz.
     """
 
-    def __init__(self, pieces: EvaluationPieces | Sequence[Piece], sample_rate: int) -> None:
-        from sklearn.decomposition import PCA  # a second to import, and needed once a test
-        from sklearn.linear_model import Ridge
+    def __init__(self, pieces: Pieces, sample_rate: int) -> None:
+        from sklearn.linear_model import Ridge  # a second to import, and needed once a test
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         self._mel = LogMel(sample_rate)
-        pictures, *shape = pieces[0].frames.shape
-        chosen = _even(len(pieces), max(2, _PICTURES // pictures))
-        step = -(-len(chosen) * pictures * math.prod(shape) // _VALUES)
-        seen = np.concatenate([_changes(pieces[index])[order % step :: step] for order, index in enumerate(chosen)])
-        count = min(COMPONENTS, len(seen) - 1, seen.shape[1])
-        self._components = PCA(count, svd_solver="randomized", random_state=0).fit(seen)
+        pictures = len(pieces[0].frames)
+        chosen = even(len(pieces), max(2, _PICTURES // pictures))
+        self._components = find_movements(pieces, chosen, COMPONENTS)
         heard, moved = [], []
         for piece in map(pieces.__getitem__, chosen):  # one at a time: only what is made of them is kept
             heard.append(self._heard(piece.audio[None], pictures)[0][piece.valid])
-            moved.append(self._components.transform(_changes(piece)))
+            moved.append(self._components.transform(changes(piece)))
         ridge = make_pipeline(StandardScaler(), Ridge(_PENALTY))
         self._ridge: Any = ridge.fit(np.concatenate(heard), np.concatenate(moved))
 
@@ -81,15 +73,3 @@ class RidgeRule:
         around = F.pad(at_pictures, (CONTEXT, CONTEXT), mode="replicate").unfold(2, 2 * CONTEXT + 1, 1)
         rows: Rows = around.transpose(1, 2).reshape(len(audio), pictures, BANDS * (2 * CONTEXT + 1)).numpy()
         return rows
-
-
-def _changes(piece: Piece) -> Rows:
-    """Return how each picture of a piece differs from their mean, ``(T, 3 * H * W)`` in [-1, 1], without padding."""
-    shown = piece.frames[piece.valid].reshape(int(piece.valid.sum()), -1).astype(np.float32) / 255
-    changes: Rows = shown - shown.mean(axis=0)
-    return changes
-
-
-def _even(count: int, most: int) -> list[int]:
-    """Return at most ``most`` of ``count`` numbers, evenly spread."""
-    return [int(number) for number in np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))]

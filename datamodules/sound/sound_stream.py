@@ -11,6 +11,7 @@ import numpy as np
 from datamodules.errors import InputError
 from datamodules.listing import VIDEO_SUFFIXES, children, tell_left_out
 from datamodules.named import source_name
+from datamodules.picture_file import Frame
 from datamodules.sound.audio_video_cache import Settings
 from datamodules.sound.pieces import Piece, PieceShape
 from datamodules.sound.sound import SOUND_SUFFIXES, Sound, count_samples, read_sound, resampled
@@ -99,10 +100,13 @@ class StreamedPieces:
         sources: the sounds.
         settings: rates and the size of the pictures.
         shape: length and distance of the pieces.
+        still: uint8 ``(3, H, W)``, the picture to draw on; None: the one that the model knows.
     """
 
-    def __init__(self, sources: Sequence[SoundSource], settings: Settings, shape: PieceShape) -> None:
-        self._sources, self._settings, self._shape = sources, settings, shape
+    def __init__(
+        self, sources: Sequence[SoundSource], settings: Settings, shape: PieceShape, still: Frame | None = None
+    ) -> None:
+        self._sources, self._settings, self._shape, self._still = sources, settings, shape, still
 
     def __len__(self) -> int:
         return sum(len(self._starts(source)) for source in self._sources)
@@ -135,6 +139,7 @@ class StreamedPieces:
             name=source.name,
             start=start / source.fps,
             index=index,
+            still=self._still,
         )
 
 

@@ -10,6 +10,7 @@ from lightning_models.audio_to_video.network import AudioToFrames
 from lightning_models.deployment import Deployment, Graph, Port, Run
 
 AUDIO = Port("audio", ("batch", "channels", "samples"), "float32", "-1 to 1", "pieces of sound, mono")
+STILL = Port("still", ("batch", "colours", "height", "width"), "float32", "0 to 1", "RGB pictures to draw on")
 FRAMES = Port(
     "frames", ("batch", "frames", "colours", "height", "width"), "float32", "0 to 1", "RGB pictures to the sound"
 )
@@ -36,6 +37,22 @@ class SoundPictures(nn.Module):
         return (frames if self.mean_odds is None else shift(frames, self.mean_odds),)
 
 
+class StillPictures(nn.Module):
+    """Draws what pieces of sound move on still pictures.
+
+    Args:
+        network: from sound and still pictures to pictures.
+    """
+
+    def __init__(self, network: AudioToFrames) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, audio: Tensor, still: Tensor) -> tuple[Tensor]:
+        """Map sound ``(B, 1, N)`` in [-1, 1] and pictures ``(B, 3, H, W)`` to frames ``(B, T, 3, H, W)`` in [0, 1]."""
+        return (self.network(audio, still),)
+
+
 class DeployedAudioToVideo(Deployment[AudioVideoBatch, GeneratedClips]):
     """Draws pictures to sound; see :class:`~lightning_models.deployment.Deployment`.
 
@@ -51,7 +68,12 @@ class DeployedAudioToVideo(Deployment[AudioVideoBatch, GeneratedClips]):
     )
 
     def __init__(self, network: AudioToFrames, mean_odds: Tensor | None) -> None:
-        self.graphs = {"": Graph(SoundPictures(network, mean_odds), (AUDIO,), (FRAMES,))}
+        self._mean_picture: Tensor | None = None
+        if network.takes_still:
+            self.graphs = {"": Graph(StillPictures(network), (AUDIO, STILL), (FRAMES,))}
+            self._mean_picture = network.get_buffer("mean_picture")
+        else:
+            self.graphs = {"": Graph(SoundPictures(network, mean_odds), (AUDIO,), (FRAMES,))}
         self.facts: dict[str, Any] = {
             "network": type(network).__name__,
             "sample_rate": network.sample_rate,
@@ -61,5 +83,9 @@ class DeployedAudioToVideo(Deployment[AudioVideoBatch, GeneratedClips]):
         }
 
     def answer(self, batch: AudioVideoBatch, run: Run) -> GeneratedClips:
-        """Draw the pictures to a batch's own sound."""
-        return GeneratedClips(run("", {"audio": batch.audio})["frames"])
+        """Draw the pictures to a batch's own sound, on its still pictures or else on the mean one of the training."""
+        inputs = {"audio": batch.audio}
+        if self._mean_picture is not None:
+            mean = self._mean_picture.expand(len(batch), -1, -1, -1)
+            inputs["still"] = mean if batch.still is None else batch.still.float() / 255
+        return GeneratedClips(run("", inputs)["frames"])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from datamodules.batches import AudioVideoBatch, GeneratedClips
 from datamodules.errors import InputError
-from datamodules.protocols import HasMeanPicture, HasPieceLength
+from datamodules.protocols import HasDeviation, HasMeanPicture, HasPieceLength
 from lightning_models.audio_to_video import video_losses
 from lightning_models.audio_to_video.deployed import DeployedAudioToVideo
 from lightning_models.audio_to_video.mean_picture import odds_of, shift
@@ -76,6 +76,8 @@ class AudioToVideo(SinglePhaseModule):
         image_size: edge of a frame in pixels, as in the data; 8 times a power of two (the predecessor: any).
         start_from_mean: whether an untrained net generates the mean picture of the training clips instead of
             grey (``mean_picture.py``): for a fixed camera, where most of a picture never changes.
+        weigh_moving: whether a pixel counts in ``l2``, ``l1``, ``change`` and ``mismatch`` by how much it moves in the
+            training clips: its standard deviation, over the mean of all. Else all count the same.
         weights: weights of the losses.
         mismatch_margin: how much worse is enough for the hinge, as mean absolute difference of pixels in [0, 1];
             None: 0.05.
@@ -91,6 +93,7 @@ class AudioToVideo(SinglePhaseModule):
     default_weights: ClassVar = AudioToVideoWeights()
     loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {"generator": tuple(default_weights.by_name())}
     mean_odds: Tensor | None
+    moving: Tensor | None
 
     def __init__(
         self,
@@ -99,6 +102,7 @@ class AudioToVideo(SinglePhaseModule):
         sample_rate: int = 16000,
         image_size: int = 128,
         start_from_mean: bool = False,
+        weigh_moving: bool = False,
         weights: AudioToVideoWeights | None = None,
         mismatch_margin: float | None = None,
         schedule: Literal["epoch", "step"] = "step",
@@ -112,27 +116,51 @@ class AudioToVideo(SinglePhaseModule):
         if not any(map(self.weights.count, ("l2", "l1", "change", "structure"))):
             raise InputError("model.weights: no loss pulls the picture to the real one; set model.weights.l1 above 0")
         self.network: AudioToFrames = as_factory(network, AudioToFrames)(fps, sample_rate, image_size)
+        if self.network.takes_still and start_from_mean:
+            raise InputError(
+                f"model.start_from_mean is true, but changes nothing: {type(self.network).__name__} starts from a "
+                "still picture; set it to false"
+            )
+        self.register_buffer("moving", torch.ones(image_size, image_size) if weigh_moving else None)
         self.register_buffer("mean_odds", torch.ones(3, image_size, image_size) if start_from_mean else None)
 
-    def forward(self, audio: Tensor) -> Tensor:
-        """Map sound ``(B, 1, N)`` in [-1, 1] to frames ``(B, T, 3, H, W)`` in [0, 1]."""
-        return self._from_mean(self.network(audio))
+    def forward(self, audio: Tensor, still: Tensor | None = None) -> Tensor:
+        """Map sound ``(B, 1, N)`` in [-1, 1] to frames ``(B, T, 3, H, W)`` in [0, 1].
+
+        Args:
+            audio: the sound.
+            still: pictures ``(B, 3, H, W)`` in [0, 1] that a net which takes them draws on; None: the mean picture of
+                the training clips.
+        """
+        return self._from_mean(self.network(audio, still))
 
     def _from_mean(self, frames: Tensor) -> Tensor:
         return frames if self.mean_odds is None else shift(frames, self.mean_odds)
 
+    def _still(self, batch: AudioVideoBatch) -> Tensor | None:
+        return batch.still.float() / 255 if self.network.takes_still and batch.still is not None else None
+
     def on_fit_start(self) -> None:
-        """Take over the mean picture, unless training goes on from a checkpoint that has one.
+        """Take over what is needed of the training pictures, unless training goes on from a checkpoint that has it.
 
         Raises:
-            InputError: the data module has none.
+            InputError: the data module does not know it.
         """
         super().on_fit_start()
-        if self.mean_odds is not None and self.batches_seen == 0:
-            data = self.trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+        if self.batches_seen:
+            return
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set without a type
+        self.network.begin(data)
+        if self.mean_odds is not None:
             if not isinstance(data, HasMeanPicture):
                 raise InputError(f"model.start_from_mean: {type(data).__name__} has no mean picture; set it to false")
             self.mean_odds.copy_(odds_of(data.mean_picture()))
+        if self.moving is not None:
+            if not isinstance(data, HasDeviation):
+                raise InputError(f"model.weigh_moving: {type(data).__name__} has no deviation; set it to false")
+            deviation = data.deviation()
+            if deviation.any():  # else nothing moves, and all pixels count the same
+                self.moving.copy_(deviation / deviation.mean())
 
     def check_data(self, data: object) -> None:
         """Refuse other rates and sizes, and pieces that are too short or too long.
@@ -142,6 +170,10 @@ class AudioToVideo(SinglePhaseModule):
         super().check_data(data)
         if isinstance(data, HasPieceLength):
             self.network.num_frames(data.num_samples)
+        if (still := getattr(data, "still", None)) and not self.network.takes_still:
+            raise InputError(
+                f"data.still is {still}, but {type(self.network).__name__} draws on no picture; leave it out"
+            )
 
     # --- training -----------------------------------------------------------------------------------------------
 
@@ -152,13 +184,18 @@ class AudioToVideo(SinglePhaseModule):
         """
         self._check(batch)
         if not self.weights.count("mismatch"):
-            return Generated(self(batch.audio), None), batch
+            return Generated(self(batch.audio, self._still(batch)), None), batch
         own, other = self.network.features(torch.cat([batch.audio, batch.other])).chunk(2)  # (B, T, D) each
         other = other[:, ::MISMATCH_STEP]
         # ((B * T) + (B * T / step), 3, H, W)
         frames = self._from_mean(self.network.decode(torch.cat([own.flatten(0, 1), other.flatten(0, 1)])))
-        generated, mismatched = frames.split([own.shape[0] * own.shape[1], other.shape[0] * other.shape[1]])
-        return Generated(generated.unflatten(0, own.shape[:2]), mismatched.unflatten(0, other.shape[:2])), batch
+        drawn = frames.split([own.shape[0] * own.shape[1], other.shape[0] * other.shape[1]])
+        still = self._still(batch)
+        finished = (
+            self.network.finish(one.unflatten(0, of.shape[:2]), still)
+            for one, of in zip(drawn, (own, other), strict=True)
+        )
+        return Generated(*finished), batch
 
     def generator_loss(self, prepared: tuple[Generated, AudioVideoBatch]) -> dict[str, Tensor]:
         """Distances to the real frames where there are any, and the hinge on the mismatched ones."""
@@ -166,22 +203,26 @@ class AudioToVideo(SinglePhaseModule):
         real, valid = batch.frames.float() / 255, batch.valid
         terms: dict[str, Tensor] = {}
         if self.weights.count("l2"):
-            terms["l2"] = video_losses.over_valid(video_losses.distance("l2", generated.frames, real), valid)
+            terms["l2"] = video_losses.over_valid(self._distance("l2", generated.frames, real), valid)
         if self.weights.count("l1"):
-            terms["l1"] = video_losses.over_valid(video_losses.distance("l1", generated.frames, real), valid)
+            terms["l1"] = video_losses.over_valid(self._distance("l1", generated.frames, real), valid)
         if self.weights.count("change"):
             pairs = valid[:, 1:] & valid[:, :-1]
-            terms["change"] = video_losses.over_valid(video_losses.change_distance(generated.frames, real), pairs)
+            change = video_losses.change_distance(generated.frames, real, self.moving)
+            terms["change"] = video_losses.over_valid(change, pairs)
         if self.weights.count("structure"):
             terms["structure"] = video_losses.over_valid(video_losses.structure_distance(generated.frames, real), valid)
         if generated.mismatched is not None:
             real, counted = real[:, ::MISMATCH_STEP], valid[:, ::MISMATCH_STEP]
             own, other = (
-                (video_losses.distance("l1", clips, real) * counted).sum(1) / counted.sum(1).clamp(min=1)
+                (self._distance("l1", clips, real) * counted).sum(1) / counted.sum(1).clamp(min=1)
                 for clips in (generated.frames[:, ::MISMATCH_STEP], generated.mismatched)
             )
             terms["mismatch"] = video_losses.mismatch_hinge(own, other, self.margin, counted.any(1))
         return terms
+
+    def _distance(self, kind: Literal["l1", "l2"], generated: Tensor, real: Tensor) -> Tensor:
+        return video_losses.distance(kind, generated, real, self.moving)
 
     # --- evaluation ---------------------------------------------------------------------------------------------
 
@@ -189,14 +230,16 @@ class AudioToVideo(SinglePhaseModule):
     def validation_step(self, batch: AudioVideoBatch, batch_idx: int) -> GeneratedClips:  # type: ignore[override]
         """Generate clips for a batch's own sound, for another clip's, and for silence."""
         self._check(batch)
-        return GeneratedClips(self(batch.audio), self(batch.other), self(torch.zeros_like(batch.audio)))
+        still = self._still(batch)
+        heard = (batch.audio, batch.other, torch.zeros_like(batch.audio))
+        return GeneratedClips(*(self(sound, still) for sound in heard))
 
     test_step = validation_step  # type: ignore[assignment]
 
     def predict_step(self, batch: AudioVideoBatch, batch_idx: int) -> GeneratedClips:
         """Generate clips for a batch's sound."""
         self._check(batch)
-        return GeneratedClips(self(batch.audio))
+        return GeneratedClips(self(batch.audio, self._still(batch)))
 
     @torch.no_grad()
     def attention(self, batch: AudioVideoBatch) -> Tensor:

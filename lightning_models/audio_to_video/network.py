@@ -10,6 +10,7 @@ before the positions are added and ends after the final LayerNorm: what is local
 
 import math
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,12 @@ class AudioToFrames(nn.Module, ABC):
         sample_rate: samples a second.
         image_size: edge of a frame in pixels.
         max_frames: longest clip in frames.
+
+    Attributes:
+        takes_still: whether it draws on a still picture.
     """
+
+    takes_still: ClassVar[bool] = False
 
     def __init__(self, encoder: AudioEncoder, fps: float, sample_rate: int, image_size: int, max_frames: int) -> None:
         super().__init__()
@@ -61,11 +67,18 @@ class AudioToFrames(nn.Module, ABC):
     def attention(self, audio: Tensor) -> Tensor:
         """Return how much each frame attends to each, ``(B, layers, T, T)``; rows sum to 1."""
 
-    def forward(self, audio: Tensor) -> Tensor:
-        """Map sound ``(B, 1, N)`` in [-1, 1] to frames ``(B, T, 3, H, W)`` in [0, 1]."""
+    def begin(self, data: object) -> None:
+        """Take over what it has to know of the training data before the first step: nothing, unless a net says so."""
+
+    def finish(self, frames: Tensor, still: Tensor | None) -> Tensor:
+        """Make pictures of what was decoded, ``(B, T, 3, H, W)``, on still ones ``(B, 3, H, W)`` if it takes them."""
+        return frames
+
+    def forward(self, audio: Tensor, still: Tensor | None = None) -> Tensor:
+        """Map sound ``(B, 1, N)`` in [-1, 1], and still pictures, to frames ``(B, T, 3, H, W)`` in [0, 1]."""
         features = self.features(audio)  # (B, T, width)
         frames = self.decode(features.flatten(0, 1))  # (B T, 3, H, W)
-        return frames.unflatten(0, features.shape[:2])  # (B, T, 3, H, W)
+        return self.finish(frames.unflatten(0, features.shape[:2]), still)  # (B, T, 3, H, W)
 
     def num_frames(self, samples: int) -> int:
         """Return the number of frames to ``samples`` samples.

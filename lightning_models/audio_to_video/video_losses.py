@@ -24,18 +24,26 @@ def over_valid(values: Tensor, valid: Tensor) -> Tensor:
     return mean_where(values, valid)
 
 
-def distance(kind: Literal["l1", "l2"], generated: Tensor, real: Tensor) -> Tensor:
-    """Return each frame's mean absolute (l1) or squared (l2) difference, ``(B, T)``."""
+def distance(kind: Literal["l1", "l2"], generated: Tensor, real: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Return each frame's mean absolute (l1) or squared (l2) difference, ``(B, T)``.
+
+    Args:
+        kind: which of the two.
+        generated: clips.
+        real: clips.
+        weight: how much a pixel counts, ``(H, W)`` with the mean 1; None: all the same.
+    """
     difference = at_least_float32(generated) - at_least_float32(real)
-    return (difference.abs() if kind == "l1" else difference.square()).mean((2, 3, 4))
+    return _mean(difference.abs() if kind == "l1" else difference.square(), weight)
 
 
-def change_distance(generated: Tensor, real: Tensor) -> Tensor:
+def change_distance(generated: Tensor, real: Tensor, weight: Tensor | None = None) -> Tensor:
     """Return ``mean |(f[t+1] - f[t]) - (x[t+1] - x[t])|`` of each pair of neighbours, ``(B, T - 1)``.
 
-    A picture that stands still where the real one moves is as wrong as one that flickers.
+    A picture that stands still where the real one moves is as wrong as one that flickers. ``weight`` is that of
+    :func:`distance`.
     """
-    return change_error(generated, real).mean((2, 3, 4))
+    return _mean(change_error(generated, real), weight)
 
 
 def structure_distance(generated: Tensor, real: Tensor) -> Tensor:
@@ -65,6 +73,10 @@ def mismatch_hinge(own_error: Tensor, other_error: Tensor, margin: float, valid:
         valid: bool ``(B,)``; clips without a frame to compare are False, and count for nothing.
     """
     return over_valid((margin + own_error - other_error).relu(), valid)
+
+
+def _mean(error: Tensor, weight: Tensor | None) -> Tensor:
+    return (error if weight is None else error * weight).mean((2, 3, 4))
 
 
 def _similarity(generated: Tensor, real: Tensor) -> Tensor:

@@ -1,0 +1,199 @@
+"""The net that draws on a still picture: what it adds, what it begins with, where its picture comes from."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from lightning.pytorch import LightningDataModule, Trainer
+from torch.utils.data import DataLoader
+
+from datamodules.batches import AudioVideoBatch
+from datamodules.errors import InputError
+from lightning_models.audio_to_video import AudioToVideo, AudioToVideoNet, AudioToVideoNetStill, video_losses
+from lightning_models.audio_to_video.encoders import ConvolutionalEncoder
+from lightning_models.audio_to_video.mel_encoder import MelEncoder
+from lightning_models.deployment import in_torch
+
+SIZES = {"fps": 10.0, "sample_rate": 4000, "image_size": 16}
+PULL = {"l2": 100.0, "l1": 0.0, "change": 0.0, "structure": 0.0, "mismatch": 0.0}
+MOUTH = (slice(8, 12), slice(4, 12))
+
+
+def model(network=(), **changes):
+    torch.manual_seed(0)
+    quiet = partial(MelEncoder, sample_rate=4000, layers=1, dropout=0.0)
+    make = partial(AudioToVideoNetStill, **{"width": 16, "movements": 3, "encoder": quiet, **dict(network)})
+    optimizer = partial(torch.optim.Adam, lr=1e-2)
+    return AudioToVideo(optimizer=optimizer, network=make, **{"weights": PULL, **SIZES, **changes})
+
+
+def batch(clips=4, seed=0):
+    """Faces of a grey of their own, whose mouths are as bright as their sound is loud."""
+    random = torch.Generator().manual_seed(seed)
+    loud, other = torch.rand(2, clips, 10, generator=random)
+    frames = torch.rand(clips, 1, 3, 16, 16, generator=random).mul(100).byte().expand(-1, 10, -1, -1, -1).clone()
+    frames[..., *MOUTH] = (loud * 200).byte()[:, :, None, None, None]
+
+    def sound(envelope):
+        noise = torch.rand(clips, 1, 4000, generator=random) * 2 - 1
+        return noise * envelope.repeat_interleave(400, 1)[:, None]
+
+    return AudioVideoBatch(
+        audio=sound(loud),
+        frames=frames,
+        valid=torch.ones(clips, 10, dtype=torch.bool),
+        other=sound(other),
+        name=[f"clip{n}" for n in range(clips)],
+        start=torch.zeros(clips, dtype=torch.float64),
+        index=torch.arange(clips),
+        still=frames.float().mean(1).round().byte(),
+    )
+
+
+class Faces(LightningDataModule):
+    def train_dataloader(self):
+        return DataLoader([batch(seed=seed) for seed in range(8)], batch_size=None)
+
+    def mean_picture(self):
+        return torch.cat([batch(seed=seed).frames.flatten(0, 1) for seed in range(8)]).float().mean(0) / 255
+
+    def deviation(self):
+        found = torch.zeros(16, 16)
+        found[MOUTH] = 0.2
+        return found
+
+    def movements(self, most):
+        found = torch.zeros(1, 3, 16, 16)
+        found[..., *MOUTH] = 0.2
+        return found
+
+
+def fit(system, data, epochs, folder):
+    trainer = Trainer(
+        max_epochs=epochs,
+        default_root_dir=folder,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(system, datamodule=data)
+    return trainer
+
+
+def test_untrained_it_draws_the_still_picture():
+    system, clips = model().eval(), batch()
+    drawn = system.predict_step(clips, 0).frames
+    torch.testing.assert_close(drawn, (clips.still.float() / 255)[:, None].expand_as(drawn))
+    without = system.predict_step(replace(clips, still=None), 0).frames
+    torch.testing.assert_close(without, torch.full_like(without, 0.5))
+
+
+def test_frames_are_the_still_picture_and_movements_in_the_amounts_that_are_heard():
+    system, clips = model().eval(), batch()
+    random = torch.Generator().manual_seed(1)
+    system.network.movements.normal_(0, 0.1, generator=random)
+    torch.nn.init.normal_(system.network.amounts.weight, generator=random)
+    amounts, still = system.network.features(clips.audio), clips.still.float() / 255
+    moved = still[:, None] + torch.einsum("btk,kchw->btchw", amounts, system.network.movements)
+    torch.testing.assert_close(system.test_step(clips, 0).frames, moved.clamp(0, 1))
+    assert not torch.equal(system.test_step(clips, 0).frames, system.test_step(clips, 0).shuffled)
+
+
+def test_it_learns_which_movement_a_sound_calls_for(tmp_path):
+    system = model(weigh_moving=True)
+    trainer = fit(system, Faces(), 15, tmp_path)
+    trainer.save_checkpoint(tmp_path / "one.ckpt")
+    assert torch.equal(system.network.movements[1:], torch.zeros(2, 3, 16, 16))
+    torch.testing.assert_close(system.network.mean_picture, Faces().mean_picture())
+    assert system.moving.mean() == pytest.approx(1, abs=1e-5)
+    clips = batch(seed=99)
+    real = clips.frames / 255
+    with torch.no_grad():
+        shown = system.eval().test_step(clips, 0)
+    own, other, still = (
+        (side - real).abs()[..., *MOUTH].mean() for side in (shown.frames, shown.shuffled, (clips.still / 255)[:, None])
+    )
+    assert own < 0.6 * other
+    assert own < 0.6 * still
+    assert (shown.frames - real)[..., :8, :].abs().max() < 0.01, "only what moves is drawn"
+    again = model(weigh_moving=True)
+    again.load_state_dict(torch.load(tmp_path / "one.ckpt", weights_only=True)["state_dict"])
+    with torch.no_grad():
+        assert torch.equal(again.eval().test_step(clips, 0).frames, shown.frames)
+
+
+def test_a_pixel_counts_by_how_much_it_moves():
+    system, clips = model(weigh_moving=True, weights={**PULL, "l1": 1.0, "change": 1.0}), batch()
+    system.moving.copy_(torch.rand(16, 16, generator=torch.Generator().manual_seed(0)))
+    prepared = system.prepare(clips)
+    drawn, real, weight = prepared[0].frames, clips.frames / 255, system.moving
+    terms = system.generator_loss(prepared)
+    torch.testing.assert_close(terms["l1"], ((drawn - real).abs() * weight).mean())
+    torch.testing.assert_close(terms["l2"], ((drawn - real).square() * weight).mean())
+    torch.testing.assert_close(terms["change"], ((drawn - real).diff(dim=1).abs() * weight).mean())
+    plain = video_losses.distance("l2", drawn, real)
+    torch.testing.assert_close(video_losses.distance("l2", drawn, real, torch.ones(16, 16)), plain)
+
+
+def test_the_mismatched_sound_is_drawn_on_the_same_picture():
+    system, clips = model(weights={**PULL, "mismatch": 1.0}), batch()
+    system.network.movements.normal_(0, 0.1)
+    torch.nn.init.normal_(system.network.amounts.weight)
+    generated, _ = system.eval().prepare(clips)
+    torch.testing.assert_close(generated.frames, system.test_step(clips, 0).frames)
+    torch.testing.assert_close(generated.mismatched, system.test_step(clips, 0).shuffled[:, ::4])
+
+
+def test_what_it_is_outside_draws_the_same():
+    system, clips = model().eval(), batch()
+    system.network.movements.normal_(0, 0.1)
+    torch.nn.init.normal_(system.network.amounts.weight)
+    deployed = system.deployed()
+    for given in (clips, replace(clips, still=None)):
+        told = deployed.answer(given, in_torch(deployed)).frames
+        torch.testing.assert_close(told, system.predict_step(given, 0).frames)
+
+
+def test_what_would_change_nothing_or_is_missing_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"model\.start_from_mean is true, but changes nothing"):
+        model(start_from_mean=True)
+    with pytest.raises(InputError, match=r"the encoder listens at 16000 Hz: set"):
+        model({"encoder": MelEncoder})
+
+    class Still:
+        still = "face.png"
+
+    plain = AudioToVideo(**SIZES, network=partial(AudioToVideoNet, width=16, heads=4))
+    with pytest.raises(InputError, match=r"data\.still is face\.png, but AudioToVideoNet draws on no picture"):
+        plain.check_data(Still())
+    model().check_data(Still())
+
+    class Blind(LightningDataModule):
+        train_dataloader = Faces.train_dataloader
+
+    with pytest.raises(InputError, match=r"AudioToVideoNetStill needs the movements .*, and Blind has none"):
+        fit(model(), Blind(), 1, tmp_path)
+    plain = AudioToVideo(**SIZES, weigh_moving=True, network=partial(AudioToVideoNet, width=16, heads=4))
+    with pytest.raises(InputError, match=r"model\.weigh_moving: Blind has no deviation; set it to false"):
+        fit(plain, Blind(), 1, tmp_path)
+
+
+@pytest.mark.parametrize("encoder", [MelEncoder, ConvolutionalEncoder])
+def test_both_nets_listen_by_either_encoder(encoder):
+    for net in (AudioToVideoNet, AudioToVideoNetStill):
+        frames = net(fps=10.0, image_size=16, width=16, encoder=encoder).eval()(torch.zeros(1, 1, 16_000))
+        assert frames.shape == (1, 10, 3, 16, 16)
+
+
+def test_a_feature_of_the_mel_encoder_hears_what_is_near():
+    torch.manual_seed(0)
+    encoder = MelEncoder(8).eval()
+    sound = torch.randn(1, 1, 32_000, generator=torch.Generator().manual_seed(0)) / 4
+    changed = sound.clone()
+    changed[..., 16_000:16_320] = 0
+    differs = (encoder(sound) != encoder(changed)).any(1)[0].nonzero()[:, 0]
+    assert encoder(sound).shape == (1, 8, 100)
+    assert (differs.min(), differs.max()) == (50 - 17, 50 + 17)  # 16 on each side, and windows that overlap by 6 ms
