@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -87,11 +88,17 @@ class VAEGANModule(AdversarialModule):
         return self.latent_sampler.can_draw(sampler)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over a checkpoint; one of before latent vectors were kept has none, and can draw from the prior only."""
+        """Take over a checkpoint; one of before latent vectors were kept draws from the prior, as in its training."""
         parts = {name.partition(".")[0] for name in checkpoint["state_dict"]}
         if "vae" in parts and "latent_sampler" not in parts:
             none_kept = {f"latent_sampler.{name}": one for name, one in self.latent_sampler.state_dict().items()}
             checkpoint["state_dict"] = checkpoint["state_dict"] | none_kept
+            if self.sampler != "prior":
+                rank_zero_info(
+                    f"sampler: is {self.sampler}, but this checkpoint has kept no latent vectors of training pictures, "
+                    "as one of before version 0.3: samples are drawn from the prior, as in its training"
+                )
+                self.sampler = "prior"
         super().on_load_checkpoint(checkpoint)
 
     def mixed(self, of_reconstructions: Tensor, of_samples: Tensor) -> Tensor:

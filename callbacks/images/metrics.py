@@ -1,8 +1,7 @@
 """Metrics of a generative autoencoder, at validation and at test: of its reconstructions and of its samples."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from callbacks.evaluation import Evaluation, EvaluationCallback, split_undefined
 from callbacks.images.cases import ImageCases
-from callbacks.images.drawn import decode
+from callbacks.images.drawn import decode, draw_together, noise_of
 from callbacks.images.evaluation import reconstruction_metrics, references, sample_metrics
 from callbacks.images.feature_extractor import FeatureExtractor, find_extractors, make_extractor
 from callbacks.images.meanings import IMAGE_MEANINGS
@@ -23,10 +22,8 @@ from callbacks.images.table import Pictures, PictureTable
 from callbacks.picture_file import Picture
 from datamodules.batches import Reconstructions
 from datamodules.errors import InputError
-from datamodules.gathering import gather_objects
 from datamodules.png_file import write_png
-from datamodules.protocols import Decodes, DrawsLatents, HasTrainingPictures
-from datamodules.seeding import derive_seed
+from datamodules.protocols import DrawsLatents, HasTrainingPictures
 
 NEAREST = "nearest"
 """Name of the plot that shows the nearest training picture beside each sample."""
@@ -193,33 +190,13 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
     def _extracted(self, pictures: Pictures) -> dict[str, Tensor]:
         return {one.name: torch.from_numpy(pictures.features[one.name]) for one in self._extractors}
 
-    def _noise(self, pl_module: LightningModule, stage: str, count: int) -> Tensor:
-        if not isinstance(pl_module, Decodes):
-            raise TypeError(f"{type(pl_module).__name__} has no decode(z) or latent_dim; ImageMetrics needs them")
-        random = torch.Generator().manual_seed(derive_seed(self.seed, "samples", stage))
-        return torch.randn(count, pl_module.latent_dim, generator=random)
-
     def _samples(
         self, trainer: Trainer, pl_module: LightningModule, stage: str, pictures: Pictures, sampler: str | None = None
     ) -> tuple[dict[str, Tensor], Spread]:
-        """Decode as many samples as there are pictures, shared among the processes; return features and spread."""
-        noise = self._noise(pl_module, stage, len(pictures))
-        own = range(trainer.global_rank, len(noise), trainer.world_size)
-        features: dict[str, list[Tensor]] = defaultdict(list)
-        spread = Spread()
-        with torch.no_grad():
-            for part in noise[own].split(self._largest_batch):
-                images = decode(pl_module, part.to(pl_module.device), sampler).float()
-                spread.add(images)
-                for name, values in self._features(images, stage).items():
-                    features[name].append(values.cpu())
-        parts = [part for part in gather_objects((list(own), dict(features), spread)) if part[0]]
-        order = torch.tensor([row for rows, _, _ in parts for row in rows]).argsort()
-        joined = {name: torch.cat([one for _, own, _ in parts for one in own[name]])[order] for name in parts[0][1]}
-        for name, values in joined.items():
-            if not values.isfinite().all():
-                raise ValueError(f"a sample is not finite ({name}): the weights have diverged")
-        return joined, sum((part for _, _, part in parts), start=Spread())
+        """Return features and spread of as many samples as there are pictures."""
+        noise = noise_of(pl_module, len(pictures), self.seed, stage)
+        look = partial(self._features, stage=stage)
+        return draw_together(trainer, pl_module, noise, self._largest_batch, look, sampler)
 
     def _other_samplers(self, trainer: Trainer, pl_module: LightningModule, pictures: Pictures) -> dict[str, float]:
         """Return what samples are worth that are drawn from elsewhere than where the model draws them by itself."""
@@ -241,7 +218,7 @@ class ImageMetrics(EvaluationCallback[PictureTable, Pictures | None]):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
         if not isinstance(data, HasTrainingPictures):
             return {}
-        noise = self._noise(pl_module, "test", len(pictures))[:SHOWN].to(pl_module.device)
+        noise = noise_of(pl_module, len(pictures), self.seed, "test")[:SHOWN].to(pl_module.device)
         with torch.no_grad():
             first = decode(pl_module, noise).float()
         compared = SampleNovelty(samples[PIXELS], torch.from_numpy(pictures.features[PIXELS]), first)

@@ -87,8 +87,8 @@ class CNNParamTanh(VAEGANModule):
         free_bits: nats of every latent dimension that cost nothing, in training; 0 is off.
         reconstruction_share: r in [0, 1]: what reconstructions count among the generated pictures, in both phases;
             samples count 1 - r.
-        sampler: what samples are drawn from, in the game too: the ``prior``, a ``gaussian`` fitted to the latent
-            vectors of the training pictures, or a ``mixture`` of them (in the game the Gaussian).
+        sampler: what samples are drawn from, in the game too: a ``gaussian`` fitted to the latent vectors of the
+            training pictures, a ``mixture`` of them (in the game the Gaussian), or the ``prior``, as published.
         n_critic: steps of the critic for one of the generator.
         training: the other arguments of :class:`AdversarialModule`; the discriminator is the critic.
 
@@ -124,7 +124,7 @@ class CNNParamTanh(VAEGANModule):
         weights: CNNParamTanhWeights | None = None,
         free_bits: float = 0.0,
         reconstruction_share: float = 0.5,
-        sampler: Sampler = "prior",
+        sampler: Sampler = "gaussian",
         n_critic: int = 5,
         **training: Any,
     ) -> None:

@@ -83,8 +83,8 @@ class MotorVAEGAN(VAEGANModule):
         free_bits: nats of every latent dimension that cost nothing, in training; 0 is off.
         reconstruction_share: r in [0, 1]: what reconstructions count among the generated pictures, in both phases;
             samples count 1 - r.
-        sampler: what samples are drawn from, in the game too: the ``prior``, a ``gaussian`` fitted to the latent
-            vectors of the training pictures, or a ``mixture`` of them (in the game the Gaussian).
+        sampler: what samples are drawn from, in the game too: a ``gaussian`` fitted to the latent vectors of the
+            training pictures, a ``mixture`` of them (in the game the Gaussian), or the ``prior``, as published.
         feature_layer: stage of the discriminator that the features of that loss are taken from, 1 to 5; None: 3.
         gate_margin: the equilibrium gate (Larsen et al. 2016): the discriminator waits while it is better than
             chance, ln 2 nats of cross-entropy, by more than this, and the autoencoder while the discriminator is
@@ -116,7 +116,7 @@ class MotorVAEGAN(VAEGANModule):
         weights: MotorVAEGANWeights | None = None,
         free_bits: float = 0.0,
         reconstruction_share: float = 0.5,
-        sampler: Sampler = "prior",
+        sampler: Sampler = "gaussian",
         feature_layer: int | None = None,
         gate_margin: float = 0.0,
         **training: Any,

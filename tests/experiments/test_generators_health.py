@@ -18,7 +18,7 @@ from lightning_models import MotorVAEGAN
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SIZE, BATCH, BATCHES = 64, 16, 10
-GAME = ("discriminator_norm", "adversarial", "reconstruction_share", "gate_margin")
+GAME = ("discriminator_norm", "adversarial", "reconstruction_share", "sampler", "gate_margin")
 FASTER = 10  # times the shipped learning rates: what takes epochs shows within 80 batches
 
 

@@ -195,7 +195,7 @@ SYSTEMS: dict[type[PhasedModule], System] = {
             "adversarial": "bce",
             "free_bits": 0.5,
             "reconstruction_share": 0.3,
-            "sampler": "gaussian",
+            "sampler": "prior",
             "feature_layer": 2,
             "gate_margin": 1e-4,
         },
@@ -214,7 +214,7 @@ SYSTEMS: dict[type[PhasedModule], System] = {
             "clip": "frames",
             "free_bits": 0.5,
             "reconstruction_share": 0.3,
-            "sampler": "gaussian",
+            "sampler": "prior",
         },
     ),
     AudioToVideo: System(

@@ -148,7 +148,7 @@ def test_five_critic_steps_for_one_of_the_generator():
 
 def test_a_critic_step_is_that_of_a_plain_loop():
     """The first batch: autoencoder without gradient, one Adam step of the critic."""
-    system, reference, examples = model(), model(), batch()
+    system, reference, examples = model(sampler="prior"), model(sampler="prior"), batch()
     fit(system, [examples])
     images = examples.images.float() / 127.5 - 1
     torch.manual_seed(derive_seed(global_seed(), "train", 0, 0))

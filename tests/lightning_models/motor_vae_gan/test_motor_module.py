@@ -18,7 +18,12 @@ from lightning_models.training.schedules import HoldThenLinear
 
 SIZE = 32
 SMALL = {"image_size": SIZE, "latent_dim": 6, "width": 2}
-ORIGINAL = {"discriminator_norm": "batch", "adversarial": "bce", "weights": {"adversarial": 0.25, "kl": 0.01}}
+ORIGINAL = {
+    "discriminator_norm": "batch",
+    "adversarial": "bce",
+    "sampler": "prior",
+    "weights": {"adversarial": 0.25, "kl": 0.01},
+}
 
 
 def adam(parameters):
@@ -349,7 +354,7 @@ def test_a_training_keeps_the_latent_vectors_of_its_pictures():
     assert not system.can_draw("mixture")
 
 
-def test_a_checkpoint_without_latent_vectors_can_draw_from_the_prior():
+def test_a_checkpoint_without_latent_vectors_can_draw_from_the_prior(caplog):
     system = fit(model(), [batch()])
     checkpoint = {"state_dict": system.state_dict(), "phased_training": {"batches_seen": 1, "windows_seen": 1}}
     checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if "latent_sampler" not in k}
@@ -358,4 +363,5 @@ def test_a_checkpoint_without_latent_vectors_can_draw_from_the_prior():
     new.load_state_dict(checkpoint["state_dict"])
     noise = torch.randn(3, 6)
     assert new.latents(noise) is noise
+    assert "samples are drawn from the prior, as in its training" in caplog.text
     assert [one for one in new.samplers if new.can_draw(one)] == ["prior"]
