@@ -67,10 +67,10 @@ class _Branch(nn.Module):
         """Decode the encoder's maps ``(N, C_l, H / 2^(l+1), W / 2^(l+1))``, outermost first: ``(N, 3, H, W)``."""
         x = skips[-1].relu()  # (N, C_l, H / 2^(l+1), W / 2^(l+1)) of the innermost level l = L - 1
         for level in range(len(skips) - 1, 0, -1):
-            x = self.up[level](x).relu()  # (N, C_(l-1), H / 2^l, W / 2^l)
+            x = self.up[level](x)  # (N, C_(l-1), H / 2^l, W / 2^l)
             # The relu of a leaky relu is the relu of what entered it: the encoder's maps can be used as
-            # they are.
-            x = torch.cat((skips[level - 1].relu(), x), dim=1)  # (N, 2 C_(l-1), H / 2^l, W / 2^l)
+            # they are. One for both, in place, halves the time and the memory.
+            x = torch.cat((skips[level - 1], x), dim=1).relu_()  # (N, 2 C_(l-1), H / 2^l, W / 2^l)
         return self.up[0](x)  # (N, 3, H, W)
 
 

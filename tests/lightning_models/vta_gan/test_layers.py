@@ -33,6 +33,16 @@ def test_doubling_is_the_transposed_convolution(size, bias):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("leaving", [1, 3, 5])
+@pytest.mark.parametrize("bias", [False, True])
+def test_doubling_without_a_gradient_is_the_same(leaving, bias):
+    layer = DoublingConv2d(6, leaving, bias=bias)
+    x = torch.randn(2, 6, 10, 12)
+    learning = layer(x)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), learning, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("layer", [HalvingConv2d(4, 8), DoublingConv2d(4, 8)])
 def test_autocast_applies_to_the_products_too(layer):
     x = torch.randn(3, 4, 2, 2)
