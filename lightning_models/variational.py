@@ -19,7 +19,13 @@ PosteriorKind = Literal["diagonal", "full", "low_rank"]
 
 
 class Posterior(nn.Module, ABC):
-    """Head of an encoder: turns features into q(z | x), a distribution over the D latent dimensions."""
+    """Head of an encoder: turns features into q(z | x), a distribution over the D latent dimensions.
+
+    Attributes:
+        mean: features ``(B, F)`` to the mean alone, ``(B, D)``.
+    """
+
+    mean: nn.Linear
 
     @abstractmethod
     def forward(self, features: Tensor) -> Distribution:

@@ -41,11 +41,23 @@ def find_boxes(heat: NDArray[np.float32], threshold: float) -> tuple[NDArray[np.
         Mask ``(H, W)`` and its boxes, highest score first.
     """
     mask = heat > threshold  # never true of NaN
-    region, area = find_regions(mask)
+    if not mask.any():
+        return mask, []
+    (top, *_, bottom), (left, *_, right) = (np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0))
+    around = np.s_[top : bottom + 1, left : right + 1]  # the rest of a large picture need not be looked at again
+    inner = mask[around]
+    region, area = find_regions(inner)
     score = np.full(len(area), -np.inf)
-    np.maximum.at(score, region[mask], heat[mask])
+    np.maximum.at(score, region[inner], heat[around][inner])
     boxes = [
-        Box(across.start, down.start, across.stop - across.start, down.stop - down.start, pixels, highest)
+        Box(
+            int(left) + across.start,
+            int(top) + down.start,
+            across.stop - across.start,
+            down.stop - down.start,
+            pixels,
+            highest,
+        )
         for (down, across), pixels, highest in zip(
             ndimage.find_objects(region), area[1:].tolist(), score[1:].tolist(), strict=True
         )

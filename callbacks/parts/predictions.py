@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import cv2
 import numpy as np
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
@@ -151,4 +152,5 @@ class PartPredictions(FolderWriter):
 
 def to_rgb(image: Tensor) -> Picture:
     """Bring a picture uint8 ``(1 or 3, H, W)`` to ``(H, W, 3)``."""
-    return np.ascontiguousarray(image.cpu().expand(3, -1, -1).permute(1, 2, 0).numpy())
+    channels = list(image.cpu().numpy())
+    return np.asarray(cv2.merge(channels * 3 if len(channels) == 1 else channels), np.uint8)

@@ -22,6 +22,9 @@ CELL = 4
 LEVELS = 4
 """Octaves of the pyramid: details of about 1, 2, 4 and 8 pixels."""
 
+THREAD = 8.0
+"""Standard deviation in pixels of the mean along threads."""
+
 SHALLOW_STAGES = 3
 """Stages of the encoder whose features are evidence: the deepest sees too much at once to locate a defect."""
 
@@ -35,6 +38,7 @@ FAINTEST = 1e-6
 def all_evidence(
     encoder: Callable[[Tensor, int], Sequence[Tensor]],
     part: Tensor,
+    part_maps: Sequence[Tensor],
     reconstructed: Tensor,
     divergence: Tensor,
     kinds: Collection[str],
@@ -44,7 +48,8 @@ def all_evidence(
     Args:
         encoder: of the network: the maps of its first stages, of pictures ``(1, C, H, W)``.
         part: float32 ``(C, H, W)``, in the network's range.
-        reconstructed: the same shape.
+        part_maps: the encoder's maps of it, at least of its first stages.
+        reconstructed: the shape of ``part``.
         divergence: ``(1, H, W)``, of the tiles around every pixel.
         kinds: that are wanted.
     """
@@ -54,8 +59,9 @@ def all_evidence(
         own = texture_evidence(part)
         maps["texture"] = torch.cat([own["energy"], own["orientation"]])
     if "features" in kinds:
-        real, fake = (encoder(picture[None], SHALLOW_STAGES) for picture in (part, reconstructed))
-        maps["features"] = feature_evidence(real, fake, cells)
+        maps["features"] = feature_evidence(
+            part_maps[:SHALLOW_STAGES], encoder(reconstructed[None], SHALLOW_STAGES), cells
+        )
     if "kl" in kinds:
         maps["kl"] = _to_cells(divergence, cells)
     return maps
@@ -85,7 +91,7 @@ def texture_evidence(picture: Tensor) -> dict[str, Tensor]:
         if level < LEVELS - 1:
             parts["orientation"] += _orientation(smooth, cells)
         if level in (0, 1):
-            parts["threads"] += [_to_cells(blur(smooth, *shape), cells) for shape in ((0.0, 8.0), (8.0, 0.0))]
+            parts["threads"] += [_mean_along(smooth, dim, cells) for dim in (2, 1)]
         fine = _halved(smooth)
     return {kind: torch.cat(channels) for kind, channels in parts.items()}
 
@@ -101,7 +107,8 @@ def feature_evidence(real: Sequence[Tensor], reconstructed: Sequence[Tensor], ce
     Returns:
         ``(stages, h, w)``.
     """
-    distances = [(one - two).square().mean(1) for one, two in zip(real, reconstructed, strict=True)]
+    pairs = zip(real, reconstructed, strict=True)
+    distances = [torch.linalg.vector_norm(one - two, dim=1).square() / one.shape[1] for one, two in pairs]
     return torch.cat([_local_mean(distance, cells).add(FAINTEST).log() for distance in distances])
 
 
@@ -165,6 +172,16 @@ def _mirror(place: Tensor, length: int) -> Tensor:
     return torch.where(place < length, place, 2 * length - 1 - place)
 
 
+def _mean_along(picture: Tensor, dim: int, cells: tuple[int, int]) -> Tensor:
+    """Average along the columns (1) or rows (2) of ``(C, H, W)``, in cells.
+
+    Averaged across first, which changes nothing: a quarter of the lines is left to be blurred.
+    """
+    across = (cells[0], picture.shape[2]) if dim == 2 else (picture.shape[1], cells[1])
+    sigmas = (0.0, THREAD) if dim == 2 else (THREAD, 0.0)
+    return _to_cells(blur(_to_cells(picture, across), *sigmas), cells)
+
+
 def _orientation(picture: Tensor, cells: tuple[int, int]) -> list[Tensor]:
     down = torch.diff(picture, dim=1, append=picture[:, -1:])
     right = torch.diff(picture, dim=2, append=picture[:, :, -1:])
@@ -186,7 +203,7 @@ def _halved(picture: Tensor) -> Tensor:
 
 def _to_cells(values: Tensor, cells: tuple[int, int]) -> Tensor:
     """Average ``(C, H, W)`` over cells where it is finer than they are, and interpolate where it is coarser."""
-    if values.shape[1] > cells[0] and values.shape[2] > cells[1]:
+    if values.shape[1] >= cells[0] and values.shape[2] >= cells[1]:
         if torch.compiler.is_compiling():
             return in_graphs.adaptive_mean(values, cells)
         return F.adaptive_avg_pool2d(values[None], cells)[0]

@@ -85,10 +85,16 @@ class GroupScale(GroupStatistics):
     def _fit_row(self, row: int, values: Tensor) -> None:
         self.location[row], self.scale[row] = values.mean(0), values.std(0) + SMALLEST
 
-    def forward(self, maps: Tensor, group: str) -> Tensor:
-        """Bring maps ``(K, ...)`` to the level of normal tiles: 0 is their mean, 1 a standard deviation more."""
-        row = self.row(group)
-        return level(maps, self.location[row], self.scale[row])
+    def forward(self, maps: Tensor, group: str, channels: Sequence[int] | None = None) -> Tensor:
+        """Bring maps ``(K, ...)`` to the level of normal tiles: 0 is their mean, 1 a standard deviation more.
+
+        Args:
+            maps: of all channels, or of those alone that are named.
+            group: name of the picture's group.
+            channels: numbers of the maps' channels.
+        """
+        row, of = self.row(group), slice(None) if channels is None else list(channels)
+        return level(maps, self.location[row, of], self.scale[row, of])
 
 
 def level(maps: Tensor, location: Tensor, scale: Tensor) -> Tensor:

@@ -172,31 +172,28 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
 
     # --- evidence -----------------------------------------------------------------------------------------------
 
-    def reconstruct(self, batch: PartBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Reconstruct a whole picture from the means of its overlapping tiles' posteriors.
+    def part_of(self, batch: PartBatch) -> Tensor:
+        """Return the part ``(C, H, W - start)`` in the network's range.
 
-        Returns:
-            The part ``(C, H, W - start)`` in the network's range, its reconstruction, and the divergence of the tiles
-            around every pixel, ``(1, H, W - start)`` in nats.
+        Raises:
+            InputError: it has other channels than the model.
         """
         if batch.image.shape[0] != self.channels:
             raise InputError(
                 f"{batch.name} has {batch.image.shape[0]} channels, but model.channels is {self.channels}: "
                 "set model.channels to that"
             )
-        picture = self.from_pixels(batch.image)  # (C, H, W)
-        _, height, width = picture.shape
-        tiling = Tiling(height, width, self.tile_size, self.overlap, batch.start)
-        reconstructed, divergence = reconstruct_picture(self.network, picture, tiling)
-        return tuple(whole[:, :, batch.start :] for whole in (picture, reconstructed, divergence))  # type: ignore[return-value]  # of three
+        return self.from_pixels(batch.image[:, :, batch.start :])
 
-    def evidence_maps(self, batch: PartBatch) -> tuple[Tensor, Tensor]:
-        """Return the evidence ``(K, h, w)`` in cells of 4 x 4 pixels of the part, and the reconstruction."""
-        part, reconstructed, divergence = self.reconstruct(batch)
+    def evidence_maps(self, batch: PartBatch, kinds: Sequence[str] = tuple(KINDS)) -> tuple[Tensor, Tensor]:
+        """Return evidence ``(K, h, w)`` of some kinds in cells of 4 x 4 pixels of the part, and its reconstruction."""
+        part = self.part_of(batch)  # (C, H, W - start)
+        tiling = Tiling(part.shape[1], part.shape[2], self.tile_size, self.overlap)
+        reconstructed, divergence, part_maps = reconstruct_picture(self.network, part, tiling, "kl" in kinds)
         with torch.autocast(self.device.type, enabled=False):
             # (K_i, h, w) of every kind i; h = ceil(H / 4)
-            maps = all_evidence(self.network.encoder, part, reconstructed, divergence, KINDS)
-            return self.scorer.join(maps, blank_cells(part)), reconstructed
+            maps = all_evidence(self.network.encoder, part, part_maps, reconstructed, divergence, kinds)
+            return self.scorer.join(maps, blank_cells(part), kinds), reconstructed
 
     # --- evaluation: what the calibration asks for ------------------------------------------------------------------
 
@@ -219,6 +216,11 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
     def score(self, batch: PartBatch, evidence: Tensor) -> PartScores:
         """Score one picture, its tiles and its pixels."""
         return self.scorer(batch, evidence)
+
+    def predict_step(self, batch: PartBatch, batch_idx: int) -> PartScores:
+        """Score one picture, without what only an evaluation reports beside its score."""
+        kinds = self.scorer.chosen
+        return self.scorer.judge(batch, self.scorer.parts(batch.group, self.evidence_maps(batch, kinds)[0], kinds))
 
     def normal_rows(self, batch: PartBatch, scores: PartScores) -> dict[int, Tensor]:
         """Score and hottest pixel of every tile of a normal picture, ``(2, N)``."""

@@ -1,10 +1,13 @@
 """Whole pictures through the network of tiles."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from lightning_models.aitex_vae.compatibility import DataRange
-from lightning_models.aitex_vae.network import AitexNetwork, Reconstruction
+from lightning_models.aitex_vae.encoding import PictureEncoding
+from lightning_models.aitex_vae.network import AitexNetwork
 from lightning_models.aitex_vae.tiling import Tiling
 from lightning_models.variational import kl_divergence
 
@@ -20,27 +23,30 @@ def from_pixels(pixels: Tensor, data_range: DataRange) -> Tensor:
 
 def reconstruct_picture(
     network: AitexNetwork, picture: Tensor, tiling: Tiling, with_divergence: bool = True
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Sequence[Tensor]]:
     """Reconstruct a picture from the means of its overlapping tiles' posteriors.
 
     Args:
-        network: of tiles.
-        picture: float32 ``(C, H, W)`` in its range.
+        network: of tiles, in evaluation.
+        picture: float32 ``(C, H, W)`` in its range, covered by the tiling from its first column on.
         tiling: of the picture.
         with_divergence: whether anybody asks for the divergence.
 
     Returns:
-        The reconstruction ``(C, H, W)``, and the divergence of the tiles around every pixel, ``(1, H, W)`` in nats, or
-        ``(0, H, W)``; left of the tiling's start both are NaN.
+        The reconstruction ``(C, H, W)``; the divergence of the tiles around every pixel, ``(1, H, W)`` in nats, or
+        ``(0, H, W)``; and the encoder's maps of the picture, each ``(1, C_i, h_i, w_i)``.
     """
+    with torch.autocast(picture.device.type, enabled=False):  # its maps are evidence, too
+        encoding = PictureEncoding(network.encoder, picture, tiling)
     pieces = []
-    all_tiles = tiling.cut(picture)  # (N, C, S, S)
-    for tiles in [all_tiles] if torch.compiler.is_compiling() else all_tiles.split(TILES_AT_ONCE):
-        reconstruction: Reconstruction = network(tiles)  # (N, C, S, S), and q(z | x)
-        maps = [reconstruction.reconstructed.float()]
-        if with_divergence:
-            divergence = kl_divergence(reconstruction.posterior)[:, None, None, None]  # (N, 1, 1, 1)
-            maps.append(divergence.expand(-1, 1, *tiles.shape[2:]))
-        pieces.append(torch.cat(maps, 1))
+    at_once = len(tiling) if torch.compiler.is_compiling() else TILES_AT_ONCE
+    for first in range(0, len(tiling), at_once):
+        deepest = encoding.deepest(first, first + at_once)  # (N, C', S/16, S/16)
+        if not with_divergence:
+            pieces.append(network.draw_mean(deepest).float())  # (N, C, S, S)
+            continue
+        _, reconstructed, posterior = network.draw(deepest)
+        divergence = kl_divergence(posterior)[:, None, None, None]  # (N, 1, 1, 1)
+        pieces.append(torch.cat([reconstructed.float(), divergence.expand_as(reconstructed[:, :1])], 1))
     whole = tiling.stitch(torch.cat(pieces))
-    return whole[: picture.shape[0]], whole[picture.shape[0] :]
+    return whole[: picture.shape[0]], whole[picture.shape[0] :], encoding.maps

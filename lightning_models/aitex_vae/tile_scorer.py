@@ -6,6 +6,7 @@ and the maximum over the channels decides. Beside the score stand every kind of 
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -68,9 +69,9 @@ class TileScorer(nn.Module):
         self.scale = GroupScale(ends[-1])
         self.baseline = GroupGaussian(baselines.STATISTICS)
 
-    def join(self, maps: Mapping[str, Tensor], blank: Tensor) -> Tensor:
-        """Measure maps ``(K_i, h, w)`` of all kinds against the rest of the picture: ``(K, h, w)``, in their order."""
-        return torch.cat([robust_z_scores(maps[kind], blank) for kind in self.place])
+    def join(self, maps: Mapping[str, Tensor], blank: Tensor, kinds: Sequence[str] | None = None) -> Tensor:
+        """Measure maps ``(K_i, h, w)`` against the rest of the picture: ``(K, h, w)``, in the order of the kinds."""
+        return torch.cat([robust_z_scores(maps[kind], blank) for kind in kinds or self.place])
 
     def calibration_row(self, batch: PartBatch, maps: Tensor) -> CalibrationRow:
         """Reduce the evidence ``(K, h, w)`` on a normal picture to what the scale is fitted to."""
@@ -90,19 +91,35 @@ class TileScorer(nn.Module):
         warn_of_backgrounds([row.group for row in rows], [row.outliers for row in rows])
 
     def forward(self, batch: PartBatch, maps: Tensor) -> PartScores:
-        """Score a picture by its evidence ``(K, h, w)``."""
-        self.warn_of_unknown(batch.group)
-        maps = self.scale(maps, batch.group)  # (K, h, w), in standard deviations of normal tiles
-        parts = {kind: maps[where].amax(0) for kind, where in self.place.items()}  # (h, w) each
-        heat = torch.stack([parts[kind] for kind in self.chosen]).amax(0)  # (h, w)
-        _, height, width = batch.image.shape
-        tile = grid(height, width, self.tile_size, batch.start)  # (N, 4): top, left, height, width
-        tile_score = self.tops(heat[None])[:, 0]  # (N,)
+        """Score a picture by its evidence ``(K, h, w)`` of all kinds, each of them alone too."""
+        parts = self.parts(batch.group, maps, tuple(self.place))  # (h, w) each
         tiles = self._grid_tiles(batch)  # (N, C, S, S)
         alternatives = {kind: self.tops(part[None])[:, 0] for kind, part in parts.items()}  # (N,) each
         smooth = baselines.blurred(tiles)  # (N, C, S, S)
         alternatives["baseline_blur"] = baselines.blurred_deviation(smooth)
         alternatives["baseline_mahalanobis"] = self.baseline(baselines.tile_statistics(tiles, smooth), batch.group)
+        return replace(self.judge(batch, parts), alternatives=alternatives)
+
+    def parts(self, group: str, maps: Tensor, kinds: Sequence[str]) -> dict[str, Tensor]:
+        """Return how far every cell is beyond normal tiles, in standard deviations: ``(h, w)`` by kind.
+
+        Args:
+            group: name of the picture's group.
+            maps: evidence ``(K, h, w)`` of the kinds, in their order.
+            kinds: which they are.
+        """
+        self.warn_of_unknown(group)
+        channels = [channel for kind in kinds for channel in range(self.scale.channels)[self.place[kind]]]
+        levels = self.scale(maps, group, channels)  # (K, h, w)
+        counts = [self.place[kind].stop - self.place[kind].start for kind in kinds]
+        return {kind: one.amax(0) for kind, one in zip(kinds, levels.split(counts), strict=True)}
+
+    def judge(self, batch: PartBatch, parts: Mapping[str, Tensor]) -> PartScores:
+        """Score a picture by the kinds of evidence that make up the score, ``(h, w)`` each."""
+        heat = torch.stack([parts[kind] for kind in self.chosen]).amax(0)  # (h, w)
+        _, height, width = batch.image.shape
+        tile = grid(height, width, self.tile_size, batch.start)  # (N, 4): top, left, height, width
+        tile_score = self.tops(heat[None])[:, 0]  # (N,)
         pixels = to_pixels(heat, (height, width - batch.start))  # (H, W - start)
         return PartScores(
             name=batch.name,
@@ -115,7 +132,6 @@ class TileScorer(nn.Module):
             tile_score=tile_score,
             tile_label=tile_labels(batch, tile),
             score=tile_score.amax(),
-            alternatives=alternatives,
             mask=batch.mask,
         )
 

@@ -1,5 +1,7 @@
 """Pictures cut into square tiles that overlap, and maps of tiles joined into one of the whole picture."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -40,10 +42,11 @@ class Tiling:
     def __len__(self) -> int:
         return len(self.corners)
 
-    def cut(self, picture: Tensor) -> Tensor:
-        """Return the tiles ``(N, C, S, S)`` of a picture ``(C, H, W)``, in its dtype."""
-        rows = self._mirrored(self.corners[:, 0], 0, self.height)
-        columns = self._mirrored(self.corners[:, 1], self.start, self.width)
+    def cut(self, picture: Tensor, numbers: Sequence[int] | None = None) -> Tensor:
+        """Return the tiles ``(N, C, S, S)`` of a picture ``(C, H, W)``, in its dtype; all, or those of some numbers."""
+        corners = self.corners if numbers is None else self.corners[list(numbers)]
+        rows = self._mirrored(corners[:, 0], 0, self.height)
+        columns = self._mirrored(corners[:, 1], self.start, self.width)
         rows, columns = rows.to(picture.device), columns.to(picture.device)
         return picture[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
 

@@ -276,6 +276,16 @@ def test_chosen_evidence_alone_makes_up_the_score():
     assert torch.equal(scores.tile_score, scores.alternatives["energy"])
 
 
+@pytest.mark.parametrize("evidence", [None, ["kl", "features"]])
+def test_a_prediction_leaves_out_what_only_an_evaluation_reports(evidence):
+    system, batch = calibrated(evidence=evidence), part(9, 1, spot=True)
+    with torch.no_grad():
+        evaluated, predicted = system.test_step(batch, 0), system.predict_step(batch, 0)
+    torch.testing.assert_close(predicted.tile_score, evaluated.tile_score, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(predicted.heat, evaluated.heat, rtol=1e-5, atol=1e-5, equal_nan=True)
+    assert not predicted.alternatives
+
+
 def test_the_divergence_can_be_part_of_the_score():
     chosen = calibrated(evidence=["energy", "kl"])
     scores = score(chosen, part(9))
