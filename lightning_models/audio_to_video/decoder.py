@@ -79,7 +79,10 @@ class FrameDecoder(nn.Module):
 
     def _decode_alone(self, features: Tensor) -> Tensor:
         """Decode frames that are not normalised together with those of other chunks."""
-        maps = self.doublings[0](self._seed(features))  # (n, width / 2, 16, 16)
+        seed = self._seed(features)
+        if not self.training and seed.device.type == "cpu" and not torch.compiler.is_compiling():
+            seed = seed.contiguous(memory_format=torch.channels_last)  # a fifth faster on a processor
+        maps = self.doublings[0](seed)  # (n, width / 2, 16, 16)
         for norm, double in zip(self.norms, list(self.doublings)[1:], strict=True):
             maps = double(norm(F.gelu(maps)))  # (n, C / 2, 2H, 2W); 3 channels at last
         frames: Tensor = maps.sigmoid()
