@@ -60,14 +60,19 @@ class VAEGANModule(AdversarialModule):
         self.latent_dim, self.sampler = latent_dim, sampler
         self.latent_sampler = LatentSampler(latent_dim)
 
-    def latents_of_step(self, posterior: Distribution) -> Tensor:
+    def latents_of_step(self, posterior: Distribution, keep: bool = True) -> Tensor:
         """Return latent vectors ``(2B, D)``: of B pictures, then as many of samples for the discriminator to judge.
 
         With the mixture the discriminator is shown samples of the Gaussian: a mixture is not fitted at every step.
+
+        Args:
+            posterior: q(z | x) of the pictures.
+            keep: whether samples are drawn from where these are, too.
         """
         noise = torch.randn(posterior.batch_shape[0], self.latent_dim, device=self.device)
         of_pictures = posterior.rsample()
-        self.latent_sampler.take(of_pictures)
+        if keep:
+            self.latent_sampler.take(of_pictures)
         samples = self.latent_sampler.draw(noise, "prior" if self.sampler == "prior" else "gaussian")
         return torch.cat([of_pictures, samples])
 

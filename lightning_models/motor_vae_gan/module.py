@@ -30,6 +30,7 @@ from lightning_models.training.weights import LossWeights
 from lightning_models.vae_gan import VAEGANModule
 from lightning_models.variational import kl_divergence
 
+SETTLE = 16  # batches; BatchNorm remembers ten of its own, and the average of weights moves slowly
 ADAM = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
 
 
@@ -154,6 +155,16 @@ class MotorVAEGAN(VAEGANModule):
         self._waiting: str | None = None  # phase that the gate keeps from this batch
 
     # --- training: one loss per phase -------------------------------------------------------------------------
+
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> None:
+        """Train on a batch; now and then let it pass through the averaged weights, for their BatchNorm's statistics."""
+        super().training_step(batch, batch_idx)
+        if self.batches_seen % SETTLE == 0:
+            self.settle_average(partial(self._pass, batch))
+
+    def _pass(self, batch: ImageBatch) -> None:
+        posterior = self.vae.encode(self.from_pixels(batch.images))
+        self.vae.decode(self.latents_of_step(posterior, keep=False))
 
     def prepare(self, batch: ImageBatch) -> Generated:
         """Reconstruct the batch and decode as many samples, at once: they share BatchNorm's statistics."""

@@ -2,11 +2,15 @@
 
 ``average <- d * average + (1 - d) * weights`` after every step of the averaged phase, with
 ``d = min(decay, (1 + n) / (10 + n))`` at the n-th update (from 1), so that a short run is not ruled by its
-initial weights. Only trainable parameters are averaged; buffers (BatchNorm's statistics, calibration) are the
-model's own.
+initial weights. Only trainable parameters are averaged; buffers (calibration and the like) are the model's own.
+
+BatchNorm's running statistics are those of the trained weights, and no average of them fits the averaged weights, whose
+maps vary less. Where a system lets batches pass through the average from time to time (``settling``), the average has
+statistics of its own, as those that BigGAN's samples are drawn with (Brock et al. 2019, arXiv 1809.11096).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,7 +20,11 @@ from torch.nn import Parameter
 
 from datamodules.errors import InputError
 from datamodules.private_api import lerp_all_
+from lightning_models.all_processes import mean_over_processes
 from lightning_models.precision import at_least_float32
+
+STATISTICS = ("running_mean", "running_var")
+"""How the names of BatchNorm's statistics end."""
 
 
 class WeightAverage:
@@ -45,23 +53,45 @@ class WeightAverage:
         step = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
         for name, weight in parameters.items():  # a loaded average may lie on another device
             self._average[name] = self._average[name].to(weight.device)
-        average = list(self._average.values())
-        lerp_all_(average, [parameters[name].to(own.dtype) for name, own in self._average.items()], step)
+        average = [self._average[name] for name in parameters]
+        lerp_all_(
+            average, [weight.to(own.dtype) for weight, own in zip(parameters.values(), average, strict=True)], step
+        )
 
     @torch.no_grad()
-    def swap_in(self, parameters: dict[str, Parameter]) -> None:
-        """Put the average in the place of the weights, unless it is there or nothing was averaged yet."""
+    def swap_in(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put the average in the place of weights and statistics, unless it is there or nothing was averaged yet."""
         if self._average and not self._live:
-            self._live = {name: weight.detach().clone() for name, weight in parameters.items()}
-            for name, weight in parameters.items():
-                weight.copy_(self._average[name])
+            self._live = {name: one.detach().clone() for name, one in tensors.items() if name in self._average}
+            for name in self._live:
+                tensors[name].copy_(self._average[name])
 
     @torch.no_grad()
-    def swap_out(self, parameters: dict[str, Parameter]) -> None:
+    def swap_out(self, tensors: Mapping[str, Tensor]) -> None:
         """Put the trained weights back where :meth:`swap_in` has replaced them."""
-        for name, weight in self._live.items():
-            parameters[name].copy_(weight)
+        for name, one in self._live.items():
+            tensors[name].copy_(one)
         self._live = {}
+
+    @contextmanager
+    def settling(self, tensors: Mapping[str, Tensor]) -> Iterator[None]:
+        """Let what passes within move BatchNorm's statistics of the average, and not those of the trained weights.
+
+        All processes do it together, and keep the mean of what they have found.
+
+        Args:
+            tensors: weights and statistics by name; at least one step has been averaged.
+        """
+        statistics = {name: one for name, one in tensors.items() if not isinstance(one, Parameter)}
+        before = {name: one.clone() for name, one in statistics.items()}
+        self.swap_in(tensors)
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self._average |= {name: mean_over_processes(one.clone()) for name, one in statistics.items()}
+            self._live |= before
+            self.swap_out(tensors)
 
     def live_weights(self) -> dict[str, Tensor]:
         """Return the trained weights while the average stands in for them, otherwise nothing."""
@@ -82,22 +112,22 @@ class EvaluateAverage(Callback):
 
     Args:
         average: the average.
-        parameters: gives the averaged parameters by name.
+        tensors: gives the averaged parameters, and BatchNorm's statistics, by name.
     """
 
-    def __init__(self, average: WeightAverage, parameters: Callable[[], dict[str, Parameter]]) -> None:
+    def __init__(self, average: WeightAverage, tensors: Callable[[], Mapping[str, Tensor]]) -> None:
         self._average = average
-        self._parameters = parameters
+        self._tensors = tensors
 
     def _swap_in(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._average.swap_in(self._parameters())
+        self._average.swap_in(self._tensors())
 
     def _swap_out(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._average.swap_out(self._parameters())
+        self._average.swap_out(self._tensors())
 
     on_validation_start = on_test_start = on_predict_start = _swap_in
     on_validation_end = on_test_end = on_predict_end = _swap_out
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Leave the trained weights in the model that an interrupted evaluation hands back."""
-        self._average.swap_out(self._parameters())
+        self._average.swap_out(self._tensors())

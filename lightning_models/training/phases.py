@@ -27,7 +27,7 @@ complete.
 resumed run repeats an uninterrupted one, and validation cannot shift it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar, Literal
 
@@ -47,7 +47,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from datamodules.errors import InputError
 from datamodules.private_api import writes_log
 from datamodules.seeding import derive_seed, global_seed
-from lightning_models.training.ema import EvaluateAverage, WeightAverage
+from lightning_models.training.ema import STATISTICS, EvaluateAverage, WeightAverage
 from lightning_models.training.gradient_scaling import SharedScale
 from lightning_models.training.learning_rate import WarmUpCosine
 from lightning_models.training.preflight import (
@@ -271,7 +271,7 @@ class PhasedModule(SavedTraining):
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set without a type
         if data is not None:
             self.check_data(data)
-        evaluate = [EvaluateAverage(self.average, self._averaged_parameters)] if self.average is not None else []
+        evaluate = [EvaluateAverage(self.average, self._averaged_tensors)] if self.average is not None else []
         return [SharedBuffers(), *evaluate, *limits]
 
     def check_data(self, data: object) -> None:
@@ -320,10 +320,26 @@ class PhasedModule(SavedTraining):
     def take_average(self) -> None:
         """Let the average of the weights stand in for them from here on, as in a prediction, where one is kept."""
         if self.average is not None:
-            self.average.swap_in(self._averaged_parameters())
+            self.average.swap_in(self._averaged_tensors())
+
+    def settle_average(self, run: Callable[[], object]) -> None:
+        """Let data pass through the average, where there is one, so that BatchNorm's statistics of its own follow.
+
+        Args:
+            run: passes them through the networks, as a training does; no gradient is kept.
+        """
+        if self.average is not None and self.average.updates:
+            with self._own_randomness(), self.average.settling(self._averaged_tensors()):
+                run()
 
     def _averaged_parameters(self) -> dict[str, Parameter]:
         return phase_parameters(self, self.phase_modules[self.averaged_phase])
+
+    def _averaged_tensors(self) -> dict[str, Tensor]:
+        modules = tuple(f"{name}." for name in self.phase_modules[self.averaged_phase])
+        own = {name: one for name, one in self.named_buffers() if name.startswith(modules)}
+        statistics = {name: one for name, one in own.items() if name.endswith(STATISTICS)}
+        return {**self._averaged_parameters(), **statistics}
 
     # ---------------------------------------------------------------- epochs
 

@@ -170,3 +170,40 @@ def test_half_precision_weights_are_averaged_in_float32():
 def test_decays_out_of_range_are_refused(decay):
     with pytest.raises(InputError, match=f"ema_decay is {decay}"):
         WeightAverage(decay)
+
+
+class Settling(Tiny):
+    """Lets every batch pass through the average as well."""
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> None:
+        super().training_step(batch, batch_idx)
+        self.settle_average(lambda: self.generator(batch))
+
+
+def untracked(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in state.items() if "tracked" not in name}
+
+
+def test_statistics_of_the_average_are_those_of_what_passed_through_it(tmp_path):
+    system, plain, batches = Settling(ema_decay=DECAY), Tiny(ema_decay=DECAY), [*data()]
+    for one in (system, plain):
+        trainer(tmp_path, max_epochs=1, num_sanity_val_steps=0).fit(one, data(), data(2))
+    assert equal(untracked(system.snapshot()), untracked(plain.snapshot()), 0)  # the training goes on as without
+    mean, variance = system.steps[0]["1.running_mean"], system.steps[0]["1.running_var"]
+    for last in range(1, len(system.steps) + 1):
+        weights = by_hand(system.steps[:last])
+        maps = batches[last - 1] @ weights["0.weight"].T + weights["0.bias"]
+        mean, variance = 0.9 * mean + 0.1 * maps.mean(0), 0.9 * variance + 0.1 * maps.var(0)
+    torch.testing.assert_close(system.evaluated[-1]["1.running_mean"], mean)
+    torch.testing.assert_close(system.evaluated[-1]["1.running_var"], variance)
+    assert (plain.evaluated[-1]["1.running_mean"] - mean).abs().max() > 1e-3
+
+    loaded = Settling(ema_decay=DECAY)
+    loaded.average.load_state_dict(system.average.state_dict())
+    loaded.take_average()
+    torch.testing.assert_close(loaded.snapshot()["1.running_mean"], mean)
+
+
+def test_without_an_average_nothing_passes():
+    Settling().settle_average(lambda: pytest.fail("there is nothing to settle"))
+    Settling(ema_decay=DECAY).settle_average(lambda: pytest.fail("nothing was averaged yet"))
