@@ -57,7 +57,7 @@ COUNTS: dict[str, str] = {
     "videos_left_out_of_macro": "videos that have one kind only",
     "frames": "frames that have a label",
     "anomalous_frames": "anomalous ones among them",
-    "regions": "connected regions of the masks of a test",
+    "regions": "anomalous regions: what is connected in the masks of a test, or nearly",
     "tracks": "regions that are followed from frame to frame, each once",
     "unlabelled_frames": "frames without a label, which take no part in any metric",
     "pictures": "pictures",
