@@ -210,31 +210,34 @@ class Loaded:
         moving = None if moving is None else np.ascontiguousarray(moving)
         return DrawnSamples(np.ascontiguousarray(pictures), torch.cat(z).numpy(), moving)
 
-    def draw(self, sound: Given, *, rate: int | None = None) -> DrawnVideo:
+    def draw(self, sound: Given, *, rate: int | None = None, still: str | Path | None = None) -> DrawnVideo:
         """Draw the pictures that follow a sound.
 
         Args:
             sound: A sound file, a video with sound, or floats ``(samples,)`` or ``(channels, samples)`` in [-1, 1].
             rate: Samples per second of what is no file.
+            still: What a model that takes a still picture draws on: a picture file, or a video whose mean picture is
+                taken. None: the mean picture of the training clips.
 
         Raises:
             NotOffered: If the model does not draw to sound.
             InputError: If what is given cannot be used.
         """
-        return self._room_for("draw").draw(sound, rate)
+        return self._room_for("draw").draw(sound, rate, still)
 
-    def draw_frames(self, sound: Given, *, rate: int | None = None) -> Iterator[Frame]:
+    def draw_frames(self, sound: Given, *, rate: int | None = None, still: str | Path | None = None) -> Iterator[Frame]:
         """Yield the pictures of ``draw`` one by one, uint8 ``(H, W, 3)``, in memory that does not grow.
 
         Args:
             sound: As in ``draw``.
             rate: As in ``draw``.
+            still: As in ``draw``.
 
         Raises:
             NotOffered: If the model does not draw to sound.
             InputError: If what is given cannot be used.
         """
-        return self._room_for("draw_frames").draw_frames(sound, rate)
+        return self._room_for("draw_frames").draw_frames(sound, rate, still)
 
     def _room_for(self, verb: str) -> Any:
         if verb not in self.can:

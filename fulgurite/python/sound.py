@@ -1,6 +1,8 @@
 """A loaded model on sound: the pictures that it draws, as ``predict`` puts them into its video."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,18 +33,26 @@ class SoundRoom(Room):
         """Return what this model answers."""
         return ["draw", "draw_frames"]
 
-    def draw(self, given: Given, rate: int | None) -> DrawnVideo:
+    def draw(self, given: Given, rate: int | None, still: str | Path | None) -> DrawnVideo:
         """Return all pictures to the one sound that is given."""
-        data = self._opened(given, rate)
+        data = self._opened(given, rate, still)
         source = data.predict_sources[0]
         return DrawnVideo(source.name, source.fps, np.stack([*self._drawn(data)]))
 
-    def draw_frames(self, given: Given, rate: int | None) -> Iterator[Frame]:
+    def draw_frames(self, given: Given, rate: int | None, still: str | Path | None) -> Iterator[Frame]:
         """Yield the pictures one by one, as soon as no later sound can change them."""
-        yield from self._drawn(self._opened(given, rate))
+        yield from self._drawn(self._opened(given, rate, still))
 
-    def _opened(self, given: Given, rate: int | None) -> AudioVideoDataModule:
-        """Return a data module that predicts on the one sound that is given."""
+    def _opened(self, given: Given, rate: int | None, still: str | Path | None) -> AudioVideoDataModule:
+        """Return a data module that predicts on the one sound that is given, drawn on the still picture."""
+        data = self._heard(given, rate)
+        if still is not None:
+            data.still = str(path_of(still))
+            module: Any = self.runner.module
+            module.check_data(data)
+        return data
+
+    def _heard(self, given: Given, rate: int | None) -> AudioVideoDataModule:
         if not is_path(given):
             return self._data.for_sound(*sound_of(given, rate), "sound")
         if rate is not None:

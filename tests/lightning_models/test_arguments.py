@@ -226,6 +226,7 @@ SYSTEMS: dict[type[PhasedModule], System] = {
             "sample_rate": Refused(8000, "sample_rate"),
             "image_size": Refused(32, "image_size"),
             "start_from_mean": True,
+            "weigh_moving": True,
             "mismatch_margin": 0.5,
         },
     ),
@@ -259,6 +260,9 @@ class Data(LightningDataModule):
 
     def mean_picture(self) -> Tensor:
         return torch.linspace(0.1, 0.9, 3 * 16 * 16).view(3, 16, 16)
+
+    def deviation(self) -> Tensor:
+        return torch.linspace(0.0, 0.2, 16 * 16).view(16, 16)
 
     def train_dataloader(self) -> DataLoader[Any]:
         return DataLoader(self.batches[0], batch_size=None)

@@ -16,9 +16,10 @@ from torch.distributions import Distribution
 from datamodules.errors import InputError
 from lightning_models import variational
 from lightning_models.aitex_vae.network import AitexNetwork
-from lightning_models.audio_to_video import AudioToVideoNet, AudioToVideoNetLegacy
+from lightning_models.audio_to_video import AudioToVideoNet, AudioToVideoNetLegacy, AudioToVideoNetStill
 from lightning_models.audio_to_video.decoder import FrameDecoder
 from lightning_models.audio_to_video.encoders import ConvolutionalEncoder
+from lightning_models.audio_to_video.mel_encoder import MelEncoder
 from lightning_models.cnn_param_tanh import network as cnn_param_tanh
 from lightning_models.motor_vae_gan import network as motor_vae_gan
 from lightning_models.vta_gan.discriminator import Discriminator
@@ -158,6 +159,24 @@ NETWORKS: dict[Callable[..., nn.Module], Network] = {
             "encoder": partial(ConvolutionalEncoder, activation=nn.Tanh),
             "max_frames": Refused(5, "max_frames"),
         },
+    ),
+    AudioToVideoNetStill: Network(
+        noise((2, 1, 4000)),
+        NET,
+        {
+            "fps": 11.0,
+            "sample_rate": 8000,
+            "image_size": 32,
+            "width": 64,
+            "movements": 12,
+            "encoder": ConvolutionalEncoder,
+            "max_frames": Refused(5, "max_frames"),
+        },
+    ),
+    MelEncoder: Network(
+        noise((2, 1, 4000)),
+        {"width": 16, "sample_rate": 4000},
+        {"width": 8, "sample_rate": 8000, "layers": 2, "dropout": 0.5},
     ),
     FrameDecoder: Network(
         noise((2, 16)),

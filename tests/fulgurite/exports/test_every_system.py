@@ -125,3 +125,36 @@ def test_audio_to_video(workplace, experiment):
             drawn.append([frame.to_ndarray(format="rgb24").astype(int) for frame in file.decode(video=0)])
     assert len(drawn[0]) == len(drawn[1]) > 10
     assert np.abs(np.array(drawn[0]) - drawn[1]).mean() < 0.5
+
+
+def test_audio_to_video_on_a_still_picture(workplace):
+    grid = f"{ROOT}/experiments/audio_to_video/grid.yaml"
+    run = train(
+        "audio_to_video",
+        "my_clips",
+        "--config",
+        grid,
+        "--data.fps",
+        "10",
+        "--data.batch_size",
+        "2",
+        "--data.stride",
+        "0.5",
+    )
+    main(["export", str(run)])
+    main(["export", str(run), "--format", "torch_export"])
+    small_worlds.song(Path("song.mp3"))
+    small_worlds.picture(Path("face.png"))
+    drawn = []
+    for words in (
+        [],
+        ["--engine", "onnx"],
+        ["--data.still", "face.png"],
+        ["--engine", "onnx", "--data.still", "face.png"],
+    ):
+        with av.open(str(predictions(run, "song.mp3", *words) / "video.mp4")) as file:
+            drawn.append(np.array([frame.to_ndarray(format="rgb24").astype(int) for frame in file.decode(video=0)]))
+    for one, other in (drawn[:2], drawn[2:]):
+        assert len(one) == len(other) > 10
+        assert np.abs(one - other).mean() < 0.5
+    assert np.abs(drawn[0] - drawn[2]).mean() > 5, "another picture is drawn on"

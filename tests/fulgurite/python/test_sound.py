@@ -1,15 +1,20 @@
 """Pictures drawn to a sound from Python are those that the command puts into its video."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import fulgurite
 from datamodules.errors import InputError
 from datamodules.sound.music import RATE
 from datamodules.sound.sound import SoundVideoWriter, read_sound
-from tests.docs.small_worlds import song
+from fulgurite.cli import main
+from tests.docs.small_worlds import clips, song
 
+EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 pytestmark = pytest.mark.slow  # a training of its own
 
 
@@ -46,6 +51,35 @@ def test_samples_in_memory_draw_like_their_file(rate, world, model):
     assert np.abs(drawn.frames.astype(int) - of_file).max() <= (0 if exact else 8)
     both = model.draw(torch.from_numpy(np.repeat(samples, 2, axis=0)), rate=rate)
     np.testing.assert_array_equal(both.frames, drawn.frames)
+
+
+def test_a_model_that_takes_a_still_picture_draws_on_it(world, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = [f"{EXPERIMENTS}/{name}.yaml" for name in ("audio_to_video", "audio_to_video/smoke", "audio_to_video/grid")]
+    clips(Path("clips"))
+    words = [
+        "--data.source",
+        "clips",
+        "--data.cache_dir",
+        "cache",
+        "--data.fps",
+        "10",
+        "--data.batch_size",
+        "2",
+        "--data.stride",
+        "0.5",
+    ]
+    main(["fit", *(f"--config={file}" for file in files), *words, "--wandb.mode", "disabled"])
+    model = fulgurite.load(tmp_path / "runs/audio_to_video/latest")
+    Image.fromarray(np.full((32, 32, 3), 200, np.uint8)).save("grey.png")
+    plain, on_grey = model.draw(world[1]).frames, model.draw(world[1], still="grey.png").frames
+    assert plain.shape == on_grey.shape
+    assert abs(on_grey.mean() - 200) < 10 < abs(plain.mean() - 200)
+    np.testing.assert_array_equal(np.stack([*model.draw_frames(world[1], still="grey.png")]), on_grey)
+    with pytest.raises(InputError, match=r"data\.still: .*no file"):
+        model.draw(world[1], still="nowhere.png")
+    with pytest.raises(InputError, match="AudioToVideoNet draws on no picture"):
+        fulgurite.load(world[0]).draw(world[1], still="grey.png")
 
 
 def test_what_is_no_sound_is_told_in_one_sentence(world, model):
