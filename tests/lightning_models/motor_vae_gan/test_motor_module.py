@@ -354,6 +354,18 @@ def test_a_training_keeps_the_latent_vectors_of_its_pictures():
     assert not system.can_draw("mixture")
 
 
+def test_the_average_gets_statistics_of_its_own_and_keeps_no_latent_vectors_for_them(monkeypatch):
+    monkeypatch.setattr("lightning_models.motor_vae_gan.module.SETTLE", 2)
+    system, plain = model(ema_decay=0.9), model()
+    for one in (system, plain):
+        fit(one, [batch(seed=seed) for seed in range(4)])
+    for name, value in plain.state_dict().items():  # the training goes on as without
+        assert name.endswith("num_batches_tracked") or torch.equal(value, system.state_dict()[name]), name
+    trained = system.vae.decoder.stages[0][1].running_var.clone()
+    system.take_average()
+    assert not torch.allclose(system.vae.decoder.stages[0][1].running_var, trained, rtol=1e-3)
+
+
 def test_a_checkpoint_without_latent_vectors_can_draw_from_the_prior(caplog):
     system = fit(model(), [batch()])
     checkpoint = {"state_dict": system.state_dict(), "phased_training": {"batches_seen": 1, "windows_seen": 1}}
