@@ -14,7 +14,7 @@ fast as one.
 import gc
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import torch
@@ -22,6 +22,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks import common
+from datamodules.batches import UNKNOWN_LABEL, VideoBatch
+from lightning_models import VTAGAN
 from lightning_models.vta_gan.discriminator import Discriminator, DiscriminatorNorm
 from lightning_models.vta_gan.flownet_sd import FlowNetSD
 from lightning_models.vta_gan.frequency import split
@@ -109,6 +111,32 @@ def split_frames_by_opencv() -> Work:
     return work
 
 
+def scoring(*, small: bool, stride: int) -> Work:
+    """A prediction's networks on 16 windows of 8 frames of 64x64, which bring ``16 * stride`` new frames."""
+    sizes: dict[str, Any] = (
+        {"ngf": 16, "ndf": 16, "flow_width": 0.125, "token_width": 256}
+        if small
+        else {"ngf": 32, "ndf": 32, "flow_width": 0.25}
+    )
+    model = VTAGAN(**sizes).eval()
+    number = stride * torch.arange(16)[:, None] + torch.arange(8)  # (16, 8)
+    film = torch.randint(0, 256, (int(number.max()) + 1, 3, 64, 64), dtype=torch.uint8)
+    batch = VideoBatch(
+        frames=film[number],
+        video=["film"] * 16,
+        frame=number,
+        label=torch.full_like(number, UNKNOWN_LABEL),
+        region=torch.tensor([[8, 0, 48, 64]]).repeat(16, 1),
+        index=torch.arange(16),
+    )
+
+    @torch.inference_mode()
+    def work() -> None:
+        model.predict_step(batch, 0)
+
+    return work
+
+
 ROWS: list[tuple[str, str, Callable[[], Work]]] = [
     ("frequency split, OpenCV", "5.9 ms", split_frames_by_opencv),
     ("frequency split, ours", "at most 8 ms", split_frames),
@@ -120,6 +148,10 @@ ROWS: list[tuple[str, str, Callable[[], Work]]] = [
     ("adversarial step, channels last", "16", lambda: adversarial_step(norm="group", channels_last=True)),
     ("adversarial step, BatchNorm in D", "16", lambda: adversarial_step(norm="batch")),
     ("adversarial step, bf16-mixed", "-", lambda: adversarial_step(norm="group", precision="bf16-mixed")),
+    ("scoring 32 frames, stride 2", "-", lambda: scoring(small=False, stride=2)),
+    ("scoring 64 frames, stride 4", "-", lambda: scoring(small=False, stride=4)),
+    ("scoring 32 frames, stride 2, small.yaml", "-", lambda: scoring(small=True, stride=2)),
+    ("scoring 64 frames, stride 4, small.yaml", "-", lambda: scoring(small=True, stride=4)),
 ]
 
 
