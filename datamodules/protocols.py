@@ -453,15 +453,6 @@ class HasMeanPicture(Protocol):
 
 
 @runtime_checkable
-class HasMovements(HasMeanPicture, Protocol):
-    """A data module that knows how the pictures it trains on move."""
-
-    def movements(self, most: int) -> Tensor:
-        """Return principal components of the change, ``(count, 3, H, W)``, ``most`` or fewer, the strongest first."""
-        ...
-
-
-@runtime_checkable
 class HasDeviation(Protocol):
     """A data module that knows how much each pixel moves in the pictures it trains on."""
 

@@ -15,7 +15,7 @@ from datamodules.ranges import check_range
 from datamodules.seeding import global_seed
 from datamodules.sound.audio_video_cache import CachedPair, Settings, cache_pairs
 from datamodules.sound.audio_video_sources import Pair, divide, find_pairs
-from datamodules.sound.movements import changes, even, find_movements
+from datamodules.sound.movements import changes
 from datamodules.sound.music import music_folder
 from datamodules.sound.pieces import EvaluationPieces, Piece, PieceShape, TrainingPieces, collate
 from datamodules.sound.ridge_rule import RidgeRule
@@ -24,9 +24,6 @@ from datamodules.sound.sound_stream import GivenSound, SoundSource, StreamedPiec
 from datamodules.sound.still import read_still
 from datamodules.source import SourceDataModule, Stage
 from datamodules.streamed_loader import StreamedLoader
-
-_LOOKED_AT = 2000
-"""Pieces in which movements are searched, evenly spread where there are more."""
 
 Loader = DataLoader[Piece]  # which yields ``AudioVideoBatch``
 
@@ -157,20 +154,6 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
             moved = changes(pieces[index])
             total, count = total + np.square(moved).sum(axis=0, dtype=np.float64), count + len(moved)
         return torch.from_numpy(total / count).view(3, self.image_size, self.image_size).mean(0).sqrt().float()
-
-    def movements(self, most: int) -> torch.Tensor:
-        """Return how the pictures of the training clips move: principal components of their change; after ``setup``.
-
-        Args:
-            most: components; there can be fewer.
-
-        Returns:
-            float32 ``(count, 3, H, W)``, each of the length of its standard deviation, the strongest first.
-        """
-        pieces = self._apart_in_time()
-        found = find_movements(pieces, even(len(pieces), _LOOKED_AT), most)
-        scaled = found.components_ * np.sqrt(found.explained_variance_)[:, None]
-        return torch.from_numpy(scaled.astype(np.float32)).unflatten(1, (3, self.image_size, self.image_size))
 
     def sound_rule(self) -> RidgeRule:
         """Return ridge regression from the sound to what moves, learned from the training clips; after ``setup``."""

@@ -19,7 +19,7 @@ class MelEncoder(AudioEncoder):
         width: number of features.
         sample_rate: of the sound, in Hz; that of the data.
         layers: convolutions beside the first.
-        dropout: share of values dropped behind each layer, training only.
+        dropout: share of features dropped behind each layer, each for a whole piece; training only.
     """
 
     def __init__(self, width: int, sample_rate: int = 16000, layers: int = 3, dropout: float = 0.2) -> None:
@@ -46,4 +46,4 @@ class MelEncoder(AudioEncoder):
 
 def _layer(inputs: int, outputs: int, dilation: int, dropout: float) -> nn.Sequential:
     convolution = nn.Conv1d(inputs, outputs, _KERNEL, padding=_KERNEL // 2 * dilation, dilation=dilation)
-    return nn.Sequential(convolution, nn.GELU(), nn.BatchNorm1d(outputs), nn.Dropout(dropout))
+    return nn.Sequential(convolution, nn.GELU(), nn.BatchNorm1d(outputs), nn.Dropout1d(dropout))

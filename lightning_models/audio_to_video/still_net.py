@@ -3,10 +3,10 @@ r"""AudioToVideoNetStill: a still picture, and what the sound moves in it.
     sound (B, 1, N) -> encoder (B, width, L) -> interpolated to one vector a frame (B, T, width) -> linear (B, T, K)
       -> times K movements (K, 3, H, W) -> added to the still picture (B, 3, H, W) -> frames (B, T, 3, H, W)
 
-The movements are the principal components of how the training pictures differ from the mean picture of their piece,
-each of the length of its standard deviation ("eigenfaces": Turk and Pentland 1991). They are found before the first
-step, travel in the checkpoint and are not trained: what is learned is when the sound calls for which of them, a few
-numbers a frame instead of all of its pixels. A few minutes of clips are enough for that.
+The movements are learned, in shares of how much each pixel moves in the training pictures: what never moves stays as it
+is. A frame is a few numbers and one sum instead of a network that draws, so that little can be learned by heart, and a
+few minutes of clips are enough. Among all ways to move those are found that sound tells of; the principal components of
+the pictures are mostly those of the head, which it does not.
 """
 
 from typing import ClassVar
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from datamodules.errors import InputError
-from datamodules.protocols import HasMovements
+from datamodules.protocols import HasDeviation, HasMeanPicture
 from lightning_models.audio_to_video.encoders import AudioEncoder, EncoderCallable
 from lightning_models.audio_to_video.mel_encoder import MelEncoder
 from lightning_models.audio_to_video.network import AudioToFrames
@@ -30,14 +30,14 @@ class AudioToVideoNetStill(AudioToFrames):
         sample_rate: samples a second.
         image_size: edge of a frame in pixels.
         width: length of a frame's vector.
-        movements: K, ways to move that are combined; the strongest ones of the training pictures.
+        movements: K, ways to move that are combined.
         encoder: makes what listens, from ``width``; None: :class:`MelEncoder` at this sample rate.
         max_frames: longest clip in frames.
     """
 
     takes_still: ClassVar[bool] = True
     mean_picture: Tensor
-    movements: Tensor
+    deviation: Tensor
 
     def __init__(
         self,
@@ -57,34 +57,36 @@ class AudioToVideoNetStill(AudioToFrames):
         listens = as_factory(encoder, AudioEncoder)(width) if encoder else MelEncoder(width, sample_rate=sample_rate)
         super().__init__(listens, fps, sample_rate, image_size, max_frames)
         self.amounts = nn.Linear(width, movements)
-        nn.init.zeros_(self.amounts.weight)  # who has learned nothing draws the still picture
-        nn.init.zeros_(self.amounts.bias)
+        # who has learned nothing draws the still picture
+        self.movements = nn.Parameter(torch.zeros(movements, 3, image_size, image_size))
         self.register_buffer("mean_picture", torch.full((3, image_size, image_size), 0.5))
-        self.register_buffer("movements", torch.zeros(movements, 3, image_size, image_size))
+        self.register_buffer("deviation", torch.ones(image_size, image_size))
 
     def begin(self, data: object) -> None:
-        """Take over the mean picture and the movements of the training clips; of few pictures the last ones stay empty.
+        """Take over the mean of the training pictures, and how much each pixel moves in them, of the largest as 1.
 
         Raises:
-            InputError: the data module has none.
+            InputError: the data module does not know it.
         """
-        if not isinstance(data, HasMovements):
+        if not (isinstance(data, HasDeviation) and isinstance(data, HasMeanPicture)):
             raise InputError(
-                f"model.network: {type(self).__name__} needs the movements of the training clips, and "
-                f"{type(data).__name__} has none; choose AudioToVideoNet"
+                f"model.network: {type(self).__name__} needs the mean picture and the deviation of the training clips, "
+                f"and {type(data).__name__} does not know them; choose AudioToVideoNet"
             )
-        found = data.movements(len(self.movements))
-        self.movements.zero_()[: len(found)] = found
         self.mean_picture.copy_(data.mean_picture())
+        deviation = data.deviation()
+        if deviation.any():
+            self.deviation.copy_(deviation / deviation.max())
 
     def features(self, audio: Tensor) -> Tensor:
-        """Map sound ``(B, 1, N)`` in [-1, 1] to how much of each movement, in standard deviations: ``(B, T, K)``."""
+        """Map sound ``(B, 1, N)`` in [-1, 1] to how much of each movement it calls for, ``(B, T, K)``."""
         amounts: Tensor = self.amounts(self._latents(audio)[1])
         return amounts
 
     def decode(self, features: Tensor) -> Tensor:
         """Add up movements by ``(M, K)`` to changes ``(M, 3, H, W)``."""
-        return (features @ self.movements.flatten(1)).unflatten(1, self.movements.shape[1:])
+        movements = (self.movements * self.deviation).flatten(1)  # (K, 3 H W)
+        return (features @ movements).unflatten(1, self.movements.shape[1:])
 
     def finish(self, frames: Tensor, still: Tensor | None) -> Tensor:
         """Add changes ``(B, T, 3, H, W)`` to still pictures ``(B, 3, H, W)``, None: the mean of the training's."""

@@ -52,7 +52,7 @@ def test_a_batch_brings_the_mean_of_each_pieces_own_pictures(faces, tmp_path):
     assert batch.to("cpu").still.dtype == batch.frames.dtype
 
 
-def test_movements_and_deviation_are_those_of_the_training_clips(faces, tmp_path):
+def test_the_deviation_is_that_of_the_training_clips(faces, tmp_path):
     data = module(faces, tmp_path, duration=1.5, stride=0.5)
     data.setup("fit")
     shown = np.stack([clip.frames(0, LENGTH) for clip in data._splits["train"]]) / 255
@@ -60,14 +60,6 @@ def test_movements_and_deviation_are_those_of_the_training_clips(faces, tmp_path
     deviation = np.sqrt(np.square(moved).mean(axis=0).reshape(3, 16, 16).mean(axis=0))
     np.testing.assert_allclose(data.deviation(), deviation, atol=1e-6)
     assert deviation[8:12].min() > 20 * deviation[:7].max()
-    movements = data.movements(3).flatten(1).numpy().astype(float)
-    axes, lengths, _ = np.linalg.svd(moved.T, full_matrices=False)
-    for movement, axis, length in zip(movements, axes.T, lengths, strict=False):
-        deviation = length / np.sqrt(len(moved) - 1)
-        np.testing.assert_allclose(np.linalg.norm(movement), deviation, rtol=1e-3, atol=1e-6)
-        if length > 0.5 * lengths[0]:  # of the others the order is that of noise
-            assert abs(movement @ axis) > 0.999 * deviation
-    assert len(data.movements(1000)) == len(moved) - 1
 
 
 def test_prediction_draws_on_what_is_named(faces, tmp_path):

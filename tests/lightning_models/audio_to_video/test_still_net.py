@@ -63,11 +63,6 @@ class Faces(LightningDataModule):
         found[MOUTH] = 0.2
         return found
 
-    def movements(self, most):
-        found = torch.zeros(1, 3, 16, 16)
-        found[..., *MOUTH] = 0.2
-        return found
-
 
 def fit(system, data, epochs, folder):
     trainer = Trainer(
@@ -94,10 +89,12 @@ def test_untrained_it_draws_the_still_picture():
 def test_frames_are_the_still_picture_and_movements_in_the_amounts_that_are_heard():
     system, clips = model().eval(), batch()
     random = torch.Generator().manual_seed(1)
-    system.network.movements.normal_(0, 0.1, generator=random)
-    torch.nn.init.normal_(system.network.amounts.weight, generator=random)
+    torch.nn.init.normal_(system.network.movements, 0, 0.1, generator=random)
+    system.network.deviation.uniform_(0, 1, generator=random)
     amounts, still = system.network.features(clips.audio), clips.still.float() / 255
-    moved = still[:, None] + torch.einsum("btk,kchw->btchw", amounts, system.network.movements)
+    moved = still[:, None] + torch.einsum(
+        "btk,kchw,hw->btchw", amounts, system.network.movements, system.network.deviation
+    )
     torch.testing.assert_close(system.test_step(clips, 0).frames, moved.clamp(0, 1))
     assert not torch.equal(system.test_step(clips, 0).frames, system.test_step(clips, 0).shuffled)
 
@@ -106,7 +103,7 @@ def test_it_learns_which_movement_a_sound_calls_for(tmp_path):
     system = model(weigh_moving=True)
     trainer = fit(system, Faces(), 15, tmp_path)
     trainer.save_checkpoint(tmp_path / "one.ckpt")
-    assert torch.equal(system.network.movements[1:], torch.zeros(2, 3, 16, 16))
+    assert system.network.deviation.max() == 1
     torch.testing.assert_close(system.network.mean_picture, Faces().mean_picture())
     assert system.moving.mean() == pytest.approx(1, abs=1e-5)
     clips = batch(seed=99)
@@ -140,8 +137,7 @@ def test_a_pixel_counts_by_how_much_it_moves():
 
 def test_the_mismatched_sound_is_drawn_on_the_same_picture():
     system, clips = model(weights={**PULL, "mismatch": 1.0}), batch()
-    system.network.movements.normal_(0, 0.1)
-    torch.nn.init.normal_(system.network.amounts.weight)
+    torch.nn.init.normal_(system.network.movements, 0, 0.1)
     generated, _ = system.eval().prepare(clips)
     torch.testing.assert_close(generated.frames, system.test_step(clips, 0).frames)
     torch.testing.assert_close(generated.mismatched, system.test_step(clips, 0).shuffled[:, ::4])
@@ -149,8 +145,7 @@ def test_the_mismatched_sound_is_drawn_on_the_same_picture():
 
 def test_what_it_is_outside_draws_the_same():
     system, clips = model().eval(), batch()
-    system.network.movements.normal_(0, 0.1)
-    torch.nn.init.normal_(system.network.amounts.weight)
+    torch.nn.init.normal_(system.network.movements, 0, 0.1)
     deployed = system.deployed()
     for given in (clips, replace(clips, still=None)):
         told = deployed.answer(given, in_torch(deployed)).frames
@@ -174,7 +169,7 @@ def test_what_would_change_nothing_or_is_missing_is_refused(tmp_path):
     class Blind(LightningDataModule):
         train_dataloader = Faces.train_dataloader
 
-    with pytest.raises(InputError, match=r"AudioToVideoNetStill needs the movements .*, and Blind has none"):
+    with pytest.raises(InputError, match=r"AudioToVideoNetStill needs the mean picture .*, and Blind does not know"):
         fit(model(), Blind(), 1, tmp_path)
     plain = AudioToVideo(**SIZES, weigh_moving=True, network=partial(AudioToVideoNet, width=16, heads=4))
     with pytest.raises(InputError, match=r"model\.weigh_moving: Blind has no deviation; set it to false"):
