@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lightning_models.aitex_vae import in_graphs
 from lightning_models.aitex_vae.network import STRIDE, Encoder
 from lightning_models.aitex_vae.tiling import Tiling
 
@@ -35,14 +36,15 @@ class PictureEncoding:
 
     def deepest(self, first: int, last: int) -> Tensor:
         """Return the last map of tiles ``first`` to before ``last`` of the tiling, ``(N, 8 width, S/16, S/16)``."""
-        corners: Corners = [(top, left) for top, left in self._tiling.corners[first:last].tolist()]
+        corners = self._tiling.places[first:last]
         pieces = [number for number, corner in enumerate(corners) if self._is_piece(corner)]
         if len(pieces) == len(corners):
             return self._deepest_pieces(corners)
         alone = [number for number in range(len(corners)) if number not in pieces]
         tiles = self._tiling.cut(self._picture, [first + number for number in alone])
         maps = [self._deepest_pieces([corners[number] for number in pieces])] if pieces else []
-        order = torch.tensor([*pieces, *alone], device=tiles.device).argsort()
+        found = [*pieces, *alone]
+        order = torch.tensor([found.index(number) for number in range(len(corners))], device=tiles.device)
         return torch.cat([*maps, self._encoder(tiles)[-1]])[order]
 
     def _is_piece(self, corner: tuple[int, int]) -> bool:
@@ -64,6 +66,8 @@ class PictureEncoding:
 
 def _cut(maps: Tensor, corners: Corners, height: int, width: int) -> Tensor:
     """Return pieces ``(N, C, height, width)`` of maps ``(C, H, W)``."""
+    if torch.compiler.is_compiling():  # one by one they would be thousands of steps
+        return in_graphs.cut(maps, corners, height, width)
     return torch.stack([maps[:, top : top + height, left : left + width] for top, left in corners])
 
 

@@ -4,18 +4,28 @@ torch's own are quicker, but other programs do not know them, as medians and mea
 they depend on how many values there are. Those here have the same results.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def take_blocks(picture: Tensor, edge: int) -> Tensor:
-    """Continue ``(C, H, W)`` by its last row and column to whole blocks of ``edge`` pixels."""
-    for dim in (1, 2):
+def take_blocks(picture: Tensor, edge: int, dims: Sequence[int] = (1, 2)) -> Tensor:
+    """Continue ``(C, H, W)`` by its last row and column, or one of them, to whole blocks of ``edge`` pixels."""
+    for dim in dims:
         length = picture.shape[dim]
         if missing := -length % edge:
             picture = torch.cat([picture, *[picture.narrow(dim, length - 1, 1)] * missing], dim)
     return picture
+
+
+def cut(maps: Tensor, corners: Sequence[tuple[int, int]], height: int, width: int) -> Tensor:
+    """Return pieces ``(N, C, height, width)`` of maps ``(C, H, W)``, at tops and lefts of theirs."""
+    tops, lefts = torch.tensor(corners, device=maps.device).unbind(1)
+    rows = tops[:, None] + torch.arange(height, device=maps.device)  # (N, height)
+    columns = lefts[:, None] + torch.arange(width, device=maps.device)
+    return maps[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
 
 
 def adaptive_mean(values: Tensor, size: tuple[int, int]) -> Tensor:

@@ -23,7 +23,8 @@ class Tiling:
         start: first column that is covered.
 
     Attributes:
-        corners: int64 ``(N, 2)``, top and left of every tile, row after row.
+        places: top and left of every tile, row after row.
+        corners: the same, int64 ``(N, 2)``.
 
     Raises:
         InputError: nothing is left to cover, or the overlap is out of range.
@@ -36,8 +37,9 @@ class Tiling:
             raise InputError(f"nothing is left of a picture of {height} x {width} pixels from column {start} on")
         self.height, self.width, self.size, self.start = height, width, size, start
         step = max(round(size * (1 - overlap)), 1)
-        tops, lefts = _corners(height, size, step), start + _corners(width - start, size, step)
-        self.corners = torch.stack(torch.meshgrid(tops, lefts, indexing="ij"), -1).flatten(0, 1)
+        lefts = [start + left for left in _corners(width - start, size, step)]
+        self.places = [(top, left) for top in _corners(height, size, step) for left in lefts]
+        self.corners = torch.tensor(self.places)
 
     def __len__(self) -> int:
         return len(self.corners)
@@ -112,6 +114,6 @@ def grid(height: int, width: int, size: int, start: int = 0) -> Tensor:
     )
 
 
-def _corners(length: int, size: int, step: int) -> Tensor:
+def _corners(length: int, size: int, step: int) -> list[int]:
     last = max(length - size, 0)
-    return torch.arange(0, last + step, step).clamp(max=last)
+    return [min(first, last) for first in range(0, last + step, step)]

@@ -55,3 +55,9 @@ def test_tiles_are_joined_at_once_as_one_by_one(height, width, overlap):
     maps = picture(32, 32, channels=2 * len(tiling)).view(len(tiling), 2, 32, 32)
     ramp = torch.minimum(torch.arange(32) + 0.5, torch.arange(32).flip(0) + 0.5)
     torch.testing.assert_close(tiling._stitch_at_once(maps, ramp[:, None] * ramp), tiling.stitch(maps))
+
+
+def test_pieces_are_cut_at_once_as_one_by_one():
+    whole, corners = picture(20, 30), [(0, 0), (3, 17), (12, 5)]
+    expected = torch.stack([whole[:, top : top + 8, left : left + 6] for top, left in corners])
+    assert torch.equal(in_graphs.cut(whole, corners, 8, 6), expected)
