@@ -30,7 +30,7 @@ from lightning_models.training.weights import LossWeights
 from lightning_models.vae_gan import VAEGANModule
 from lightning_models.variational import kl_divergence
 
-SETTLE = 16  # batches; BatchNorm remembers ten of its own, and the average of weights moves slowly
+SETTLE = 8  # batches; BatchNorm remembers ten of these, in which the average of the weights has not moved far
 ADAM = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
 
 
