@@ -7,6 +7,12 @@ Models are selected on them, so that no test label takes part in the selection. 
 - ``missing_yarn``: along a row or column the weave is smoothed away and darkened or brightened.
 - ``patch``: within a soft box the contrast of the weave is lower or higher.
 
+Evidence of lines is judged on two more (``benchmarks/trainings/aitex_lines.py``):
+
+- ``missing_pick``: a faint line through the part, a pixel or two wide, towards which the yarns beside it have moved,
+  as where one of them is missing.
+- ``thick_pick``: the same where one is too thick and pushes the others aside.
+
 Strengths are in units of the picture's own standard deviation, so that a rough weave gets stronger defects than a
 smooth one. The mask marks where a defect has at least half of its strength and the picture changed.
 """
@@ -20,11 +26,17 @@ from numpy.typing import NDArray
 
 from datamodules.picture_file import Frame
 
-Kind = Literal["blob", "thread", "missing_yarn", "patch"]
+Kind = Literal["blob", "thread", "missing_yarn", "patch", "missing_pick", "thick_pick"]
 KINDS: tuple[Kind, ...] = ("blob", "thread", "missing_yarn", "patch")
+"""On which models are selected."""
+LINES: tuple[Kind, ...] = ("missing_pick", "thick_pick")
+"""Through the whole part, on which evidence of lines is judged."""
 
 _HALF = 0.5  # of a defect's strength, from which on a pixel is marked
 _REACH = 160  # pixels from its centre, farther than any defect goes
+_LONG = 512  # the same of a line through the part
+_LONGEST_PERIOD = 32  # pixels from yarn to yarn
+_NEAR = 0.8  # of the largest autocorrelation
 _Field = NDArray[np.floating]
 
 
@@ -54,8 +66,9 @@ def add_defects(picture: Frame, kind: Kind, start: int, tile: int, random: Gener
         row, column = divmod(cell, columns)
         x = (column + random.uniform(0.2, 0.8)) * width / columns
         y = (row + random.uniform(0.2, 0.8)) * height / rows
-        left, top = max(0, round(x) - _REACH), max(0, round(y) - _REACH)
-        near = np.s_[top : round(y) + _REACH, left : round(x) + _REACH]
+        reach = _LONG if kind in LINES else _REACH
+        left, top = max(0, round(x) - reach), max(0, round(y) - reach)
+        near = np.s_[top : round(y) + reach, left : round(x) + reach]
         piece = part[:, *near].astype(np.float32)
         strength = _DRAW[kind](piece, (x - left, y - top), spread, random)
         part[:, *near] = np.rint(piece).clip(0, 255)
@@ -109,7 +122,64 @@ def _patch(part: _Field, centre: tuple[float, float], spread: float, random: Gen
     return strength
 
 
-_DRAW = {"blob": _blob, "thread": _thread, "missing_yarn": _missing_yarn, "patch": _patch}
+def _missing_pick(part: _Field, centre: tuple[float, float], spread: float, random: Generator) -> _Field:
+    return _pick(part, centre, spread, random, towards=1)
+
+
+def _thick_pick(part: _Field, centre: tuple[float, float], spread: float, random: Generator) -> _Field:
+    return _pick(part, centre, spread, random, towards=-1)
+
+
+def _pick(part: _Field, centre: tuple[float, float], spread: float, random: Generator, towards: int) -> _Field:
+    """Draw a line down the part, or along it; the yarns beside it have moved ``towards`` it (1) or away (-1)."""
+    if random.random() < 0.5:  # along
+        turned = np.ascontiguousarray(part.transpose(0, 2, 1))
+        strength = _pick_down(turned, centre[1], spread, random, towards).T
+        part[:] = turned.transpose(0, 2, 1)
+        return strength
+    return _pick_down(part, centre[0], spread, random, towards)
+
+
+def _pick_down(part: _Field, x: float, spread: float, random: Generator, towards: int) -> _Field:
+    _, height, width = part.shape
+    period = yarn_period(part)
+    row = np.arange(height, dtype=np.float32)[:, None]
+    path = x + 0.5 * np.sin(2 * np.pi * row / random.uniform(300, 900) + _angle(random))  # (H, 1)
+    aside = np.arange(width, dtype=np.float32)[None] - path  # (H, W)
+    moved = towards * random.uniform(0.2, 0.5) * period * np.sign(aside) * np.exp(-np.abs(aside) / (0.75 * period))
+    seen = (np.asarray(aside + path + moved, np.float32), np.repeat(row, width, axis=1))
+    for channel in part:
+        channel[:] = cv2.remap(channel, *seen, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    strength = np.exp(-0.5 * (aside / random.uniform(0.5, 1.0)) ** 2)
+    part += _sign(random) * random.uniform(0.3, 0.9) * spread * strength
+    return np.asarray(strength, np.float32)
+
+
+def yarn_period(part: _Field) -> int:
+    """Return the distance in columns after which a weave ``(C, H, W)`` is like itself again, from its autocorrelation.
+
+    Looked for behind the first dip, since every picture is like itself nearby, and up to 32 pixels: the first distance
+    that comes near the best one, of which all multiples are as good.
+    """
+    grey = part.mean(axis=0)
+    fine = grey - cv2.GaussianBlur(grey, (0, 0), 12)
+    power = np.square(np.abs(np.fft.rfft(fine, axis=1))).mean(axis=0)
+    alike = np.fft.irfft(power)[: _LONGEST_PERIOD + 2]
+    dips = np.flatnonzero(np.diff(alike) > 0)
+    behind = alike[int(dips[0]) if len(dips) else 1 :]
+    peaks = np.flatnonzero((behind[1:-1] >= behind[:-2]) & (behind[1:-1] >= behind[2:])) + 1
+    near = [peak for peak in peaks if behind[peak] >= _NEAR * behind[peaks].max()]
+    return len(alike) - len(behind) + int(near[0] if near else behind.argmax())
+
+
+_DRAW = {
+    "blob": _blob,
+    "thread": _thread,
+    "missing_yarn": _missing_yarn,
+    "patch": _patch,
+    "missing_pick": _missing_pick,
+    "thick_pick": _thick_pick,
+}
 
 
 def _around(part: _Field, centre: tuple[float, float], angle: float) -> tuple[_Field, _Field]:

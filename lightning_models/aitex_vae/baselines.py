@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lightning_models.aitex_vae.evidence import blur
+from lightning_models.aitex_vae.filters import blur
 
 STATISTICS = 8
 BLUR = 4.0

@@ -1,8 +1,11 @@
 """Checks that output, range and losses of a model fit each other, and a checkpoint the model."""
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from typing import Any, Literal
+
+import torch.nn.functional as F
+from torch import Tensor
 
 from datamodules.errors import InputError
 from lightning_models.aitex_vae.network import OutputKind
@@ -16,6 +19,9 @@ DRAWN_BY = ("output", "data_range")
 
 CALIBRATED_BY = ("overlap", "top_k", "evidence", "quantile")
 """Arguments that scale and thresholds were fitted under."""
+
+SCALE = ("scorer.scale.location", "scorer.scale.scale")
+"""Names of the scale of all evidence in a checkpoint."""
 
 
 def check_output(output: OutputKind, data_range: DataRange, losses: Collection[str]) -> None:
@@ -67,3 +73,42 @@ def check_same_scores(saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
             "on with the training up to its next validation",
             stacklevel=2,
         )
+
+
+def without_lines(states: Sequence[MutableMapping[str, Tensor]], channels: int, first: int) -> list[str]:
+    """Make room in the scale of a checkpoint that was written before there was evidence of lines.
+
+    Args:
+        states: tensors of the checkpoint by name; changed in place.
+        channels: K, of all evidence.
+        first: number of the first channel of lines, which are the last ones.
+
+    Returns:
+        The kinds of evidence that the checkpoint has no scale of.
+    """
+    absent = []
+    for state in states:
+        for name in SCALE:
+            if name in state and state[name].shape[1] == first:
+                state[name] = F.pad(state[name], (0, channels - first), value=float("nan"))
+            # also where it was kept again before the next validation; without any calibration all is NaN
+            if name in state and state[name][:, first:].isnan().all() and not state[name][:, :first].isnan().all():
+                absent = ["lines"]
+    return absent
+
+
+def warn_of_absent(absent: Collection[str], combined: Collection[str]) -> None:
+    """Warn of evidence that a score is supposed to be made of, and that a checkpoint has no scale of.
+
+    Raises:
+        InputError: there is no other.
+    """
+    if not (missing := set(absent) & set(combined)):
+        return
+    told = f"model.evidence names {', '.join(missing)}, and the checkpoint was calibrated before there was any"
+    if not set(combined) - missing:
+        raise InputError(f"{told}: leave model.evidence out, or train anew")
+    warnings.warn(
+        f"{told}: its score is without. Go on with the training up to its next validation to have it in the score",
+        stacklevel=2,
+    )

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from datamodules.batches import PartBatch, PartScores
 from lightning_models.aitex_vae.compatibility import DataRange
-from lightning_models.aitex_vae.evidence import CELL, all_evidence, blank_cells, robust_z_scores
+from lightning_models.aitex_vae.evidence import all_evidence, blank_cells, robust_z_scores
+from lightning_models.aitex_vae.filters import CELL
 from lightning_models.aitex_vae.groups import level
 from lightning_models.aitex_vae.in_graphs import largest_by_tile
 from lightning_models.aitex_vae.network import AitexNetwork

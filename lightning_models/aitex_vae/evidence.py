@@ -7,7 +7,6 @@ measured against its own median and spread over the picture, because recordings 
 small defect that only one channel sees would drown in their sum.
 """
 
-import math
 from collections.abc import Callable, Collection, Sequence
 
 import torch
@@ -15,9 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lightning_models.aitex_vae import in_graphs
-
-CELL = 4
-"""Edge in pixels of the cells in which evidence is given."""
+from lightning_models.aitex_vae.filters import CELL, FAINTEST, blur, halved, to_cells
+from lightning_models.aitex_vae.lines import line_evidence
 
 LEVELS = 4
 """Octaves of the pyramid: details of about 1, 2, 4 and 8 pixels."""
@@ -30,9 +28,6 @@ SHALLOW_STAGES = 3
 
 MEDIAN_DEVIATION = 1.4826
 """Standard deviation of a normal distribution in units of its median absolute deviation."""
-
-FAINTEST = 1e-6
-"""Energy and spread below rounding: what varies less, as a picture of one grey does, counts as even."""
 
 
 def all_evidence(
@@ -62,8 +57,10 @@ def all_evidence(
         maps["features"] = feature_evidence(
             part_maps[:SHALLOW_STAGES], encoder(reconstructed[None], SHALLOW_STAGES), cells
         )
+    if "lines" in kinds:
+        maps["lines"] = line_evidence(part)
     if "kl" in kinds:
-        maps["kl"] = _to_cells(divergence, cells)
+        maps["kl"] = to_cells(divergence, cells)
     return maps
 
 
@@ -86,13 +83,13 @@ def texture_evidence(picture: Tensor) -> dict[str, Tensor]:
     fine = picture
     for level in range(LEVELS):
         smooth = blur(fine, 1.0, 1.0)
-        parts["brightness"].append(_to_cells(smooth, cells))
+        parts["brightness"].append(to_cells(smooth, cells))
         parts["energy"].append(_local_mean((fine - smooth).square(), cells).add(FAINTEST).log())
         if level < LEVELS - 1:
             parts["orientation"] += _orientation(smooth, cells)
         if level in (0, 1):
             parts["threads"] += [_mean_along(smooth, dim, cells) for dim in (2, 1)]
-        fine = _halved(smooth)
+        fine = halved(smooth)
     return {kind: torch.cat(channels) for kind, channels in parts.items()}
 
 
@@ -143,35 +140,6 @@ def blank_cells(picture: Tensor) -> Tensor:
     return (highest == lowest).all(0)
 
 
-def blur(picture: Tensor, sigma_y: float, sigma_x: float) -> Tensor:
-    """Blur ``(C, H, W)`` with a Gaussian of these standard deviations in pixels, 0 for none; edges are mirrored."""
-    for dim, sigma in ((1, sigma_y), (2, sigma_x)):
-        if sigma > 0:
-            picture = _blur_line(picture, sigma, dim)
-    return picture
-
-
-def _blur_line(picture: Tensor, sigma: float, dim: int) -> Tensor:
-    reach, length = round(3 * sigma), picture.shape[dim]
-    weights = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(reach + 1)]
-    total = 2 * sum(weights) - weights[0]
-    padded = picture.index_select(dim, _mirror(torch.arange(-reach, length + reach, device=picture.device), length))
-    if torch.compiler.is_compiling():  # an exported graph of thousands of small sums would be slow to read
-        kernel = torch.tensor([weights[abs(offset)] / total for offset in range(-reach, reach + 1)], dtype=padded.dtype)
-        return F.conv2d(padded[:, None], kernel.view((1, 1, -1, 1) if dim == 1 else (1, 1, 1, -1)))[:, 0]
-    # shifted and added: for a single channel several times as fast as a convolution
-    blurred = picture * (weights[0] / total)
-    for offset in range(1, reach + 1):
-        for side in (-offset, offset):
-            blurred.add_(padded.narrow(dim, reach + side, length), alpha=weights[offset] / total)
-    return blurred
-
-
-def _mirror(place: Tensor, length: int) -> Tensor:
-    place = place % (2 * length)
-    return torch.where(place < length, place, 2 * length - 1 - place)
-
-
 def _mean_along(picture: Tensor, dim: int, cells: tuple[int, int]) -> Tensor:
     """Average along the columns (1) or rows (2) of ``(C, H, W)``, in cells.
 
@@ -179,7 +147,7 @@ def _mean_along(picture: Tensor, dim: int, cells: tuple[int, int]) -> Tensor:
     """
     across = (cells[0], picture.shape[2]) if dim == 2 else (picture.shape[1], cells[1])
     sigmas = (0.0, THREAD) if dim == 2 else (THREAD, 0.0)
-    return _to_cells(blur(_to_cells(picture, across), *sigmas), cells)
+    return to_cells(blur(to_cells(picture, across), *sigmas), cells)
 
 
 def _orientation(picture: Tensor, cells: tuple[int, int]) -> list[Tensor]:
@@ -191,20 +159,4 @@ def _orientation(picture: Tensor, cells: tuple[int, int]) -> list[Tensor]:
 
 
 def _local_mean(values: Tensor, cells: tuple[int, int]) -> Tensor:
-    return blur(_to_cells(values, cells), 1.2, 1.2)
-
-
-def _halved(picture: Tensor) -> Tensor:
-    """Average ``(C, H, W)`` over squares of two pixels; the last ones are smaller where it does not divide evenly."""
-    if torch.compiler.is_compiling():
-        return F.avg_pool2d(in_graphs.take_blocks(picture, 2)[None], 2)[0]
-    return F.avg_pool2d(picture[None], 2, ceil_mode=True)[0]
-
-
-def _to_cells(values: Tensor, cells: tuple[int, int]) -> Tensor:
-    """Average ``(C, H, W)`` over cells where it is finer than they are, and interpolate where it is coarser."""
-    if values.shape[1] >= cells[0] and values.shape[2] >= cells[1]:
-        if torch.compiler.is_compiling():
-            return in_graphs.adaptive_mean(values, cells)
-        return F.adaptive_avg_pool2d(values[None], cells)[0]
-    return F.interpolate(values[None], cells, mode="bilinear")[0]
+    return blur(to_cells(values, cells), 1.2, 1.2)

@@ -12,7 +12,14 @@ from datamodules.batches import PartBatch, PartScores, TileBatch
 from datamodules.errors import InputError
 from datamodules.ranges import at_least_zero
 from lightning_models import reconstruction_losses
-from lightning_models.aitex_vae.compatibility import LOSSES, DataRange, check_output, check_same_scores
+from lightning_models.aitex_vae.compatibility import (
+    LOSSES,
+    DataRange,
+    check_output,
+    check_same_scores,
+    warn_of_absent,
+    without_lines,
+)
 from lightning_models.aitex_vae.deployed import DeployedAitexVAE
 from lightning_models.aitex_vae.evidence import all_evidence, blank_cells
 from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, OutputKind, Reconstruction
@@ -71,7 +78,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         free_bits: nats of every latent dimension that cost nothing; for the diagonal posterior.
         overlap: part of a tile that the next one shows again where pictures are scored.
         top_k: cells of 4 x 4 pixels whose mean stands for a tile; 1 is the maximum, moved by the smallest defects.
-        evidence: kinds of evidence in the score; None: all but ``kl``, which cannot locate anything.
+        evidence: kinds of evidence in the score; None: all but ``kl`` and ``lines``.
         quantile: part of the held-out normal tiles that the thresholds leave below them.
         training: the arguments of :class:`SinglePhaseModule`.
 
@@ -269,5 +276,9 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make room for the statistics of the checkpoint's groups."""
         self.scorer.regroup(checkpoint.get("groups", []))
+        checkpoint["state_dict"] = self._under_present_names(checkpoint["state_dict"])
+        tensors = [checkpoint["state_dict"], checkpoint.get("weight_average", {}).get("average", {})]
+        self.scorer.absent = without_lines(tensors, self.scorer.scale.channels, self.scorer.place["lines"].start)
+        warn_of_absent(self.scorer.absent, self.scorer.combined)
         super().on_load_checkpoint(checkpoint)
         check_same_scores(checkpoint.get("hyper_parameters", {}), self.hparams)

@@ -16,20 +16,24 @@ from torch import Tensor, nn
 from datamodules.batches import UNKNOWN_LABEL, PartBatch, PartScores
 from lightning_models.aitex_vae import baselines
 from lightning_models.aitex_vae.background import outlier_share, warn_of_backgrounds
-from lightning_models.aitex_vae.evidence import CELL, robust_z_scores
+from lightning_models.aitex_vae.evidence import robust_z_scores
+from lightning_models.aitex_vae.filters import CELL
 from lightning_models.aitex_vae.groups import GroupGaussian, GroupScale
 from lightning_models.aitex_vae.tiling import Tiling, grid
 
 KINDS = {
     "brightness": 4, "threads": 4, "energy": 4, "orientation": 6,
-    "features": 3, "texture": 10, "kl": 1,
+    "features": 3, "texture": 10, "kl": 1, "lines": 2,
 }  # fmt: skip
-"""Kinds of evidence and their channels, for one colour channel of the picture."""
+"""Kinds of evidence and their channels, for one colour channel of the picture; what is added comes last."""
 
 ALTERNATIVES = (*KINDS, "baseline_blur", "baseline_mahalanobis")
 """Scores of a tile that stand beside the model's own."""
 
-PER_COLOUR = ("brightness", "threads", "energy", "orientation", "texture")
+IN_SCORE = tuple(kind for kind in KINDS if kind not in ("kl", "lines"))
+"""Kinds that make up the score where nobody says: ``kl`` locates nothing, ``lines`` has not proved itself."""
+
+PER_COLOUR = ("brightness", "threads", "energy", "orientation", "texture", "lines")
 
 
 class CalibrationRow(NamedTuple):
@@ -54,8 +58,12 @@ class TileScorer(nn.Module):
     Args:
         tile_size: S, edge of a tile in pixels.
         colours: colour channels of the picture.
-        combined: the kinds of evidence that make up the score; None: all but ``kl``, which cannot locate anything.
+        combined: the kinds of evidence that make up the score; None: all but ``kl`` and ``lines``.
         top_k: cells of 4 x 4 pixels whose mean stands for a tile; 1 is the maximum, moved by the smallest defects.
+
+    Attributes:
+        combined: what makes up the score.
+        absent: kinds that a checkpoint was calibrated before; they are no part of its score, nor stand beside it.
     """
 
     def __init__(self, tile_size: int, colours: int = 1, combined: Sequence[str] | None = None, top_k: int = 1) -> None:
@@ -65,9 +73,20 @@ class TileScorer(nn.Module):
         # the place of every kind among the K channels
         ends = torch.tensor(list(counts.values())).cumsum(0).tolist()
         self.place = {kind: slice(end - counts[kind], end) for kind, end in zip(counts, ends, strict=True)}
-        self.chosen = [kind for kind in KINDS if kind != "kl"] if combined is None else list(combined)
+        self.combined = list(IN_SCORE if combined is None else combined)
+        self.absent: list[str] = []
         self.scale = GroupScale(ends[-1])
         self.baseline = GroupGaussian(baselines.STATISTICS)
+
+    @property
+    def chosen(self) -> list[str]:
+        """The kinds of evidence that make up the score, as far as they are calibrated."""
+        return [kind for kind in self.combined if kind not in self.absent]
+
+    @property
+    def known(self) -> list[str]:
+        """All kinds of evidence, as far as they are calibrated."""
+        return [kind for kind in self.place if kind not in self.absent]
 
     def join(self, maps: Mapping[str, Tensor], blank: Tensor, kinds: Sequence[str] | None = None) -> Tensor:
         """Measure maps ``(K_i, h, w)`` against the rest of the picture: ``(K, h, w)``, in the order of the kinds."""
@@ -85,14 +104,16 @@ class TileScorer(nn.Module):
         Raises:
             InputError: fewer than two tiles of a group.
         """
+        self.absent = []
         group = [name for row in rows for name in [row.group] * len(row.tops)]
         self.scale.fit(torch.cat([row.tops for row in rows]), group)
         self.baseline.fit(torch.cat([row.statistics for row in rows]), group)
         warn_of_backgrounds([row.group for row in rows], [row.outliers for row in rows])
 
     def forward(self, batch: PartBatch, maps: Tensor) -> PartScores:
-        """Score a picture by its evidence ``(K, h, w)`` of all kinds, each of them alone too."""
-        parts = self.parts(batch.group, maps, tuple(self.place))  # (h, w) each
+        """Score a picture by its evidence ``(K, h, w)`` of all kinds, each that is known alone too."""
+        parts = self.parts(batch.group, maps, list(self.place))  # (h, w) each
+        parts = {kind: parts[kind] for kind in self.known}
         tiles = self._grid_tiles(batch)  # (N, C, S, S)
         alternatives = {kind: self.tops(part[None])[:, 0] for kind, part in parts.items()}  # (N,) each
         smooth = baselines.blurred(tiles)  # (N, C, S, S)

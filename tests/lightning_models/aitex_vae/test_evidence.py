@@ -8,11 +8,11 @@ import torch
 from lightning_models.aitex_vae.baselines import blurred, blurred_deviation, tile_statistics
 from lightning_models.aitex_vae.evidence import (
     blank_cells,
-    blur,
     feature_evidence,
     robust_z_scores,
     texture_evidence,
 )
+from lightning_models.aitex_vae.filters import blur
 
 
 def weave(height=128, width=256, noise=0.02):

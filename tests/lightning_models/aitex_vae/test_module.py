@@ -3,6 +3,7 @@
 import math
 import re
 import warnings
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,7 @@ from lightning.pytorch.trainer.states import TrainerState
 from datamodules.batches import PartBatch, TileBatch
 from datamodules.errors import InputError
 from lightning_models import AitexVAE
-from lightning_models.aitex_vae.tile_scorer import KINDS
+from lightning_models.aitex_vae.tile_scorer import IN_SCORE, KINDS
 from lightning_models.training.schedules import WarmUp
 from lightning_models.variational import kl_divergence
 
@@ -267,7 +268,7 @@ def test_every_kind_of_evidence_and_both_baselines_are_reported():
     scores = score(calibrated(), part(9))
     assert set(scores.alternatives) == {*KINDS, "baseline_blur", "baseline_mahalanobis"}
     assert all(values.shape == scores.tile_score.shape for values in scores.alternatives.values())
-    loudest = torch.stack([scores.alternatives[kind] for kind in KINDS if kind != "kl"]).amax(0)
+    loudest = torch.stack([scores.alternatives[kind] for kind in IN_SCORE]).amax(0)
     torch.testing.assert_close(scores.tile_score, loudest)
 
 
@@ -443,6 +444,48 @@ def test_a_checkpoint_with_the_former_names_of_the_buffers_is_taken(monkeypatch)
     fresh.load_state_dict(checkpoint["state_dict"])
     assert torch.equal(score(fresh, part(9)).tile_score, score(fitted, part(9)).tile_score)
     assert torch.equal(fresh.threshold, fitted.threshold)
+
+
+def older(checkpoint):
+    """The checkpoint as it was before there was evidence of lines, whose channels are the last."""
+    for name in ("scorer.scale.location", "scorer.scale.scale"):
+        checkpoint["state_dict"][name] = checkpoint["state_dict"][name][:, :-2].clone()
+    return checkpoint
+
+
+WITH_LINES = [*IN_SCORE, "lines"]
+
+
+def loaded(checkpoint, **changes):
+    system = model(**changes).eval()
+    system.on_load_checkpoint(checkpoint)
+    system.load_state_dict(checkpoint["state_dict"])
+    return system
+
+
+@pytest.mark.parametrize("evidence", [None, WITH_LINES])
+@pytest.mark.filterwarnings("ignore:the checkpoint's scale")
+def test_a_checkpoint_from_before_there_were_lines_scores_as_it_did(monkeypatch, evidence):
+    fitted, batch = calibrated(), part(9)
+    expected = score(fitted, batch)
+    told = pytest.warns(UserWarning, match="before there was any: its score is without")
+    with told if evidence else nullcontext():
+        once = loaded(older(checkpoint_of(fitted, monkeypatch)), evidence=evidence)
+        again = loaded(checkpoint_of(once, monkeypatch), evidence=evidence)  # kept before the next validation
+    for system in (once, again):
+        torch.testing.assert_close(score(system, batch).tile_score, expected.tile_score)
+        assert set(score(system, batch).alternatives) == set(expected.alternatives) - {"lines"}
+        with torch.no_grad():
+            torch.testing.assert_close(system.predict_step(batch, 0).tile_score, expected.tile_score)
+            rows = [system.scorer.calibration_row(part(seed), system.evidence(part(seed))) for seed in range(2)]
+        system.scorer.fit(rows)
+        assert score(system, batch).alternatives["lines"].isfinite().all()
+
+
+def test_lines_alone_cannot_be_judged_by_an_older_checkpoint(monkeypatch):
+    checkpoint = older(checkpoint_of(calibrated(evidence=["lines"]), monkeypatch))
+    with pytest.raises(InputError, match="before there was any: leave"):
+        model(evidence=["lines"]).on_load_checkpoint(checkpoint)
 
 
 def checkpoint_of(system, monkeypatch):
