@@ -120,6 +120,7 @@ class DeployedVTAGAN(Deployment[VideoBatch, FrameScores]):
             "patch": own.patch,
             "top_k": own.top_k,
             "evidence": list(own.names),
+            "joint": own.joint,
             "evidence_in_score": [own.names[place] for place in own.chosen],
             "normalisation": "none: bytes go in, and are brought to -1 to 1 inside",
         }

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from datamodules.batches import FrameScores, VideoBatch
@@ -37,7 +38,7 @@ from lightning_models.vta_gan.optical_flow import (
     smoothness_loss,
     warp,
 )
-from lightning_models.vta_gan.patch_scorer import PatchScorer, PatchSummary
+from lightning_models.vta_gan.patch_scorer import OF_COMBINED, Joint, PatchScorer, PatchSummary
 from lightning_models.vta_gan.reconstructor import Reconstruction, Reconstructor, from_pixels, to_unit_range
 from lightning_models.vta_gan.shared_frames import Distinct, shared_frames
 from lightning_models.vta_gan.temporal_attention import PositionalEncoding, TemporalFeatureFusion
@@ -72,6 +73,8 @@ class VTAGAN(CalibratedModule[VideoBatch, PatchSummary, FrameScores], Adversaria
         patch: edge in pixels of the patches that are scored.
         top_k: number of largest patches that stand for a frame.
         evidence: kinds of evidence that make up the score; None takes all that the switched-on parts offer.
+        joint: what they come to: ``density``, their distance from normal windows, or ``largest``, the one that exceeds
+            normal windows most.
         training: the arguments of :class:`AdversarialModule`.
 
     Raises:
@@ -115,6 +118,7 @@ class VTAGAN(CalibratedModule[VideoBatch, PatchSummary, FrameScores], Adversaria
         patch: int = 8,
         top_k: int = 3,
         evidence: list[str] | None = None,
+        joint: Joint = "density",
         **training: Any,
     ) -> None:
         super().__init__(weights=weights, **training)
@@ -156,7 +160,7 @@ class VTAGAN(CalibratedModule[VideoBatch, PatchSummary, FrameScores], Adversaria
         offered = offered_evidence(flow is not None, "flow_consistency" in self.weights, judged)
         if unknown := sorted(set(evidence or offered) - set(offered)):
             raise InputError(f"model.evidence: {unknown} is not among what the parts switched on offer: {offered}")
-        self.scorer = PatchScorer([BASELINE, *offered], offered if evidence is None else evidence, patch, top_k)
+        self.scorer = PatchScorer([BASELINE, *offered], offered if evidence is None else evidence, patch, top_k, joint)
         self.alternative_scores = self.scorer.names
 
     def check_data(self, data: object) -> None:
@@ -164,6 +168,19 @@ class VTAGAN(CalibratedModule[VideoBatch, PatchSummary, FrameScores], Adversaria
         super().check_data(data)
         if isinstance(data, HasPictureSize):
             self.reconstructor.generator.check_size(*data.image_size)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let a checkpoint from before the density score as it was calibrated: by its largest part."""
+        state = checkpoint["state_dict"]
+        if "scorer.scale" in state and "scorer.whitening" not in state:
+            if self.scorer.joint != "largest":
+                rank_zero_warn(
+                    "the checkpoint was calibrated before model.joint could be density: its largest part decides. "
+                    "Train anew for the density"
+                )
+            self.scorer.joint = "largest"
+            state |= {f"scorer.{name}": getattr(self.scorer, name) for name in OF_COMBINED}
+        super().on_load_checkpoint(checkpoint)
 
     def forward(self, frames: Tensor) -> Reconstruction:
         """Reconstruct clips ``(B, T, 3, H, W)`` of bytes 0..255."""

@@ -3,12 +3,16 @@
 A mean over the picture hides a small anomaly among many quiet pixels, and kinds of evidence differ in unit and in
 how much they vary without any anomaly. So every kind is pooled over patches, divided by the scale it has on normal
 data in that row of the picture (things look larger and faster near the camera), reduced to its few largest
-patches, and only then compared with what normal windows reach. The part that exceeds it most decides: a part that
-varies much from one normal clip to the next has to shout louder than one that does not.
+patches, and only then compared with what normal windows reach.
+
+All kinds together are as unusual as their distance from normal windows, in the measure of these: the Mahalanobis
+distance of the roots of their largest patches, with the correlations shrunk as by Ledoit and Wolf, "A well-conditioned
+estimator for large-dimensional covariance matrices", Journal of Multivariate Analysis 88 (2004). So a combination
+counts that no kind shows alone, such as much change where little moves.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,8 +28,17 @@ SMALLEST_RELATIVE_SCALE = 0.1
 AT_ONCE = 256
 """Windows that are put side by side for a moment while a scale is fitted."""
 
+LEAST_SHRINKAGE = 0.01
+"""Of the correlations towards none, where few windows seem to tie one kind wholly to another."""
+
+OF_COMBINED = ("centre", "whitening", "distances")
+"""Buffers of the combined kinds; the others are of all kinds."""
+
 HIGH_NORMAL = 0.99
 """Quantile over normal windows that a part is measured by."""
+
+
+Joint = Literal["density", "largest"]
 
 
 class PatchScores(NamedTuple):
@@ -33,7 +46,7 @@ class PatchScores(NamedTuple):
 
     Attributes:
         score: ``(B, T)``, unbounded, 0 for an average normal window, 1 for one that is higher than 99 % of the normal
-            ones in some part.
+            ones; where the largest part decides, in some part.
         heat: ``(B, T, h, w)``, at least 0; 1 is what the largest patches of such a high normal window reach.
         parts: ``(B, T, K)``, every kind of evidence alone, in the unit of the score.
     """
@@ -66,30 +79,48 @@ class PatchScorer(nn.Module):
         combined: the kinds that make up the score; the others are scored only as references beside it.
         patch: edge of a patch in pixels; patches do not overlap.
         top_k: number of largest patches whose mean stands for a frame.
+        joint: what the combined kinds come to: ``density``, their distance from normal windows, or ``largest``, the
+            part that exceeds normal windows most.
     """
 
     line: Tensor
     location: Tensor
     scale: Tensor
+    centre: Tensor
+    whitening: Tensor
+    distances: Tensor
 
-    def __init__(self, names: Sequence[str], combined: Sequence[str], patch: int = 8, top_k: int = 3) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        combined: Sequence[str],
+        patch: int = 8,
+        top_k: int = 3,
+        joint: Joint = "density",
+    ) -> None:
         super().__init__()
         if unknown := set(combined) - set(names):
             raise ValueError(f"combined names {sorted(unknown)}, which are not among the evidence {list(names)}")
-        self.names, self.patch, self.top_k = tuple(names), patch, top_k
+        self.names, self.patch, self.top_k, self.joint = tuple(names), patch, top_k, joint
         self.chosen = [self.names.index(name) for name in combined]
         # scale of row r in [-1, 1]: line[:, 0] + line[:, 1] * r
         self.register_buffer("line", torch.tensor([1.0, 0.0]).repeat(len(names), 1))
         self.register_buffer("location", torch.zeros(len(names)))
         self.register_buffer("scale", torch.ones(len(names)))
+        # of the C combined kinds: mean root (C,), what turns deviations into independent ones of variance 1 (C, C), and
+        # mean and 0.99 quantile of the distances of normal windows
+        self.register_buffer("centre", torch.zeros(len(self.chosen)))
+        self.register_buffer("whitening", torch.eye(len(self.chosen)))
+        self.register_buffer("distances", torch.tensor([0.0, 1.0]))
 
     def without(self, name: str) -> "PatchScorer":
         """Return a scorer of the same calibration that leaves out a kind of evidence, which is no part of the score."""
         kept = [place for place, own in enumerate(self.names) if own != name]
         names = [self.names[place] for place in kept]
-        fewer = PatchScorer(names, [self.names[place] for place in self.chosen], self.patch, self.top_k)
+        combined = [self.names[place] for place in self.chosen]
+        fewer = PatchScorer(names, combined, self.patch, self.top_k, self.joint)
         for own, buffer in self.named_buffers():
-            fewer.register_buffer(own, buffer[kept].clone())
+            fewer.register_buffer(own, (buffer if own in OF_COMBINED else buffer[kept]).clone())
         return fewer
 
     def in_order(self, evidence: Mapping[str, Tensor]) -> Tensor:
@@ -146,17 +177,45 @@ class PatchScorer(nn.Module):
         self.location.copy_(tops.mean(0))
         high = torch.stack([quantile(values, HIGH_NORMAL) for values in tops.T])
         self.scale.copy_((high - self.location).clamp_min(torch.finfo(tops.dtype).eps))
+        self._fit_distance(tops[:, self.chosen].sqrt())
 
     def forward(self, patches: Tensor) -> PatchScores:
         """Score patches of evidence ``(B, T, K, h, w)``; the frames of a window share their mean.
 
         The mean over the window, and the mean over overlapping windows afterwards, smooth the score over time.
         """
-        parts = (self._tops(patches).mean(1, keepdim=True) - self.location) / self.scale  # (B, 1, K)
-        parts = parts.expand(-1, patches.shape[1], -1)  # (B, T, K)
+        tops = self._tops(patches).mean(1, keepdim=True)  # (B, 1, K)
+        parts = ((tops - self.location) / self.scale).expand(-1, patches.shape[1], -1)  # (B, T, K)
         high = (self.location + self.scale)[:, None, None]  # (K, 1, 1)
         heat = (self._rescale(patches) / high)[:, :, self.chosen].amax(2)  # (B, T, h, w)
-        return PatchScores(parts[..., self.chosen].amax(-1), heat, parts)
+        if self.joint == "largest":
+            return PatchScores(parts[..., self.chosen].amax(-1), heat, parts)
+        usual, much = self.distances.unbind()
+        score = (self._distance(tops[..., self.chosen].sqrt()) - usual) / (much - usual)  # (B, 1)
+        return PatchScores(score.expand(-1, patches.shape[1]), heat, parts)
+
+    def _fit_distance(self, roots: Tensor) -> None:
+        """Fit the distance to the roots ``(N, C)`` of the combined kinds on normal windows."""
+        from sklearn.covariance import ledoit_wolf  # slow to import, and needed at a calibration alone
+
+        exact = roots.double().cpu()
+        centre, spread = exact.mean(0), exact.std(0, correction=0).clamp_min(torch.finfo(roots.dtype).eps)
+        correlation, _ = ledoit_wolf(((exact - centre) / spread).numpy(), assume_centered=True)
+        # x' R^-1 x = |L^-1 x|^2 where R = L L'
+        shrunk = torch.from_numpy(correlation).lerp(torch.eye(len(centre)).double(), LEAST_SHRINKAGE)
+        root = torch.linalg.cholesky(shrunk)
+        whitening = torch.linalg.solve_triangular(root, torch.diag(1 / spread), upper=False)
+        self.centre.copy_(centre)
+        self.whitening.copy_(whitening)
+        distance = self._distance(roots)
+        usual, much = distance.mean(), quantile(distance, HIGH_NORMAL)
+        self.distances.copy_(torch.stack([usual, torch.maximum(much, usual + torch.finfo(roots.dtype).eps)]))
+
+    def _distance(self, roots: Tensor) -> Tensor:
+        """Return the distance ``(...)`` of roots ``(..., C)`` from those of normal windows."""
+        deviation = roots - self.centre
+        # no matrix product, which automatic mixed precision would round
+        return torch.linalg.vector_norm((deviation[..., None, :] * self.whitening).sum(-1), dim=-1)
 
     def _rescale(self, patches: Tensor) -> Tensor:
         row = _rows(patches.shape[-2], self.line.dtype).to(self.line.device)  # (h,)

@@ -8,6 +8,7 @@ import torch
 from datamodules.batches import VideoBatch
 from datamodules.errors import InputError
 from lightning_models import VTAGAN
+from lightning_models.vta_gan.patch_scorer import OF_COMBINED
 from lightning_models.vta_gan.reconstructor import from_pixels, shrink_flow, to_unit_range
 
 
@@ -257,7 +258,7 @@ def test_the_baseline_is_no_part_of_the_score():
 
 
 def test_chosen_evidence_alone_makes_up_the_score():
-    judge = calibrated(evidence=["flow"])
+    judge = calibrated(evidence=["flow"], joint="largest")
     scored = judge.test_step(batch(), 0)
     torch.testing.assert_close(scored.score, scored.alternatives["flow"])
 
@@ -293,6 +294,18 @@ def test_the_threshold_comes_from_windows_that_are_normal_throughout(monkeypatch
     assert judge.threshold == scores.score[0, 0]
     assert judge.calibrated_at == 7
     assert scores.score[0, 0] != scores.score[1, 0]
+
+
+def test_a_checkpoint_from_before_the_density_scores_as_it_was_calibrated():
+    judge, fresh = calibrated(joint="largest"), model().eval()
+    state = {
+        name: value for name, value in judge.state_dict().items() if name.removeprefix("scorer.") not in OF_COMBINED
+    }
+    checkpoint = {"state_dict": state, "phased_training": {"batches_seen": 0, "windows_seen": 0}}
+    with pytest.warns(UserWarning, match="calibrated before model.joint could be density"):
+        fresh.on_load_checkpoint(checkpoint)
+    fresh.load_state_dict(checkpoint["state_dict"])
+    assert torch.equal(fresh.test_step(batch(), 0).score, judge.test_step(batch(), 0).score)
 
 
 def test_a_checkpoint_with_the_former_name_of_the_threshold_is_taken():

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from scipy import spatial
+from sklearn import covariance
 
 from lightning_models.vta_gan import patch_scorer
 from lightning_models.vta_gan.patch_scorer import PatchScorer, picture_mask
@@ -97,11 +99,66 @@ def test_a_part_is_measured_by_what_few_normal_windows_exceed():
     np.testing.assert_allclose(np.quantile(parts.numpy(), 0.99, axis=0), 1, rtol=1e-3)
 
 
-def test_the_loudest_part_decides():
-    judge = scorer()
+def test_the_loudest_part_decides_where_it_is_asked_to():
+    judge = scorer(joint="largest")
     fit(judge, normal_windows())
     scored = judge(normal_windows(frames=6, seed=4))
     assert torch.equal(scored.score, scored.parts.amax(-1))
+
+
+def tied_windows(count, seed):
+    """Windows of one frame in which the error goes with the motion, but for a little."""
+    random = torch.Generator().manual_seed(seed)
+    common = 1 + torch.rand(count, 1, generator=random)
+    levels = torch.cat([common, common * (1 + 0.05 * torch.rand(count, 1, generator=random))], 1)
+    return levels[:, None, :, None, None].expand(-1, 1, -1, 8, 6).clone()
+
+
+def test_the_density_is_the_distance_that_scikit_learn_finds():
+    judge = PatchScorer(["motion", "baseline", "error"], ["motion", "error"], patch=4)
+    random = torch.Generator().manual_seed(0)
+    windows = torch.rand(60, 4, 3, 8, 6, generator=random) * torch.tensor([1.0, 9.0, 0.1])[:, None, None]
+    windows[:, :, 2] += 0.2 * windows[:, :, 0]
+    fit(judge, windows)
+    row = torch.linspace(-1, 1, 8)
+    scale = judge.line[:, :1] + judge.line[:, 1:] * row
+    tops = (windows / scale[:, :, None]).flatten(-2).topk(3, dim=-1).values.mean((1, 3))
+    roots = tops[:, [0, 2]].sqrt().double().numpy()
+    spread = roots.std(0)
+    shrunk = 0.99 * covariance.LedoitWolf().fit(roots / spread).covariance_ + 0.01 * np.eye(2)
+    inverse = np.linalg.inv(shrunk * np.outer(spread, spread))
+    distance = np.array([spatial.distance.mahalanobis(one, roots.mean(0), inverse) for one in roots])
+    expected = (distance - distance.mean()) / (np.quantile(distance, 0.99) - distance.mean())
+    scored = judge(windows).score
+    np.testing.assert_allclose(scored[:, 0].numpy(), expected, rtol=1e-3, atol=1e-4)
+    assert torch.equal(scored, scored[:, :1].expand(-1, 4))
+
+
+def test_a_combination_counts_that_no_part_shows_alone():
+    judge = scorer()
+    fit(judge, tied_windows(200, 0))
+    assert judge(tied_windows(200, 1)).score.quantile(0.9) < 1
+    torn = tied_windows(1, 2)
+    torn[:, :, 0], torn[:, :, 1] = 1.8, 1.2  # both are as usual, together they never were
+    scored = judge(torn)
+    assert scored.parts.amax() < 1
+    assert scored.score.item() > 2
+
+
+def test_two_windows_are_enough_for_a_density():
+    judge = scorer()
+    fit(judge, tied_windows(2, 0))
+    assert torch.isfinite(judge(tied_windows(9, 1)).score).all()
+
+
+@pytest.mark.parametrize("joint", ["density", "largest"])
+def test_a_scorer_without_its_baseline_scores_the_same(joint):
+    judge = PatchScorer(["baseline", "motion", "error"], ["error", "motion"], patch=4, joint=joint)
+    windows = torch.cat([normal_windows()[:, :, :1] * 7, normal_windows(seed=3)], 2)
+    fit(judge, windows)
+    fewer = judge.without("baseline")
+    assert fewer.joint == joint
+    assert torch.equal(fewer(windows[:, :, 1:]).score, judge(windows).score)
 
 
 def test_perspective_lets_a_far_anomaly_count_as_much_as_a_near_one():
