@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -22,10 +23,12 @@ from callbacks.text import printable
 from callbacks.thresholds import pixel_threshold_of, threshold_of
 from datamodules.batches import PartBatch, PartScores
 from datamodules.errors import InputError
+from datamodules.pipeline import Behind
 from datamodules.png_file import write_png
 
 LEAST_PICTURES, NEARLY_ALL = 10, 0.9
 """Where so large a share of so many pictures is defective, the surface is another one."""
+_ROOM = 2  # pictures that wait to be drawn and written
 
 
 class PartPredictions(FolderWriter):
@@ -40,7 +43,8 @@ class PartPredictions(FolderWriter):
     - ``pictures.csv``: name, group, raw score, 0/1 for defective (any tile is), number of boxes, their area;
     - ``contact_sheet.png``: the pictures with the highest scores, each enlarged at its hottest place.
 
-    The tables and the sheet are written at the end; what is held until then are their lines alone.
+    A thread draws and writes a picture while the network looks at the next ones. The tables and the sheet are written at
+    the end; what is held until then are their lines alone.
 
     Args:
         worst: number of pictures on the contact sheet.
@@ -57,6 +61,7 @@ class PartPredictions(FolderWriter):
         self._tiles: list[Sequence[Any]] = []
         self._pictures: list[Sequence[Any]] = []
         self._sheet = ContactSheet(worst)
+        self._thread: Behind | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look for what is needed before any work is done.
@@ -73,6 +78,7 @@ class PartPredictions(FolderWriter):
         super().on_predict_start(trainer, pl_module)
         self._threshold, self._pixel_threshold = threshold, pixel_threshold
         self._tiles, self._pictures, self._sheet = [], [], ContactSheet(self.worst)
+        self._thread = Behind(_ROOM)
 
     def on_predict_batch_end(
         self,
@@ -83,14 +89,19 @@ class PartPredictions(FolderWriter):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Write heat map, mask and boxes of a picture.
+        """Write heat map, mask and boxes of a picture, as soon as those before it are written.
 
         Raises:
-            ValueError: if a score is not finite; names the picture.
+            ValueError: if a score is not finite; names the picture, which may be one before this.
         """
         assert isinstance(outputs, PartScores)
         assert isinstance(batch, PartBatch)
-        scores, name, score, seen = outputs, outputs.name, float(outputs.score), to_rgb(batch.image)
+        assert self._thread is not None  # a prediction has begun
+        scores, image = outputs, batch.image
+        self._thread.do(lambda: self._write(scores, image))
+
+    def _write(self, scores: PartScores, image: Tensor) -> None:
+        name, score, seen = scores.name, float(scores.score), to_rgb(image)
         judged = judge(scores, self._threshold, self._pixel_threshold)
         heat, boxes = judged.heat, judged.boxes
         verdict = "defective" if judged.defective else "faultless"
@@ -110,7 +121,13 @@ class PartPredictions(FolderWriter):
         self._sheet.add(score, caption, seen, drawn, heat)
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the tables and the contact sheet."""
+        """Write the tables and the contact sheet.
+
+        Raises:
+            ValueError: if a score is not finite; names the picture.
+        """
+        assert self._thread is not None
+        self._thread.finish()
         places = ["top", "left", "height", "width"]
         write_rows(self.folder / "scores.csv", ["name", "group", *places, "score", "defective"], self._tiles)
         header = ["name", "group", "score", "defective", "boxes", "area"]
@@ -118,6 +135,13 @@ class PartPredictions(FolderWriter):
         sheet = with_legend(self._sheet.draw(), self._pixel_threshold)
         write_png(self.folder / "contact_sheet.png", sheet)
         super().on_predict_epoch_end(trainer, pl_module)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Write what was scored before, and leave all in the unfinished folder."""
+        if self._thread is not None:
+            with suppress(Exception):  # of what has gone wrong, the first is told
+                self._thread.finish()
+        super().on_exception(trainer, pl_module, exception)
 
     def found(self) -> str:
         """Return how many pictures are defective, and which is the worst."""
