@@ -31,6 +31,11 @@ ROOT = "runs"
 NOT_BUILT = {"callbacks": None, "logger": None, "plugins": None, "profiler": None, "strategy": "auto"}
 """Settings of the trainer that may name classes, which nobody here needs, and what says nothing in their place."""
 
+OTHER_CONFIGURATION = re.compile(
+    r"(Build the model that it was made by|Leave it out, or give the configuration of the training): --config .+"
+)
+"""The remedy of the command for arguments that differ from the training's."""
+
 
 def load(
     run: PathLikeText,
@@ -64,7 +69,7 @@ def load(
         raise InputError(f"checkpoint: is {checkpoint}, and {path} is a checkpoint itself; leave it out")
     place = chosen_device(device)
     packages = [trust] if isinstance(trust, str) else trust
-    with _in_the_words_of_python(), _quiet(), isolate_rng():
+    with _in_the_words_of_python(bool(settings)), _quiet(), isolate_rng():
         config, which = config_and_weights(path, checkpoint or "best", "load")
         weights = which if isinstance(which, Path) else resolve_checkpoint(config.parent, which)
         words = [f"--{key}={_word(key, value)}" for key, value in (settings or {}).items()]
@@ -153,13 +158,15 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _in_the_words_of_python() -> Iterator[None]:
+def _in_the_words_of_python(has_settings: bool) -> Iterator[None]:
     """Let remedies that name options of the command name arguments of :func:`load` instead."""
     try:
         yield
     except InputError as problem:
         said = re.sub(r"--trust (\w+)", r'trust=["\1"]', str(problem))
         said = re.sub(r"--ckpt_path (best|last)", r'checkpoint="\1"', said)
+        if has_settings:  # the configuration is that of the run: nothing else can differ from the training
+            said = OTHER_CONFIGURATION.sub("Leave it out of settings", said)
         if said == str(problem):
             raise
         raise InputError(said) from problem

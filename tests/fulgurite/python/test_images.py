@@ -65,6 +65,12 @@ def test_pictures_in_memory_are_embedded_like_their_files(world, model):
     np.testing.assert_allclose(model.embed(np.stack(arrays[:4])).vector, of_files[:4], atol=1e-5)
 
 
+@pytest.mark.parametrize("words", [{"model.latent_dim": 3}, {"model.adversarial": "bce"}])
+def test_what_the_weights_depend_on_is_refused_in_the_words_of_python(words, world):
+    with pytest.raises(InputError, match=r"Leave it out of settings$"):
+        fulgurite.load(world[0], settings=words)
+
+
 @pytest.mark.slow
 def test_another_precision_is_that_of_the_command(world, predict):
     words = {"trainer.precision": "bf16-mixed", "data.eval_batch_size": 3}
