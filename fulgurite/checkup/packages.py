@@ -18,7 +18,6 @@ EXTRAS = {
     "ray": "lightning batch --on ray",
     "export": "lightning export --format onnx",
     "workspace": "lightning dashboard --workspace",
-    "inception": "FIDs that compare with published ones",
     "docs": "make docs",
     "dev": "make test",
 }
