@@ -43,8 +43,8 @@ class PartPredictions(FolderWriter):
     - ``pictures.csv``: name, group, raw score, 0/1 for defective (any tile is), number of boxes, their area;
     - ``contact_sheet.png``: the pictures with the highest scores, each enlarged at its hottest place.
 
-    A thread draws and writes a picture while the network looks at the next ones. The tables and the sheet are written at
-    the end; what is held until then are their lines alone.
+    A thread draws and writes a picture while the network looks at the next ones. The tables and the sheet are written
+    at the end; what is held until then are their lines alone.
 
     Args:
         worst: number of pictures on the contact sheet.

@@ -76,7 +76,7 @@ def test_a_model_that_takes_a_still_picture_draws_on_it(world, tmp_path, monkeyp
     assert plain.shape == on_grey.shape
     assert abs(on_grey.mean() - 200) < 10 < abs(plain.mean() - 200)
     np.testing.assert_array_equal(np.stack([*model.draw_frames(world[1], still="grey.png")]), on_grey)
-    with pytest.raises(InputError, match="nowhere.png: there is no such file"):
+    with pytest.raises(InputError, match=r"nowhere\.png: there is no such file"):
         model.draw(world[1], still="nowhere.png")
     with pytest.raises(InputError, match="AudioToVideoNet draws on no picture"):
         fulgurite.load(world[0]).draw(world[1], still="grey.png")
