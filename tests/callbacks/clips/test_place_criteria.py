@@ -165,7 +165,7 @@ def test_random_videos_are_as_the_plain_reference_says(seed, monkeypatch):
             names.append([0, 1 + number // 4] if number % 4 else [0])
         grids = random.integers(0, 30, (8, *CELLS)) / 10.0
         for number, grid in enumerate(grids):
-            grid[0:2, number // 2 : number // 2 + 2] += random.uniform(0, 2)
+            grid[0:2, number // 2 : number // 2 + 2] += random.integers(0, 20) / 10.0
         series.append((video(masks, grids, region=(0, 0, 16, 22)), names))
     thresholds = np.unique([one.places.heat[:, :, :6] for one, _ in series])[::-1]
     found = place_criteria([one for one, _ in series])
