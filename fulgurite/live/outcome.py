@@ -11,12 +11,12 @@ from fulgurite.live.commands import AlarmCommand
 from fulgurite.live.scores import LiveScores
 
 FAILURES = {
-    "rows_lost": "rows of the tables not written",
-    "clips_failed": "clips not written",
-    "commands_failed": "commands of --on-alarm",
-    "lost_connections": "times the source was lost",
+    "rows_lost": ("row", "of the tables not written"),
+    "clips_failed": ("clip", "not written"),
+    "commands_failed": ("command", "of --on-alarm"),
+    "lost_connections": ("time", "the source was lost"),
 }
-"""What ends no watch, and is told in the end."""
+"""What ends no watch, and is told in the end: what is counted, and what became of it."""
 
 
 def found(
@@ -46,5 +46,5 @@ def summary(counts: Mapping[str, Any], place: str) -> list[str]:
     parts = [several(counts["frames"], "frame") + " scored", f"{counts['dropped']:,} dropped"]
     parts += [f"{counts['unscored']:,} in pieces shorter than a window"] if counts["unscored"] else []
     parts += [several(counts["events"], "event"), duration(counts["seconds"])]
-    failed = [f"{counts[key]:,} {what}" for key, what in FAILURES.items() if counts[key]]
+    failed = [f"{several(counts[key], one)} {what}" for key, (one, what) in FAILURES.items() if counts[key]]
     return [", ".join(parts) + f"; {place}", *([f"Failed: {', '.join(failed)}"] if failed else [])]

@@ -94,7 +94,7 @@ def test_a_command_that_fails_is_told_and_ends_nothing(watch, film, capsys):
     out = watch(film, "--on-alarm", f"{sys.executable} -c 'raise SystemExit(3)' {{clip}}")
     said = capsys.readouterr().out
     assert "--on-alarm failed for event 1 with status 3" in said
-    assert "Failed: 1 commands of --on-alarm" in said
+    assert "Failed: 1 command of --on-alarm" in said
     assert len(rows(out / "scores.csv")) == 60
 
 
@@ -262,6 +262,6 @@ def test_a_full_disk_ends_no_watch(watch, film, monkeypatch, capsys):
     assert said.count("No space left on device. The watch goes on without it") == 3
     assert "alarm 1 at 0:02" in said
     assert Path("rang").read_text() == "['-c', '']"
-    assert "Failed: 61 rows of the tables not written, 1 clips not written" in said
+    assert "Failed: 61 rows of the tables not written, 1 clip not written" in said
     assert json.loads((out / "about.json").read_text())["rows_lost"] == 61
     assert (out / "scores.csv").read_text() == "name,frame,time,score,anomalous\n"
