@@ -247,7 +247,7 @@ class LiveStream:
             except InputError as problem:
                 reason = str(problem)
             if not self._number:
-                raise InputError(f"--source {self._name}: {reason}")
+                raise InputError(f"--source {self._name}: {reason}. See that it is the right one, and that it sends")
             if not lost:
                 lost = time.monotonic()
                 self.losses += 1

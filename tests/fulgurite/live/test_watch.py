@@ -146,7 +146,7 @@ def test_mistakes_are_told_in_one_sentence(watch, film, words, said, capsys):
     [
         ("nowhere.mp4", "--source nowhere.mp4: there is no such file"),
         ("gopher://host/x", "--source gopher://host/x: give an address of rtsp"),
-        ("rtsp://me:secret@127.0.0.1:9/cam", "--source rtsp://***@127.0.0.1:9/cam: Connection refused"),
+        ("rtsp://me:secret@127.0.0.1:9/cam", "--source rtsp://***@127.0.0.1:9/cam: Connection refused. See that"),
     ],
 )
 def test_a_source_that_is_not_there_is_told_without_its_password(watch, source, said, capsys):
