@@ -76,7 +76,7 @@ IMAGE_MEANINGS = (
         "precision_<part>",
         "share of samples in the neighbourhood of a picture, in the features <part>",
         "higher", 0, 1,
-        trap="Of samples that all show one good picture it is 1: read recall beside it.",
+        trap="Samples that all show the same can have 1, even plain grey: read recall and kid_<part> beside it.",
     ),
     Meaning(
         "recall_<part>",
