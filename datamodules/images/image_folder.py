@@ -203,7 +203,8 @@ class ImageFolderDataModule(SourceDataModule[Picture]):
         splits, copies = part_copies(by_split, lambda picture: digests[picture.name])
         self._notes = [*copies, *self._cached.unreadable.values()]
         if copies:
-            warnings.warn(f"left out {len(copies)} copies of other pictures:\n" + "\n".join(copies[:5]), stacklevel=2)
+            count = "1 copy" if len(copies) == 1 else f"{len(copies)} copies"
+            warnings.warn(f"left out {count} of other pictures:\n" + "\n".join(copies[:5]), stacklevel=2)
         needed: tuple[Split, ...] = ("test",) if stage == "test" else ("train", "validation")
         listed = Counter(picture.split for picture in self._layout.pictures)
         for split in needed:
