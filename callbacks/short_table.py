@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from callbacks.figures import figure, several
 from callbacks.meanings import Described, references_of
@@ -26,7 +26,8 @@ def short_table(
         rest: file that has all of them; empty where there is none.
     """
     title = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in evaluation.counts.items())
-    table = Table("metric", "value", "beside it", "what it is", title=title, title_justify="left")
+    name_column = Column("metric", overflow="fold")  # a name that is cut short could be that of several
+    table = Table(name_column, "value", "beside it", "what it is", title=title, title_justify="left")
     own = [name for name in evaluation.all_names if name not in described or not described[name]["beside"]]
     shown = [name for name in matter if name in own] or own[:MOST]
     values = evaluation.metrics | evaluation.references
