@@ -24,12 +24,13 @@ help: ## list these targets
 
 install: $(INSTALLED) ## set up .venv with the pinned packages (about 2 minutes, 6 GB)
 
-# Safe to interrupt and repeat: the stamp is written last, and pip keeps what it has.
+# Safe to interrupt and repeat: the stamp is written last, and pip keeps what it has. With editable_mode=compat the clone is
+# a folder on Python's path; a finder, the default, loses to a folder of the same name, as seen from beside the clone.
 $(INSTALLED): requirements.lock pyproject.toml setup.py
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it by: make PYTHON=/path/to/python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
 	@touch $@
 
 run: $(INSTALLED) ## train and test VTA-GAN, or CONFIG=experiments/..., on generated data (at most 15 minutes on 2 cores)

@@ -1,6 +1,7 @@
 """The wheel, installed where there is no clone, fits an experiment."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,14 +25,19 @@ def run(*words: str | Path, cwd: Path, **environment: str) -> str:
     return done.stdout
 
 
+def copy_to(source: Path) -> None:
+    """Copy what is built: building leaves files behind."""
+    for part in PARTS:
+        shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in FILES:
+        shutil.copy(ROOT / file, source)
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel, built from a copy: building leaves files behind."""
+    """The wheel, built from a copy."""
     folder = tmp_path_factory.mktemp("wheel")
-    for part in PARTS:
-        shutil.copytree(ROOT / part, folder / "source" / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in FILES:
-        shutil.copy(ROOT / file, folder / "source")
+    copy_to(folder / "source")
     options = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder)
     run(sys.executable, "-m", "pip", "wheel", *options, folder / "source", cwd=folder)
     (made,) = folder.glob("*.whl")
@@ -72,3 +78,15 @@ def test_it_fits_an_experiment_without_a_clone(environment, tmp_path):
     own = ("--config", "experiments/vta_gan.yaml", "--config", "experiments/vta_gan/smoke.yaml", "--ckpt_path", "last")
     run(lightning, "test", *own, cwd=tmp_path, **cache)
     assert (tmp_path / "runs/vta_gan/latest/config.yaml").is_file()
+
+
+def test_a_script_beside_the_clone_finds_the_package_and_not_the_folder(tmp_path):
+    """``git clone`` makes a folder of the package's name, which Python takes for a package without files."""
+    copy_to(tmp_path / "fulgurite")
+    (words,) = re.findall(r"pip (install .*) -e \.$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    site, folder = tmp_path / "site", tmp_path / "fulgurite"
+    run(sys.executable, "-m", "pip", *words.split(), "--prefix", site, "-e", folder, cwd=tmp_path)
+    (packages,) = site.glob("lib/python*/site-packages")
+    code = f"import site; site.addsitedir({str(packages)!r}); import fulgurite; print(fulgurite.__file__)"
+    found = run(sys.executable, "-S", "-c", code, cwd=tmp_path)
+    assert Path(found.strip()) == folder / "fulgurite/__init__.py"
