@@ -11,6 +11,7 @@ from datamodules.decode_cache import IDENTITIES
 from datamodules.errors import InputError
 from datamodules.file_identity import VIDEOS_BY_CONTENT, content_hash, refuse_shared_videos
 from datamodules.letterbox import Letterbox
+from datamodules.picture_file import Frame
 from datamodules.ranges import check_range
 from datamodules.seeding import global_seed
 from datamodules.sound.audio_video_cache import CachedPair, Settings, cache_pairs
@@ -96,7 +97,8 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
                 f"and at most data.duration, {duration:g}"
             )
         self.sample_rate, self.fps, self.duration = sample_rate, fps, duration
-        self.image_size, self.still = image_size, still
+        self.image_size = image_size
+        self.still: str | Frame | None = still  # a program may put a picture in its place, uint8 RGB (h, w, 3)
         self.predict_sources: list[SoundSource] = []
         self._shape = PieceShape(round(duration * fps), round(duration * sample_rate), max(1, round(stride * fps)))
         self._settings = Settings(sample_rate, fps, Letterbox(image_size, image_size, fit))
@@ -129,7 +131,8 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
 
     def predict_dataloader(self) -> StreamedLoader[Piece]:
         """Overlapping pieces of ``predict_sources`` in order, decoded as they are read, in constant memory."""
-        still = read_still(Path(self.still).expanduser(), self._settings.letterbox) if self.still else None
+        given = Path(self.still).expanduser() if isinstance(self.still, str) else self.still
+        still = None if given is None else read_still(given, self._settings.letterbox)
         pieces = StreamedPieces(self.predict_sources, self._settings, self._shape, still)
         return self._streamed(pieces, collate, self._eval_batch_size, "sound")
 

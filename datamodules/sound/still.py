@@ -11,12 +11,19 @@ from datamodules.media import read_frames
 from datamodules.picture_file import Frame, read_picture
 
 
-def read_still(path: Path, box: Letterbox) -> Frame:
+def read_still(given: Path | Frame, box: Letterbox) -> Frame:
     """Return a picture, or the mean of all pictures of a video, fitted into a size: uint8 ``(3, H, W)``.
+
+    Args:
+        given: a file, or the picture itself, uint8 RGB ``(h, w, 3)``.
+        box: the size.
 
     Raises:
         InputError: if there is no such file, or it cannot be read; names the key of the configuration.
     """
+    if not isinstance(given, Path):
+        return box.picture(given)
+    path = given
     if not path.is_file():
         raise InputError(f"data.still: {path} is no file; give a picture, or a video whose mean picture is taken")
     try:

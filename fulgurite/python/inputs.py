@@ -83,12 +83,17 @@ def frames_of(given: Given) -> Iterator[Frame]:
             "iterable of frames"
         )
     for number, one in enumerate(_one_by_one(given)):
-        frame = picture_of(one, f"frame {number}")
-        yield frame if frame.shape[2] == 3 else np.repeat(frame, 3, axis=2)
+        yield rgb_of(one, f"frame {number}")
+
+
+def rgb_of(given: Given, name: str) -> Frame:
+    """Return one picture as uint8 ``(H, W, 3)``; like :func:`picture_of`, grey in three equal channels."""
+    picture = picture_of(given, name)
+    return picture if picture.shape[2] == 3 else np.repeat(picture, 3, axis=2)
 
 
 def picture_of(given: Given, name: str) -> Frame:
-    """Return one picture as uint8 ``(H, W, 1 or 3)``.
+    """Return one picture as uint8 ``(H, W, 1 or 3)``, which can be written to: torch warns of one that cannot.
 
     Args:
         given: numpy ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``, torch ``(H, W)``, ``(1, H, W)`` or ``(3, H, W)``, or a
@@ -111,7 +116,7 @@ def picture_of(given: Given, name: str) -> Frame:
     if array.ndim != 3 or array.shape[2] not in (1, 3) or not array.size:
         tensors = "; tensors have their channels first, (3, height, width)" if first else ""
         raise InputError(f"{name}: {_shown(given)} is no picture; {_RGB}{tensors}")
-    return np.ascontiguousarray(array)
+    return np.require(array, requirements=("C_CONTIGUOUS", "WRITEABLE"))
 
 
 def sound_of(given: Given, rate: int | None) -> tuple[Sound, int]:

@@ -210,14 +210,14 @@ class Loaded:
         moving = None if moving is None else np.ascontiguousarray(moving)
         return DrawnSamples(np.ascontiguousarray(pictures), torch.cat(z).numpy(), moving)
 
-    def draw(self, sound: Given, *, rate: int | None = None, still: str | Path | None = None) -> DrawnVideo:
+    def draw(self, sound: Given, *, rate: int | None = None, still: Given = None) -> DrawnVideo:
         """Draw the pictures that follow a sound.
 
         Args:
             sound: A sound file, a video with sound, or floats ``(samples,)`` or ``(channels, samples)`` in [-1, 1].
             rate: Samples per second of what is no file.
-            still: What a model that takes a still picture draws on: a picture file, or a video whose mean picture is
-                taken. None: the mean picture of the training clips.
+            still: What a model that takes a still picture draws on: a picture, or the file of one or of a video whose
+                mean picture is taken. None: the mean picture of the training clips.
 
         Raises:
             NotOffered: If the model does not draw to sound.
@@ -225,7 +225,7 @@ class Loaded:
         """
         return self._room_for("draw").draw(sound, rate, still)
 
-    def draw_frames(self, sound: Given, *, rate: int | None = None, still: str | Path | None = None) -> Iterator[Frame]:
+    def draw_frames(self, sound: Given, *, rate: int | None = None, still: Given = None) -> Iterator[Frame]:
         """Yield the pictures of ``draw`` one by one, uint8 ``(H, W, 3)``, in memory that does not grow.
 
         Args:

@@ -1,7 +1,6 @@
 """A loaded model on sound: the pictures that it draws, as ``predict`` puts them into its video."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from datamodules.batches import GeneratedClips
 from datamodules.errors import InputError
 from datamodules.picture_file import Frame
 from fulgurite.python.answers import DrawnVideo
-from fulgurite.python.inputs import Given, is_path, path_of, sound_of
+from fulgurite.python.inputs import Given, is_path, path_of, rgb_of, sound_of
 from fulgurite.python.rooms import Room, check_answer, the_only
 from fulgurite.python.runner import Runner
 
@@ -33,23 +32,25 @@ class SoundRoom(Room):
         """Return what this model answers."""
         return ["draw", "draw_frames"]
 
-    def draw(self, given: Given, rate: int | None, still: str | Path | None) -> DrawnVideo:
+    def draw(self, given: Given, rate: int | None, still: Given) -> DrawnVideo:
         """Return all pictures to the one sound that is given."""
         data = self._opened(given, rate, still)
         source = data.predict_sources[0]
         return DrawnVideo(source.name, source.fps, np.stack([*self._drawn(data)]))
 
-    def draw_frames(self, given: Given, rate: int | None, still: str | Path | None) -> Iterator[Frame]:
+    def draw_frames(self, given: Given, rate: int | None, still: Given) -> Iterator[Frame]:
         """Yield the pictures one by one, as soon as no later sound can change them."""
         yield from self._drawn(self._opened(given, rate, still))
 
-    def _opened(self, given: Given, rate: int | None, still: str | Path | None) -> AudioVideoDataModule:
+    def _opened(self, given: Given, rate: int | None, still: Given) -> AudioVideoDataModule:
         """Return a data module that predicts on the one sound that is given, drawn on the still picture."""
         data = self._heard(given, rate)
         if still is not None:
-            data.still = str(path_of(still))
+            data.still = str(path_of(still)) if is_path(still) else "a picture"
             module: Any = self.runner.module
             module.check_data(data)
+            if not is_path(still):
+                data.still = rgb_of(still, "still")
         return data
 
     def _heard(self, given: Given, rate: int | None) -> AudioVideoDataModule:

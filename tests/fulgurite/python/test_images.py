@@ -14,6 +14,7 @@ from callbacks.file_names import cell
 from datamodules.errors import InputError
 from datamodules.picture_file import read_picture
 from fulgurite.cli import main
+from fulgurite.python.inputs import picture_of
 from tests.docs.small_worlds import picture
 
 
@@ -69,6 +70,13 @@ def test_pictures_in_memory_are_embedded_like_their_files(world, model):
 def test_what_the_weights_depend_on_is_refused_in_the_words_of_python(words, world):
     with pytest.raises(InputError, match=r"Leave it out of settings$"):
         fulgurite.load(world[0], settings=words)
+
+
+def test_a_picture_that_cannot_be_written_to_is_copied():
+    own, pillows = np.zeros((4, 5, 3), np.uint8), np.asarray(Image.new("RGB", (5, 4)))
+    assert np.shares_memory(picture_of(own, "it"), own)
+    assert not pillows.flags.writeable
+    assert picture_of(pillows, "it").flags.writeable  # else torch warns of it
 
 
 @pytest.mark.slow

@@ -76,10 +76,15 @@ def test_a_model_that_takes_a_still_picture_draws_on_it(world, tmp_path, monkeyp
     assert plain.shape == on_grey.shape
     assert abs(on_grey.mean() - 200) < 10 < abs(plain.mean() - 200)
     np.testing.assert_array_equal(np.stack([*model.draw_frames(world[1], still="grey.png")]), on_grey)
+    pixels = np.full((32, 32, 3), 200, np.uint8)
+    for picture in (pixels, pixels[..., 0], torch.from_numpy(pixels).permute(2, 0, 1), Image.open("grey.png")):
+        np.testing.assert_array_equal(model.draw(world[1], still=picture).frames, on_grey)
+    with pytest.raises(InputError, match=r"still: float64 .* give bytes"):
+        model.draw(world[1], still=pixels / 255)
     with pytest.raises(InputError, match=r"nowhere\.png: there is no such file"):
         model.draw(world[1], still="nowhere.png")
     with pytest.raises(InputError, match="AudioToVideoNet draws on no picture"):
-        fulgurite.load(world[0]).draw(world[1], still="grey.png")
+        fulgurite.load(world[0]).draw(world[1], still=pixels)
 
 
 def test_what_is_no_sound_is_told_in_one_sentence(world, model):
