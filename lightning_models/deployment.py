@@ -63,6 +63,15 @@ class Graph:
         }
         return {dim: smallest for dim, smallest in self.may_vary.items() if sizes[dim] >= smallest}
 
+    def fits(self, inputs: Mapping[str, Tensor], example: Mapping[str, Tensor]) -> bool:
+        """Return whether the graph that is captured by an example takes these inputs: what is not open is the same."""
+        open_dims = self.open(example)
+        return all(
+            dim in open_dims or size == own
+            for port in self.inputs
+            for dim, size, own in zip(port.dims, example[port.name].shape, inputs[port.name].shape, strict=True)
+        )
+
 
 class Deployment(ABC, Generic[Batch, Answer]):
     """A trained system as it is used outside of this project.

@@ -18,7 +18,7 @@ from datamodules.batches import (
 from fulgurite.exports.difference import differences
 from lightning_models import VTAGAN, AitexVAE, AudioToVideo, CNNParamTanh, MotorVAEGAN
 from lightning_models.audio_to_video import AudioToVideoNet, AudioToVideoNetLegacy
-from lightning_models.deployment import in_torch
+from lightning_models.deployment import Graph, Port, in_torch
 
 
 def random_bytes(*shape, seed=0):
@@ -146,3 +146,11 @@ def test_a_part_of_another_group_is_judged_by_the_statistics_of_all():
     with torch.no_grad():
         expected = system.predict_step(batch, 0)
     assert max(differences(expected, found).values()) < 1e-5
+
+
+def test_a_graph_takes_any_batch_but_no_other_picture():
+    port = Port("frames", ("batch", "height"), "uint8", "0 to 255", "rows")
+    graph = Graph(torch.nn.Identity(), (port,), (port,))
+    example = {"frames": torch.zeros(2, 8)}
+    assert graph.fits({"frames": torch.zeros(5, 8)}, example)
+    assert not graph.fits({"frames": torch.zeros(2, 9)}, example)
