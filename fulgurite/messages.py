@@ -18,6 +18,9 @@ from fulgurite.renamed import is_old, tell_new_names
 from fulgurite.trust import why_not
 from fulgurite.written_form import as_yaml
 
+SOURCES = {"predict": "a file, or a folder of several", "watch": "a camera, a stream or a file"}
+"""What the verbs whose first word is a source take for one."""
+
 
 def explain(message: str, options: Collection[str], given: Given, verb: str) -> str:
     """Return one sentence for what jsonargparse says.
@@ -30,6 +33,8 @@ def explain(message: str, options: Collection[str], given: Given, verb: str) -> 
     """
     if found := re.match(r"unrecognized arguments: (\S+)", message):
         word = found[1]
+        if not word.startswith("-") and verb in SOURCES:
+            return f"'{word}': lightning {verb} takes one source, which is its first word: {SOURCES[verb]}"
         if not word.startswith("-"):
             return f"'{word}' is not an option of lightning {verb}: options begin with --, e.g. --trainer.max_epochs 3"
         return _unknown_option(word.lstrip("-").partition("=")[0], options, given, verb)

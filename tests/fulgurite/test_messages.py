@@ -141,6 +141,13 @@ def test_other_verbs_need_a_checkpoint(experiment, capsys):
     assert "--ckpt_path: not given" in capsys.readouterr().err
 
 
+def test_a_source_in_another_place_is_told_where_one_goes(experiment, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["predict", "--config", experiment, "--ckpt_path", "best", "b.mp4"])
+    assert end.value.code == 2
+    assert "'b.mp4': lightning predict takes one source, which is its first word: a file" in capsys.readouterr().err
+
+
 def test_checkpoint_of_another_model(fit, capsys):
     run = fit()
     said = answer(
