@@ -139,6 +139,7 @@ MODULES: dict[type[SourceDataModule[Any]], Module] = {
             "contrast": Shows(0.0, TRAINED),
             "flip": Shows(True, TRAINED),
             "num_workers": Shows(1, DIVIDED),  # a prediction is one stream
+            "scene": Shows("night", set()),  # of what is generated where there is no source
         },
     ),
     ImageFolderDataModule: Module(
@@ -191,6 +192,7 @@ MODULES: dict[type[SourceDataModule[Any]], Module] = {
             "test_fraction": Shows(0.4, DIVIDED),
             "fit": Shows("stretch", DIVIDED),
             "num_workers": Shows(1, DIVIDED),
+            "still": Shows(np.full((16, 24, 3), 200, np.uint8), PREDICTED),
             "bit_range": Refused((0, 30_000), r"data\.bit_range"),
         },
     ),
