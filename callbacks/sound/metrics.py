@@ -93,19 +93,24 @@ class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
         if low is None or high is None:
             why = evaluation.undefined.get(f"{name}_low") or evaluation.undefined.get(name, "nothing was compared")
             return f"Whether the picture follows the sound cannot be told: {why}."
-        follows = "follows the sound" if low > 0 else "does not follow the sound, as far as can be told"
+        moves = "shuffle_moving_low" in metrics
+        follows = "does not follow the sound, as far as can be told"
+        if low > 0:
+            follows = "follows the sound"
+        elif moves and metrics["shuffle_moving_low"] > 0:
+            follows = "follows the sound where it moves; as a whole that may be chance"
         change = metrics[name]
         said = (
             f"The picture {follows}: to the sound of another clip its error is {abs(change):.2%} "
             f"{'larger' if change >= 0 else 'smaller'} (95 % interval {low:.2%} to {high:.2%})."
         )
-        whole, moving = (evaluation.references.get(f"shuffle_baseline{part}") for part in ("", "_moving"))
-        if whole is None or moving is None:
+        if moves:
+            moving, low, high = (metrics[f"shuffle_moving{part}"] for part in ("", "_low", "_high"))
+            said += f" In the {MOVING_SHARE:.0%} of the pixels that move most: {moving:.2%} ({low:.2%} to {high:.2%})."
+        whole, there = (evaluation.references.get(f"shuffle_baseline{part}") for part in ("", "_moving"))
+        if whole is None or there is None:
             return said
-        return (
-            f"{said} In the {MOVING_SHARE:.0%} of the pixels that move most: {metrics['shuffle_moving']:.2%}. Of ridge "
-            f"regression, which is given the mean picture: {whole:.2%}, and {moving:.2%} there."
-        )
+        return f"{said} Of ridge regression, which is given the mean picture: {whole:.2%}, and {there:.2%} there."
 
     def new_cases(self, trainer: Trainer) -> SoundCases | None:
         """Return what keeps the pieces that were generated worst and best."""
