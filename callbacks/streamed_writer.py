@@ -6,7 +6,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from threadpoolctl import threadpool_limits
 
 from callbacks.results import ABOUT, PREDICTIONS, about_run, write_record
 from callbacks.source_folder import source_folder
@@ -45,7 +47,9 @@ FilesT = TypeVar("FilesT", bound=OpenFiles)
 class StreamedWriter(Callback, Generic[FilesT]):
     """Opens the folder of a recording with its first part and completes it with its last.
 
-    A thread does that, so that the network need not wait; a subclass hands it what a batch asks for, by ``later``.
+    A thread does that, so that the network need not wait; a subclass hands it what a batch asks for, by ``later``. The
+    network, and NumPy's products, have one processor less meanwhile: threads that wait for each other beside those of a
+    pipeline took more than half of the speed on two cores.
 
     Each lies in ``predictions/<recording>/``, whole, in place of an older one of the same recording; ``about.json``
     says of what it is, and by which weights. Where ``limit_predict_batches`` cuts the prediction, they lie in
@@ -67,6 +71,7 @@ class StreamedWriter(Callback, Generic[FilesT]):
         self._told: list[str] = []
         self._about: dict[str, Any] = {}
         self._thread: Behind | None = None
+        self._limits: threadpool_limits | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note the recordings that are to come.
@@ -83,6 +88,7 @@ class StreamedWriter(Callback, Generic[FilesT]):
         self._parent = Path(trainer.default_root_dir) / PREDICTIONS
         self._about, self._told = about_run(trainer, pl_module), []
         self._thread = Behind(_ROOM)
+        self._limits = threadpool_limits(max(1, torch.get_num_threads() - 1))
 
     def later(self, write: Callable[[], None]) -> None:
         """Let the thread write what belongs to a batch, when it is done with those before.
@@ -130,10 +136,12 @@ class StreamedWriter(Callback, Generic[FilesT]):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say what was found, and where it lies."""
+        self._give_back()
         print(*self._told, sep="\n", flush=True)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Write what was scored before, and close the files of the recording at hand."""
+        self._give_back()
         if self._thread is not None:
             with suppress(Exception):  # of what has gone wrong, the first is told
                 self._thread.finish()
@@ -143,6 +151,11 @@ class StreamedWriter(Callback, Generic[FilesT]):
                 current.abandon(exception)
             finally:
                 self._folder.__exit__(type(exception), exception, exception.__traceback__)
+
+    def _give_back(self) -> None:
+        if self._limits is not None:
+            self._limits.restore_original_limits()
+            self._limits = None
 
     def _finish(self) -> None:
         if self._current is not None:

@@ -2,6 +2,7 @@ import csv
 import errno
 import json
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -211,6 +212,25 @@ def test_an_error_on_the_way_leaves_no_half_written_file(tmp_path, sources):
     with pytest.raises(OSError, match="camera"):
         run.predict(Scorer(), Streaming(sources, None), return_predictions=False)
     assert list((tmp_path / "predictions").iterdir()) == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_network_leaves_a_core_to_the_others_until_the_end(tmp_path, sources, monkeypatch, fails):
+    def step(self, batch, batch_idx):
+        seen.append(torch.get_num_threads())
+        assert not fails, "the network fails"
+        return plain(self, batch, batch_idx)
+
+    seen, before, plain = [], torch.get_num_threads(), Scorer.predict_step
+    monkeypatch.setattr(Scorer, "predict_step", step)
+    torch.set_num_threads(3)
+    try:
+        with pytest.raises(AssertionError, match="the network fails") if fails else nullcontext():
+            predict(tmp_path, sources)
+        assert set(seen) == {2}
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_threads_write_the_same_bytes_as_one_after_the_other(tmp_path, sources, monkeypatch):
