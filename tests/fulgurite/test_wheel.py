@@ -85,7 +85,8 @@ def test_a_script_beside_the_clone_finds_the_package_and_not_the_folder(tmp_path
     copy_to(tmp_path / "fulgurite")
     (words,) = re.findall(r"pip (install .*) -e \.$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     site, folder = tmp_path / "site", tmp_path / "fulgurite"
-    run(sys.executable, "-m", "pip", *words.split(), "--prefix", site, "-e", folder, cwd=tmp_path)
+    # what is installed in this environment must stay as it is
+    run(sys.executable, "-m", "pip", *words.split(), "--ignore-installed", "--prefix", site, "-e", folder, cwd=tmp_path)
     (packages,) = site.glob("lib/python*/site-packages")
     code = f"import site; site.addsitedir({str(packages)!r}); import fulgurite; print(fulgurite.__file__)"
     found = run(sys.executable, "-S", "-c", code, cwd=tmp_path)
