@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -143,8 +143,7 @@ class StreamedWriter(Callback, Generic[FilesT]):
         """Write what was scored before, and close the files of the recording at hand."""
         self._give_back()
         if self._thread is not None:
-            with suppress(Exception):  # of what has gone wrong, the first is told
-                self._thread.finish()
+            self._thread.finish_after_error()
         if self._current is not None:
             current, self._current = self._current, None
             try:

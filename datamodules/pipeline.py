@@ -6,6 +6,7 @@ They pay where the work lets other threads run, as decoders, encoders, OpenCV an
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 ItemT = TypeVar("ItemT")
@@ -64,6 +65,11 @@ class Behind:
         self._pool.shutdown()
         while self._begun:
             self._begun.popleft().result()
+
+    def finish_after_error(self) -> None:
+        """Wait until all is done, where something else has gone wrong already: of errors, the first is told."""
+        with suppress(Exception):
+            self.finish()
 
 
 def _after(before: Future[None] | None, work: Callable[[], None]) -> None:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -139,8 +138,7 @@ class PartPredictions(FolderWriter):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Write what was scored before, and leave all in the unfinished folder."""
         if self._thread is not None:
-            with suppress(Exception):  # of what has gone wrong, the first is told
-                self._thread.finish()
+            self._thread.finish_after_error()
         super().on_exception(trainer, pl_module, exception)
 
     def found(self) -> str:
