@@ -46,11 +46,9 @@ class SoundRoom(Room):
         """Return a data module that predicts on the one sound that is given, drawn on the still picture."""
         data = self._heard(given, rate)
         if still is not None:
-            data.still = str(path_of(still)) if is_path(still) else "a picture"
+            data.still = str(path_of(still)) if is_path(still) else rgb_of(still, "still")
             module: Any = self.runner.module
             module.check_data(data)
-            if not is_path(still):
-                data.still = rgb_of(still, "still")
         return data
 
     def _heard(self, given: Given, rate: int | None) -> AudioVideoDataModule:

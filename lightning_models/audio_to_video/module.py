@@ -170,9 +170,11 @@ class AudioToVideo(SinglePhaseModule):
         super().check_data(data)
         if isinstance(data, HasPieceLength):
             self.network.num_frames(data.num_samples)
-        if (still := getattr(data, "still", None)) and not self.network.takes_still:
+        still = getattr(data, "still", None)
+        if still is not None and not self.network.takes_still:
+            shown = still if isinstance(still, str) else "a picture"
             raise InputError(
-                f"data.still is {still}, but {type(self.network).__name__} draws on no picture; leave it out"
+                f"data.still is {shown}, but {type(self.network).__name__} draws on no picture; leave it out"
             )
 
     # --- training -----------------------------------------------------------------------------------------------
