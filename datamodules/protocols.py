@@ -18,6 +18,7 @@ room work. The rest, by who asks:
 - ``lightning watch``: :class:`WatchesVideo`;
 - ``lightning predict --scale``: :class:`Enlarges`;
 - what to do after a training: :class:`KnowsTest`;
+- where anomalies are and how they go on: :class:`HasTestBoxes`;
 - what data a run has seen: :class:`HasFingerprints`; what samples may be copies of: :class:`HasTrainingPictures`;
 - the choice of ``best.ckpt``: :class:`HasHeadline`, :class:`DeclaresUndefined`;
 - use outside of this project: :class:`Deploys`, :class:`SaysPreparation`;
@@ -375,6 +376,18 @@ class CountsData(Protocol):
 
     def counts(self, split: str) -> Mapping[str, int]:
         """Return numbers by what is counted, such as clips and frames, of a split that is open; see ``setup``."""
+        ...
+
+
+@runtime_checkable
+class HasTestBoxes(Protocol):
+    """A data module of videos that knows boxes around what is anomalous in its test, where somebody drew them."""
+
+    def test_boxes(self) -> Mapping[str, Any]:
+        """Return by the name of each video float64 ``(N, 6)``; nothing at all where the source has no boxes.
+
+        Of each box: number of the frame, number of its track, top, left, bottom and right in pixels of the letterbox.
+        """
         ...
 
 

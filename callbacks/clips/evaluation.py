@@ -1,6 +1,6 @@
 """The metrics of anomaly scores of frames."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -23,7 +23,13 @@ AT_ONCE = 64
 """Frames whose rounded scores are counted together before they are added to the others."""
 
 
-def evaluate(series: Sequence[VideoSeries], threshold: float | None = None, *, tested: bool = False) -> Evaluation:
+def evaluate(
+    series: Sequence[VideoSeries],
+    threshold: float | None = None,
+    *,
+    tested: bool = False,
+    boxes: Mapping[str, Floats] | None = None,
+) -> Evaluation:
     """Compute all metrics exactly; frames whose label is unknown take no part.
 
     ``frame_auroc_micro`` is over all frames on raw scores; ``frame_auroc_minmax`` after the scores of every video were
@@ -35,13 +41,15 @@ def evaluate(series: Sequence[VideoSeries], threshold: float | None = None, *, t
     specks where pixels differ, not regions.
 
     What needs masks may be of less than all: ``details`` has under ``sampled`` how many of the frames with a mask
-    ``pixel_auroc`` and ``rbdc`` are of, where their table had no room for all, and under ``rounding`` how far
-    ``pixel_auroc`` can be from the exact one, where more than ``MOST_PIXELS`` are anomalous.
+    ``pixel_auroc``, ``rbdc`` and ``tbdc`` are of, where their table had no room for all, and under ``rounding`` how far
+    ``pixel_auroc`` can be from the exact one, where more than ``MOST_PIXELS`` are anomalous; ``regions_of`` is
+    ``"boxes"`` where regions and tracks are those of boxes.
 
     Args:
         series: the videos.
         threshold: raw score above which a frame is called anomalous; None where unknown.
         tested: whether they are test videos, which are also judged by the threshold and by regions.
+        boxes: by the name of a video the boxes of its anomalies, which are its regions instead of those of its masks.
     """
     known = [one.label != UNKNOWN_LABEL for one in series]
     labels = [one.label[rows] for one, rows in zip(series, known, strict=True)]
@@ -68,8 +76,6 @@ def evaluate(series: Sequence[VideoSeries], threshold: float | None = None, *, t
     found["pixel_auroc"], rounding = _pixel_auroc(series)
     with_mask, kept = sum(one.masked for one in series), sum(len(one.places.row) for one in series if one.places)
     details: dict[str, Any] = {} if threshold is None else {"threshold": threshold}
-    of_masks = ("pixel_auroc", "rbdc") if tested else ("pixel_auroc",)
-    details |= {"sampled": {name: {"used": kept, "of": with_mask} for name in of_masks}} if kept < with_mask else {}
     details |= {"rounding": {"pixel_auroc": rounding}} if rounding else {}
     unlabelled = {"": f"none of the {frames:,} frames has a label"} if frames and not label.size else {}
     reasons = unlabelled or {
@@ -77,8 +83,11 @@ def evaluate(series: Sequence[VideoSeries], threshold: float | None = None, *, t
         "pixel_auroc": "no masks, or none that has both normal and anomalous pixels",
     }
     counts: dict[str, int] = {}
+    of_masks = ["pixel_auroc"]
     if tested:
-        places = place_criteria(series)
+        places = place_criteria(series, boxes)
+        of_masks += ["rbdc"] if places.tbdc is None else ["rbdc", "tbdc"]
+        details |= {"regions_of": "boxes"} if boxes else {}
         found |= {"rbdc": places.rbdc, "tbdc": places.tbdc}
         counts = {"regions": places.regions, "tracks": places.tracks}
         none = "no masks, or none that marks a region"
@@ -86,6 +95,7 @@ def evaluate(series: Sequence[VideoSeries], threshold: float | None = None, *, t
         reasons |= {} if unlabelled else {"rbdc": none, "tbdc": gaps if places.regions else none}
         found["f1"] = None if threshold is None or curve.undefined else auc.f1_score(_join(raw), label, threshold)
         reasons |= {} if curve.undefined else {"f1": "the model has no calibrated threshold"}
+    details |= {"sampled": {name: {"used": kept, "of": with_mask} for name in of_masks}} if kept < with_mask else {}
     metrics, undefined = split_undefined(found, reasons, f"frames: {curve.undefined}")
     return Evaluation(
         metrics=metrics,

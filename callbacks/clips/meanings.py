@@ -69,16 +69,17 @@ CLIP_MEANINGS = (
         "share of the anomalous regions that are found where they are, averaged over 0 to 1 false regions a frame",
         "higher", 0, 1,
         trap="A region is found by an overlap of a tenth (intersection over union): a good heat that is coarser than "
-        "what it finds scores low. Published figures are of boxes that people drew, these of the regions of the masks "
-        "at the size the model sees.",
+        "what it finds scores low. Published figures are of boxes that people drew; where the source has none, this is "
+        "of the regions of the masks at the size the model sees.",
     ),
     Meaning(
         "tbdc",
         "share of the anomalous tracks of which a tenth of the regions is found, averaged over 0 to 1 false regions a "
         "frame",
         "higher", 0, 1,
-        trap="Tracks are followed by overlap from frame to frame, since masks know none: who is hidden for a frame "
-        "begins a new one. Chance is not 0: of a long track a tenth is soon met by accident.",
+        trap="Where the source has no boxes with tracks, these go on by overlap from frame to frame, since masks "
+        "know none: who is hidden for a frame begins a new one. Chance is not 0: of a long track a tenth is soon met "
+        "by accident.",
     ),
     Meaning(
         "f1",

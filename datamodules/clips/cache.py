@@ -1,8 +1,8 @@
 """Every clip is decoded once, into memory-mapped arrays at the size in which models see it.
 
 A cached clip is a folder: ``frames.npy`` uint8 ``(T, C, H, W)`` (C = 1 where red, green and blue are equal
-throughout, else 3), ``clip.json``, and where masks exist ``mask.npy`` uint8 ``(T, H, W)`` and
-``anomalous.npy``; see :mod:`datamodules.decode_cache`.
+throughout, else 3), ``clip.json``, and where masks or boxes exist ``mask.npy`` uint8 ``(T, H, W)`` and
+``anomalous.npy``; of boxes also ``boxes.npy``; see :mod:`datamodules.decode_cache`.
 """
 
 import json
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from datamodules.arrays import GrowingArray, GrowingPictures, mapped
 from datamodules.batches import UNKNOWN_LABEL
+from datamodules.clips.boxes import Boxes, boxed_pixels, read_boxes
 from datamodules.clips.labels import Labels, masks_of_frames, read_masks
 from datamodules.clips.video_layouts import Clip
 from datamodules.decode_cache import open_all
@@ -59,6 +60,11 @@ class CachedClip:
         shown = mapped(self.folder / "frames.npy")[numbers]
         return np.zeros((len(shown), *shown.shape[2:]), np.uint8)
 
+    def boxes(self) -> Boxes | None:
+        """Return what is anomalous by boxes, see :data:`~datamodules.clips.boxes.Boxes`; None where nobody drew any."""
+        path = self.folder / "boxes.npy"
+        return np.load(path) if path.exists() else None
+
 
 def cache_clips(
     clips: Sequence[Clip],
@@ -101,7 +107,7 @@ class _ClipRoom:
         return self.letterbox, self.marking if item.masks else None, self.bit_range
 
     def sources(self, item: Clip) -> list[Path]:
-        return [item.path, item.masks] if item.masks else [item.path]
+        return [path for path in (item.path, item.masks, item.boxes) if path]
 
     def decode(self, item: Clip, folder: Path) -> None:
         size: tuple[int, ...] = ()
@@ -111,6 +117,12 @@ class _ClipRoom:
                 frames.append(self.letterbox.picture(frame)[None])
         if not size:
             raise InputError(f"{item.path}: no frame could be decoded; the file is damaged or empty")
+        if item.boxes is not None:
+            region = self.letterbox.region(*size)
+            boxes = read_boxes(item.boxes, frames.length, size, region, item.path)
+            np.save(folder / "boxes.npy", boxes)
+            if item.masks is None:
+                _fill_boxes(boxes, self, folder, frames.length)
         if item.masks is not None:
             _decode_masks(item.masks, self, folder, frames.length, size)
         facts = {"source": str(item.path), "frames": frames.length, "region": self.letterbox.region(*size)}
@@ -127,9 +139,10 @@ class _ClipRoom:
         if item.labels is not None:
             label = item.labels.read(length, item.path)
             if has_masks and (differing := np.flatnonzero(label != np.load(folder / "anomalous.npy"))).size:
+                kind = "masks" if item.masks else "boxes"
                 rank_zero_warn(
-                    f"{item.path}: labels and masks disagree in {differing.size} of {length} frames (first: "
-                    f"{differing[0]}); frames are judged by the labels, pixels by the masks"
+                    f"{item.path}: labels and {kind} disagree in {differing.size} of {length} frames (first: "
+                    f"{differing[0]}); frames are judged by the labels, pixels by the {kind}"
                 )
         elif has_masks:
             label = np.load(folder / "anomalous.npy")
@@ -152,3 +165,11 @@ def _decode_masks(path: Path, room: _ClipRoom, folder: Path, length: int, size: 
     if len(anomalous) != length:
         raise InputError(f"{path}: holds {len(anomalous)} masks, its clip has {length} frames")
     np.save(folder / "anomalous.npy", np.asarray(anomalous, np.int8))
+
+
+def _fill_boxes(boxes: Boxes, room: _ClipRoom, folder: Path, length: int) -> None:
+    """Write masks of what lies in the boxes."""
+    with GrowingArray(folder / "mask.npy", np.uint8, (room.letterbox.height, room.letterbox.width)) as masks:
+        for frame in range(length):
+            masks.append(boxed_pixels(boxes, frame, room.letterbox.height, room.letterbox.width)[None])
+    np.save(folder / "anomalous.npy", np.isin(np.arange(length), boxes[:, 0]).astype(np.int8))

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from lightning.pytorch.utilities import rank_zero_warn
 
+from datamodules.clips.boxes import box_files
 from datamodules.clips.labels import (
     FrameFlags,
     Spans,
@@ -42,6 +43,7 @@ T = TypeVar("T")
 
 _FRAME_LABEL_FOLDERS = ("test_frame_mask", "frame_masks", "frame_labels", "labels")
 _MASK_FOLDERS = ("test_pixel_mask", "pixel_masks", "gt_masks_png", "gt_masks", "masks")
+_BOX_FOLDERS = ("tracks", "Test/tracks", "testing/tracks", "test/tracks", "testing_videos/tracks")
 _SOUGHT = """\
   UCSD:          Train/Train001/*.tif  Test/Test001/*.tif  Test/Test001_gt/*.bmp or Test/*.m
   research:      training/frames/01/*.jpg  testing/frames/01/*.jpg  gt_masks_png/01/*.png or *.mat or *.npy
@@ -58,14 +60,16 @@ class Clip:
     Attributes:
         name: unique within its split.
         path: video file or folder of images.
-        labels: of its frames; None if unknown or implied by ``masks``.
+        labels: of its frames; None if unknown or implied by ``masks`` or ``boxes``.
         masks: folder or file with a mask per frame, as ``labels.read_masks`` takes it.
+        boxes: file of boxes and their tracks, as ``boxes.read_boxes`` takes it.
     """
 
     name: str
     path: Path
     labels: Spans | FrameFlags | None = None
     masks: Path | None = None
+    boxes: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +96,7 @@ def read_layout(root: Path) -> VideoSource:
         source = layout(root)
         if source is not None:
             tell_left_out(root, other_files(root, (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *COMPANIONS)), "video")
-            return source
+            return replace(source, test=_with_boxes(source.test, root))
     found = ", ".join(sorted(child.name for child in root.iterdir())[:12]) or "nothing"
     raise InputError(f"data.source: {root} has no known layout. Found: {found}. Looked for:\n{_SOUGHT}")
 
@@ -234,9 +238,25 @@ def _attach(
     return tuple(found)
 
 
+def _with_boxes(clips: tuple[Clip, ...], root: Path) -> tuple[Clip, ...]:
+    """Give test clips their boxes; one that has none must say by labels or masks what is anomalous in it."""
+    folder = _first_folder(root, _BOX_FOLDERS)
+    if folder is None or not clips:
+        return clips
+    files = {path.stem: path for path in box_files(folder)}
+    found = tuple(replace(clip, boxes=_match(clip.name, files)) for clip in clips)
+    missing = [clip.name for clip in found if clip.boxes is None and clip.labels is None and clip.masks is None]
+    if missing:
+        raise InputError(
+            f"{folder}: there is no file for {len(missing)} of {len(clips)} test clips ({some_of(missing)}); there are "
+            f"some for {some_of(sorted(files))}. Call them like the clips; of one without anomalies an empty .txt"
+        )
+    return found
+
+
 def _clips(folder: Path, pattern: str = "*") -> tuple[Clip, ...]:
     """Every sub-folder and video file of ``folder`` as a clip, in natural order."""
-    labels = (*_FRAME_LABEL_FOLDERS, *_MASK_FOLDERS)
+    labels = (*_FRAME_LABEL_FOLDERS, *_MASK_FOLDERS, "tracks")
     paths = [
         path
         for path in _visible(folder, pattern)

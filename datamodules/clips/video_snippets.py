@@ -6,10 +6,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
 from torch.utils.data import DataLoader
 
 from datamodules.batches import UNKNOWN_LABEL
 from datamodules.clips.augmentation import Jitter
+from datamodules.clips.boxes import NO_BOXES, Boxes
 from datamodules.clips.cache import CachedClip, cache_clips
 from datamodules.clips.demo import demo_folder
 from datamodules.clips.live_stream import Stream
@@ -229,14 +231,23 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         return super().split_manifest() | {"layout": self._layout.layout if self._layout else None}
 
     def counts(self, split: str) -> dict[str, int]:
-        """Return the numbers of clips and frames, of a test also how many have labels that say so and masks."""
+        """Return the numbers of clips and frames, of a test also of labels that say so, masks, boxes and tracks."""
         clips = self._splits.get(split, [])
         found = super().counts(split) | {"frames": sum(clip.length for clip in clips)}
         if split != "test":
             return found
         labels = {"anomalous frames": 1, "unlabelled frames": UNKNOWN_LABEL}
         counted = {name: sum(int((clip.label == label).sum()) for clip in clips) for name, label in labels.items()}
-        return found | counted | {"clips with masks": sum(clip.has_masks for clip in clips)}
+        found |= counted | {"clips with masks": sum(clip.has_masks for clip in clips)}
+        boxes = self.test_boxes() if clips else {}
+        tracks = sum(len(np.unique(of_clip[:, 1])) for of_clip in boxes.values())
+        return found | ({"boxes": sum(map(len, boxes.values())), "tracks": tracks} if boxes else {})
+
+    def test_boxes(self) -> dict[str, Boxes]:
+        """Return the :data:`~datamodules.clips.boxes.Boxes` of every test clip, or none where no clip has any."""
+        found = {clip.name: clip.boxes() for clip in self._splits["test"]}
+        drawn = any(boxes is not None for boxes in found.values())
+        return {name: NO_BOXES if boxes is None else boxes for name, boxes in found.items()} if drawn else {}
 
     def preparation(self) -> dict[str, Any]:
         """Return how a video is cut into windows for prediction."""
@@ -269,6 +280,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
                     "frames, into its folder of test clips, see docs/video.md; to score videos without labels use "
                     "lightning predict"
                 )
+            _refuse_unboxed(source, test)
             return self._known({"test": test}, source.test)
         train, validation = hold_out(self._cached(source.train), self._validation_fraction)
         held_out = {clip.name for clip in validation}
@@ -359,3 +371,14 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         starts = [evaluation_starts(clip.length, *self._shape, stride) for clip in clips]
         windows = EvaluationWindows(clips, starts, *self._shape, with_masks)
         return self._loader(windows, collate, self._eval_batch_size)
+
+
+def _refuse_unboxed(source: VideoSource, clips: Sequence[CachedClip]) -> None:
+    """Refuse anomalous clips without boxes beside others that have them: what is found in them would count as false."""
+    boxed = {clip.name for clip in source.test if clip.boxes}
+    missing = [clip.name for clip in clips if clip.name not in boxed and (clip.label == 1).any()]
+    if boxed and missing:
+        raise InputError(
+            f"data.source: there are boxes for {len(boxed)} test clips, and none for {some_of(missing)}, which labels "
+            "or masks call anomalous; add a file for each to tracks/, or rename that folder"
+        )

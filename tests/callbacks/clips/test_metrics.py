@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as multiprocessing
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from sklearn import metrics
 from torch.utils.data import DataLoader
 
@@ -265,3 +265,24 @@ def test_two_processes_write_what_one_writes(tmp_path, make_scores, windows):
     ranks = [json.loads((tmp_path / f"two/rank{rank}.json").read_text()) for rank in range(2)]
     assert ranks[0] == ranks[1]
     assert ranks[0]
+
+
+class Boxed(LightningDataModule):
+    """Hands out recorded scores and knows one box of two frames."""
+
+    def __init__(self, made):
+        super().__init__()
+        self.made = made
+
+    def test_dataloader(self):
+        return self.made
+
+    def test_boxes(self):
+        return {"clip0": np.array([[2, 7, 4, 4, 7, 8], [7, 7, 4, 4, 7, 8]], float), "clip1": np.empty((0, 6))}
+
+
+def test_boxes_of_the_data_take_the_place_of_regions_of_masks(tmp_path, make_scores, windows):
+    made = loader(make_scores, [one for one in windows if one[1] != "clip2"], 4)
+    trainer(tmp_path, ClipMetrics(plots=False, cases=False)).test(Replay(), datamodule=Boxed(made), verbose=False)
+    results = json.loads((tmp_path / "results/Boxed/results.json").read_text())
+    assert (results["counts"]["regions"], results["counts"]["tracks"], results["regions_of"]) == (2, 1, "boxes")

@@ -1,5 +1,7 @@
 """RBDC and TBDC of hand-made videos, and against a plain reference that walks over pixels and thresholds."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -193,3 +195,55 @@ def test_without_masks_or_regions_and_with_gaps_the_reason_is_said():
     empty = evaluate([video([mask()] * 2, made, label=[1, 0])], tested=True)
     assert empty.undefined["rbdc"] == empty.undefined["tbdc"] == "no masks, or none that marks a region"
     assert "rbdc" not in evaluate([video(truth, made)]).names  # at a validation
+
+
+def boxes(*rows):
+    """Boxes of the video ``a``: frame, track, top, left, height, width."""
+    made = np.array(rows, float).reshape(-1, 6)
+    made[:, 4:] += made[:, 2:4]
+    return {"a": made}
+
+
+def test_a_box_is_a_region_and_keeps_its_track():
+    still = np.zeros((6, *SIZE), bool)  # boxes count, not masks
+    hidden = boxes((0, 5, 0, 0, 4, 4), (1, 5, 0, 8, 4, 4), (4, 5, 8, 8, 4, 4), (4, 6, 8, 9, 4, 4))
+    found = place_criteria([video(still, np.zeros((6, *CELLS)))], hidden)
+    assert (found.regions, found.tracks) == (4, 2)  # also what jumps, was hidden or lies over another one
+    right = [heat(r0c0=1), heat(r0c2=1), heat(), heat(), heat(r2c2=1), heat()]
+    found = place_criteria([video(still, right)], hidden)
+    assert (found.rbdc, found.tbdc) == (1.0, 1.0)  # at row 2, 12 of 20 pixels are shared with the second box
+    assert place_criteria([video(still, right)], {"a": np.empty((0, 6))}) == (None, None, 0, 0)
+
+
+def test_parts_of_a_pixel_count():
+    nothing = np.zeros((1, *SIZE), bool)
+    for width, rbdc in ((0.41, 1.0), (0.39, 0.0)):  # of the 16 pixels of a cell
+        drawn = boxes((0, 0, 4, 4.5, 4, width))
+        assert place_criteria([video(nothing, [heat(r1c1=1)])], drawn).rbdc == rbdc
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_boxes_are_judged_as_masks_that_are_the_same(seed, monkeypatch):
+    monkeypatch.setattr(criteria, "AT_ONCE", 3)
+    random = np.random.default_rng(seed)
+    rows = [(number, 0, 1, number, 5, 6) for number in range(8)] + [(number, 1, 11, 14, 3, 5) for number in range(2, 7)]
+    masks = [mask(*(box for frame, _, *box in rows if frame == number)) for number in range(8)]
+    made = random.integers(0, 30, (8, *CELLS)) / 10.0
+    made[:, 0:2, 0:2] += random.integers(0, 20, (8, 1, 1)) / 10.0
+    region, label = (1, 0, 15, 22), [1, 1, 1, 1, -1, 1, 1, 1]
+    by_masks = place_criteria([video(masks, made, region, label)])
+    by_boxes = place_criteria([video(np.zeros_like(masks), made, region, label)], boxes(*rows))
+    assert 0.02 < by_masks.rbdc < 0.98
+    assert (by_boxes.rbdc, by_boxes.regions) == (pytest.approx(by_masks.rbdc, abs=1e-12), by_masks.regions)
+    assert (by_boxes.tracks, by_masks.tracks) == (2, 4)  # a frame of unknown label ends the tracks of masks
+
+
+def test_tracks_of_boxes_need_not_all_frames():
+    drawn = boxes(*[(number, 0, 4, 4, 4, 4) for number in range(9)])
+    kept = [heat(r1c1=1), heat(), heat(r1c1=1)]
+    series = video([mask()] * 3, kept, label=[1] * 9, frame=range(9), rows=[0, 4, 8], masked=9)
+    told = evaluate([replace(series, score=np.zeros(9))], tested=True, boxes=drawn)
+    assert told.metrics["tbdc"] == 1.0
+    assert told.metrics["rbdc"] == pytest.approx(2 / 3)
+    assert told.details["sampled"]["tbdc"] == {"used": 3, "of": 9}
+    assert told.counts["regions"] == 3

@@ -187,3 +187,39 @@ def test_cached_clip_travels_to_workers_as_its_path(tmp_path, clip):
     (cached,) = cache_clips([clip], BOX, tmp_path / "cache", 1, "error")
     cached.frames(slice(None))
     assert len(pickle.dumps(cached)) < 2000
+
+
+BOXES = "frame,track,x,y,width,height\n2,0,4,3,10,6\n3,0,5,3,10,6\n3,1,20,20,4,4\n"
+
+
+def boxed(tmp_path, clip, **changes):
+    (tmp_path / "boxes.csv").write_text(BOXES)
+    clip = replace(clip, boxes=tmp_path / "boxes.csv", **changes)
+    return cache_clips([clip], BOX, tmp_path / "cache", 1, "error")[0]
+
+
+def test_boxes_alone_are_masks_and_labels_too(tmp_path, clip):
+    plain = cache_clips([clip], BOX, tmp_path / "cache", 1, "error")[0]
+    assert plain.boxes() is None
+    cached = boxed(tmp_path, clip)
+    assert cached.folder != plain.folder
+    assert cached.boxes().tolist() == [[2, 0, 3, 4, 9, 14], [3, 0, 3, 5, 9, 15], [3, 1, 20, 20, 24, 24]]
+    assert cached.label.tolist() == [0, 0, 1, 1] + [0] * 6
+    expected = np.zeros((2, 24, 32), np.uint8)
+    expected[0, 3:9, 4:14] = expected[1, 3:9, 5:15] = expected[1, 20:24, 20:24] = 1
+    np.testing.assert_array_equal(cached.masks(slice(2, 4)), expected)
+    assert cached.masks(slice(None)).sum() == expected.sum()
+
+
+def test_masks_beside_boxes_say_which_pixels(tmp_path, clip, masks):
+    drawn = np.zeros((10, 24, 32), np.uint8)
+    drawn[2:4, 5, 6] = 1
+    cached = boxed(tmp_path, clip, masks=masks(tmp_path / "masks", drawn))
+    np.testing.assert_array_equal(cached.masks(slice(None)), drawn)
+    assert len(cached.boxes()) == 3
+
+
+def test_labels_that_differ_from_boxes_are_told(tmp_path, clip):
+    with pytest.warns(UserWarning, match=r"labels and boxes disagree in 1 of 10 frames \(first: 2\)"):
+        cached = boxed(tmp_path, clip, labels=Spans(tmp_path, ((3, 4),)))
+    assert cached.label.tolist() == [0, 0, 0, 1] + [0] * 6

@@ -289,3 +289,34 @@ def test_a_folder_beside_videos_alone_is_no_clip(tmp_path, frames, video):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/config.yaml").write_text("model: {}\n")
     assert [clip.name for clip in read_layout(tmp_path).train] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("clips", "folder", "name"),
+    [
+        ("Test/Test00{}", "Test/tracks", "Test00{}_gt.txt"),
+        ("testing/0{}", "testing/tracks", "0{}.txt"),
+        ("testing_videos/0{}", "tracks", "Test0{}_gt.txt"),
+        ("test/{}", "test/tracks", "{}.csv"),
+    ],
+)
+def test_boxes_belong_to_clips_by_name(build, clips, folder, name):
+    train = {"Test": "Train/Train00{}", "testing": "training/0{}", "testing_videos": "training_videos/0{}"}
+    root = build(train.get(clips.partition("/")[0], "train/{}"), clips, ".png")
+    (root / folder).mkdir()
+    for number in (1, 2):
+        (root / folder / name.format(number)).write_text("")
+    source = read_layout(root)
+    assert [clip.boxes.name for clip in source.test] == [name.format(1), name.format(2)]
+    assert all(clip.boxes is None for clip in source.train)
+    (root / folder / name.format(2)).unlink()
+    with pytest.raises(InputError, match=rf"tracks: there is no file for 1 of 2 test clips \({source.test[1].name}\)"):
+        read_layout(root)
+
+
+def test_a_clip_with_labels_needs_no_boxes(build):
+    root = build("train/{}", "test/{}", ".png")
+    (root / "test" / "labels.csv").write_text("video,start,end\n1,0,2\n2,,\n")
+    (root / "test" / "tracks").mkdir()
+    (root / "test" / "tracks" / "1.txt").write_text("")
+    assert [clip.boxes is None for clip in read_layout(root).test] == [False, True]

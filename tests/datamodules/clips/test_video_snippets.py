@@ -317,3 +317,27 @@ def test_videos_alone_cannot_be_tested_and_it_is_said_once_which_are_held_out(tm
     assert len(told) == 1
     assert "all of its 2 videos are taken as normal" in told[0]
     assert told[0].rpartition(": ")[2] in ("cam1", "cam2")
+
+
+def test_boxes_are_offered_and_counted(module, source):
+    data = module()
+    data.setup("test")
+    assert data.test_boxes() == {}
+    assert "boxes" not in data.counts("test")
+    (source / "test" / "tracks").mkdir()
+    (source / "test" / "tracks" / "t0.csv").write_text("frame,track,x,y,width,height\n10,3,6,4,14,8\n11,3,6,4,14,8\n")
+    data = module()
+    data.setup("test")
+    boxes = data.test_boxes()
+    assert {name: len(of_clip) for name, of_clip in boxes.items()} == {"t0": 2, "t1": 0}
+    assert boxes["t0"][0].tolist() == [10, 3, 8, 6, 16, 20]  # below the bar
+    assert data.counts("test").items() >= {"clips with masks": 1, "boxes": 2, "tracks": 1}.items()
+    assert data.counts("train") == {"clips": 0, "frames": 0}
+
+
+def test_an_anomalous_clip_without_boxes_is_named(module, source):
+    (source / "test" / "labels.csv").write_text("video,start,end\nt0,10,20\nt1,3,4\n")
+    (source / "test" / "tracks").mkdir()
+    (source / "test" / "tracks" / "t0.txt").write_text("")
+    with pytest.raises(InputError, match=r"there are boxes for 1 test clips, and none for t1, which labels or masks"):
+        module().setup("test")
