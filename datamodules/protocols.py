@@ -446,6 +446,17 @@ class HasPictureSize(Protocol):
 
 
 @runtime_checkable
+class HasTrainingSize(Protocol):
+    """A data module that may train on parts of its pictures.
+
+    Attributes:
+        training_size: height and width in pixels of what is trained on; that of the pictures where they stay whole.
+    """
+
+    training_size: tuple[int, int]
+
+
+@runtime_checkable
 class HasPieceLength(Protocol):
     """A data module that cuts sound into pieces of one length.
 

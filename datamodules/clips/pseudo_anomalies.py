@@ -137,7 +137,7 @@ class PseudoAnomalousClip:
         """Choose a box with much movement, and for a patch a path that stays within the picture."""
         top, left, height, width = self.region
         shown = self._clip.frames(self.source[start:end])
-        moving = _differs(shown[1:], shown[:-1]).mean(axis=0)
+        moving = differs(shown[1:], shown[:-1]).mean(axis=0)
         boxes = []
         for _ in range(_PLACES):
             area = random.uniform(0.02, 0.06 if kind == "paste" else 0.12) * height * width
@@ -186,11 +186,12 @@ class PseudoAnomalousClip:
         source = self.source[numbers]
         normal = self._clip.frames(source)
         if event.kind == "speed":
-            return _differs(normal, self._clip.frames(np.maximum(source - _FASTER, 0)))
-        return _differs(self._make(event, numbers, normal), normal)
+            return differs(normal, self._clip.frames(np.maximum(source - _FASTER, 0)))
+        return differs(self._make(event, numbers, normal), normal)
 
 
-def _differs(first: Frame, second: Frame) -> Frame:
+def differs(first: Frame, second: Frame) -> Frame:
+    """Return uint8 ``(T, H, W)``, 1 where frames ``(T, C, H, W)`` visibly differ from others or from a single one."""
     difference = np.maximum(first, second) - np.minimum(first, second)
     visible: Frame = np.any(difference > VISIBLE, axis=1).astype(np.uint8)
     return visible

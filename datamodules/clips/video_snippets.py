@@ -16,6 +16,7 @@ from datamodules.clips.cache import CachedClip, cache_clips
 from datamodules.clips.demo import demo_folder
 from datamodules.clips.live_stream import Stream
 from datamodules.clips.live_windows import LiveWindows, Watcher, frames_until_final
+from datamodules.clips.moving_crop import MovingCrop
 from datamodules.clips.pseudo_anomalies import PseudoAnomalousClip
 from datamodules.clips.scenes import SceneName
 from datamodules.clips.splits import hold_out
@@ -64,6 +65,9 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         num_frames: T, frames per window.
         frame_step: distance between a window's frames, in frames of the video.
         train_stride: distance between the starts of training windows, in frames.
+        train_crop: height and width in pixels of what is cut out of each training window, at the resolution of
+            ``image_size`` and around something that moves, another place in every epoch; or one number for both.
+            Everything else is of whole frames. None trains on them, too.
         eval_stride: the same for test and prediction, counted in window steps; at most ``num_frames``, so
             that every frame is seen. Smaller averages more windows per frame and takes longer.
         validation_stride: the same for validation.
@@ -93,6 +97,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         num_frames: int = 8,
         frame_step: int = 1,
         train_stride: int = 2,
+        train_crop: int | tuple[int, int] | None = None,
         eval_stride: int = 1,
         validation_stride: int = 4,
         batch_size: int = 4,
@@ -121,6 +126,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
             check_range(f"data.{key}", value, low, high)
         self.num_frames = num_frames
         self.frame_step = frame_step
+        self.training_size = (height, width) if train_crop is None else _crop_size(train_crop, height, width)
         self.predict_sources: list[PredictSource] = []
         self._letterbox = Letterbox(height, width, fit)
         self._train_stride, self._eval_stride = train_stride, eval_stride
@@ -143,7 +149,9 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         """Shuffled training windows with pseudo-anomalous copies."""
         clips = self._splits["train"]
         starts = [training_starts(clip.length, *self._shape, self._train_stride) for clip in clips]
-        windows = TrainingWindows(EvaluationWindows(clips, starts, *self._shape), self._jitter, global_seed())
+        whole = EvaluationWindows(clips, starts, *self._shape)
+        crop = None if self.training_size == self.image_size else MovingCrop(clips, *self.training_size)
+        windows = TrainingWindows(whole, self._jitter, global_seed(), crop)
         return self._training_loader(windows, collate, "windows", " or a smaller data.train_stride")
 
     def validation_loaders(self) -> list[Loader]:
@@ -382,3 +390,13 @@ def _refuse_unboxed(source: VideoSource, clips: Sequence[CachedClip]) -> None:
             f"data.source: there are boxes for {len(boxed)} test clips, and none for {some_of(missing)}, which labels "
             "or masks call anomalous; add a file for each to tracks/, or rename that folder"
         )
+
+
+def _crop_size(crop: int | tuple[int, int], height: int, width: int) -> tuple[int, int]:
+    rows, columns = height_and_width("data.train_crop", crop, 8, 4096)
+    if rows > height or columns > width:
+        raise InputError(
+            f"data.train_crop: {rows}x{columns} does not fit into frames of data.image_size, {height}x{width}; give a "
+            "smaller one, or null to train on whole frames"
+        )
+    return rows, columns

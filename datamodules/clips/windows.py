@@ -1,11 +1,12 @@
 """Cutting clips into windows of T frames, in an order that is a function of the seed and the epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -134,12 +135,20 @@ class TrainingWindows(Dataset[Window]):
         windows: the windows as they are in the clips.
         jitter: the augmentation.
         seed: of the run.
+        crop: cuts a window before all else; None leaves it whole.
     """
 
-    def __init__(self, windows: EvaluationWindows, jitter: Jitter, seed: int) -> None:
+    def __init__(
+        self,
+        windows: EvaluationWindows,
+        jitter: Jitter,
+        seed: int,
+        crop: Callable[[Window, Generator], None] | None = None,
+    ) -> None:
         self._windows = windows
         self._jitter = jitter
         self._seed = seed
+        self._crop = crop
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -148,6 +157,8 @@ class TrainingWindows(Dataset[Window]):
         epoch, index = key
         random = np.random.default_rng(derive_seed(self._seed, "augment", epoch, index))
         window = self._windows[index]
+        if self._crop is not None:
+            self._crop(window, random)
         window.frames = self._jitter(window.frames, window.region, random)
         window.pseudo, window.pseudo_mask = cut_paste_and_cut_out(window.frames, window.region, random)
         return window

@@ -115,15 +115,15 @@ class Generator(nn.Module):
         )
         init_gan_weights(self)
 
-    def check_size(self, height: int, width: int) -> None:
-        """Refuse frames of a size that cannot be halved ``depth`` times.
+    def check_size(self, key: str, height: int, width: int) -> None:
+        """Refuse frames of a size, set by a key, that cannot be halved ``depth`` times.
 
         Raises:
             InputError: If height or width is not a multiple of ``2**depth``.
         """
         if height % self.stride or width % self.stride:
             raise InputError(
-                f"data.image_size: the generator halves frames {self.stride.bit_length() - 1} times, so height and "
+                f"{key}: the generator halves frames {self.stride.bit_length() - 1} times, so height and "
                 f"width must be multiples of {self.stride}, not {height}x{width}"
             )
 
@@ -140,7 +140,7 @@ class Generator(nn.Module):
         Raises:
             InputError: If H or W is not a multiple of ``2**depth``.
         """
-        self.check_size(*lap.shape[-2:])
+        self.check_size("data.image_size", *lap.shape[-2:])
         if self.training and self.noise_std > 0:
             noise = torch.randn_like(lap) * self.noise_std
             lap, res = lap + noise, res + noise

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from datamodules.batches import FrameScores, VideoBatch
 from datamodules.errors import InputError
-from datamodules.protocols import HasPictureSize
+from datamodules.protocols import HasPictureSize, HasTrainingSize
 from lightning_models import losses
 from lightning_models.effective import effective
 from lightning_models.training.adversarial import AdversarialModule
@@ -167,7 +167,9 @@ class VTAGAN(CalibratedModule[VideoBatch, PatchSummary, FrameScores], Adversaria
         """Refuse windows of another length, and frames that the networks cannot halve."""
         super().check_data(data)
         if isinstance(data, HasPictureSize):
-            self.reconstructor.generator.check_size(*data.image_size)
+            self.reconstructor.generator.check_size("data.image_size", *data.image_size)
+        if isinstance(data, HasTrainingSize):
+            self.reconstructor.generator.check_size("data.train_crop", *data.training_size)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let a checkpoint from before the density score as it was calibrated: by its largest part."""

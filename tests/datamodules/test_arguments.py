@@ -130,6 +130,7 @@ MODULES: dict[type[SourceDataModule[Any]], Module] = {
             "num_frames": Shows(5, ALL),
             "frame_step": Shows(2, ALL),
             "train_stride": Shows(3, TRAINED),
+            "train_crop": Shows((16, 24), TRAINED),
             "eval_stride": Shows(2, TESTED | PREDICTED),
             "validation_stride": Shows(2, VALIDATED),
             "eval_batch_size": Shows(5, JUDGED),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from jsonargparse import ArgumentParser
+from lightning.fabric.utilities.data import _set_sampler_epoch
 from lightning.pytorch import LightningModule, Trainer
 
 from datamodules import VideoSnippetDataModule
@@ -65,6 +66,41 @@ def test_training_batches(module):
     assert batch.label.tolist() == [[0] * 4] * 3
     train = set(data.split_manifest()["splits"]["train"])
     assert {name for b in batches for name in b.video} == train
+
+
+@pytest.mark.parametrize(("crop", "size"), [(16, (16, 16)), ([8, 24], (8, 24)), (32, (32, 32)), (None, (32, 32))])
+def test_training_alone_is_of_crops_and_another_place_in_every_epoch(module, crop, size):
+    data = module(train_crop=crop)
+    data.setup("fit")
+    assert (data.image_size, data.training_size) == ((32, 32), size)
+    loader = data.train_dataloader()
+    epochs = []
+    for epoch in (0, 1, 0):
+        _set_sampler_epoch(loader, epoch)
+        epochs.append(by_index(loader))
+    assert {frames.shape[-2:] for frames in epochs[0].values()} == {size}
+    again = {index for index, frames in epochs[0].items() if torch.equal(frames, epochs[2][index])}
+    assert again == set(epochs[0])
+    assert any(not torch.equal(frames, epochs[1][index]) for index, frames in epochs[0].items())
+    assert all(batch.frames.shape[-2:] == (32, 32) for each in data.val_dataloader() for batch in each)
+
+
+def by_index(loader):
+    return {int(index): frames for batch in loader for index, frames in zip(batch.index, batch.frames, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("crop", "says"),
+    [
+        ((64, 16), r"data\.train_crop: 64x16 does not fit into .* 32x32; .* or null"),
+        (4, r"data\.train_crop: is 4, must be from 8"),
+        ("all", r"data\.train_crop: is 'all'"),
+        ((8, 8, 8), r"data\.train_crop: is \(8, 8, 8\), must be one number, or height and width"),
+    ],
+)
+def test_a_crop_that_cannot_be_cut_is_refused(module, crop, says):
+    with pytest.raises(InputError, match=says):
+        module(train_crop=crop)
 
 
 def test_validation_has_held_out_clips_as_they_are_and_with_pseudo_anomalies(module):

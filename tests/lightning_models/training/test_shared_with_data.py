@@ -73,6 +73,9 @@ def test_frames_that_cannot_be_halved_are_refused(monkeypatch):
     model, data = pair("vta_gan", monkeypatch, image_size=(64, 100))
     with pytest.raises(InputError, match=r"data\.image_size: .*multiples of 64, not 64x100"):
         model.check_data(data)
+    model, data = pair("vta_gan", monkeypatch, image_size=(128, 128), train_crop=(64, 96))
+    with pytest.raises(InputError, match=r"data\.train_crop: .*multiples of 64, not 64x96"):
+        model.check_data(data)
 
 
 def test_one_number_is_a_square():

@@ -1,0 +1,94 @@
+"""Training windows cut out of the picture, at its full resolution, around something that moves.
+
+Without a detector: what moves is what visibly differs from the clip's background, the median of each pixel over time.
+Where nothing moves, any place will do.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from datamodules.clips.pseudo_anomalies import differs
+from datamodules.clips.windows import Frames, Window
+from datamodules.letterbox import Region
+from datamodules.picture_file import Frame
+
+BACKGROUND_FRAMES = 51
+"""Most frames, evenly spaced, whose median is the background: more changes nothing and takes longer."""
+
+
+class MovingCrop:
+    """Cuts windows of the given clips.
+
+    Args:
+        clips: whose windows they are, by whose names the backgrounds are found.
+        height: of the crop, in pixels; at most that of the frames.
+        width: of the crop.
+    """
+
+    def __init__(self, clips: Sequence[Frames], height: int, width: int) -> None:
+        self._clips = {clip.name: clip for clip in clips}
+        self._size = height, width
+        self._backgrounds: dict[str, Frame] = {}
+
+    def __call__(self, window: Window, random: Generator) -> None:
+        """Cut the frames of a window, all alike, and tell where the picture lies in what is left."""
+        moves = differs(window.frames, self._background(window.video))  # (T, H, W)
+        row, column = _chosen(moves, window.region, random)
+        height, width = moves.shape[1:]
+        top = _start(row, self._size[0], window.region[0], window.region[2], height, random)
+        left = _start(column, self._size[1], window.region[1], window.region[3], width, random)
+        window.frames = window.frames[..., top : top + self._size[0], left : left + self._size[1]]
+        window.region = _within(window.region, (top, left, *self._size))
+
+    def _background(self, video: str) -> Frame:
+        if video not in self._backgrounds:
+            self._backgrounds[video] = background(self._clips[video])
+        return self._backgrounds[video]
+
+
+def background(clip: Frames) -> Frame:
+    """Return the (lower) median of each pixel over the clip, uint8 ``(C, H, W)``."""
+    step = -(-clip.length // BACKGROUND_FRAMES)
+    shown = clip.frames(slice(0, clip.length, step))
+    middle = (len(shown) - 1) // 2
+    return np.asarray(np.partition(shown, middle, axis=0)[middle])
+
+
+def _chosen(moves: Frame, region: Region, random: Generator) -> tuple[int, int]:
+    """Return row and column of a pixel: one of those that move in any frame, all alike likely; else of any."""
+    places: NDArray[np.int64] = np.flatnonzero(moves)
+    if len(places):
+        row, column = np.unravel_index(places[random.integers(len(places))], moves.shape)[1:]
+        return int(row), int(column)
+    top, left, height, width = region
+    return top + int(random.integers(height)), left + int(random.integers(width))
+
+
+def _start(pixel: int, side: int, first: int, extent: int, whole: int, random: Generator) -> int:
+    """Return where a crop along one axis begins that holds a pixel: anywhere, but it leaves the picture last.
+
+    Args:
+        pixel: that it holds.
+        side: of the crop.
+        first: where the picture begins within the frame.
+        extent: of the picture.
+        whole: side of the frame, bars included.
+        random: the only source of chance.
+    """
+    start = pixel - int(random.integers(side))
+    low, high = sorted((first, first + extent - side))  # swapped where the crop is larger than the picture
+    return int(np.clip(start, max(low, 0), min(high, whole - side)))
+
+
+def _within(region: Region, crop: Region) -> Region:
+    """Return the part of the picture that lies in the crop, in the crop's own pixels."""
+    edges = []
+    for axis in (0, 1):
+        start = max(region[axis], crop[axis])
+        end = min(region[axis] + region[axis + 2], crop[axis] + crop[axis + 2])
+        edges.append((start - crop[axis], end - start))
+    (top, height), (left, width) = edges
+    return top, left, height, width
