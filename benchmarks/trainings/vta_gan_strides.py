@@ -1,6 +1,6 @@
 """How far apart windows may lie, and how evidence is joined: ``python -m benchmarks.trainings.vta_gan_strides RUN``.
 
-Every window of the test clips passes the networks of a trained VTA-GAN once. Those of a larger stride are among them,
+The windows of the smallest stride pass the networks of a trained VTA-GAN once. Those of a larger one are among them,
 and a checkpoint has the calibration of both joints, so that one pass gives all rows. ``--validation`` judges the
 held-out clips and their pseudo-anomalies instead, where a choice belongs.
 """
@@ -22,7 +22,6 @@ from datamodules.clips.windows import is_regular_start
 from lightning_models.vta_gan import VTAGAN
 from lightning_models.vta_gan.patch_scorer import Joint
 
-STRIDES = 1, 2, 4, 8
 METRICS = "frame_auroc_micro", "frame_auroc_minmax", "frame_auroc_macro", "pixel_auroc", "rbdc", "tbdc"
 
 
@@ -39,10 +38,10 @@ def windows_of(scores: FrameScores, kept: Tensor) -> FrameScores:
     return replace(scores, **{one.name: some(getattr(scores, one.name)) for one in fields(scores)})
 
 
-def scored(run: str, source: str | None, validation: bool) -> dict[Joint, list[FrameScores]]:
-    """Return the scores of all windows by each joint, batch by batch."""
+def scored(run: str, source: str | None, stride: int, validation: bool) -> dict[Joint, list[FrameScores]]:
+    """Return the scores of the windows of a stride by each joint, batch by batch."""
     settings: dict[str, Any] = {} if source is None else {"data.source": source}
-    loaded = fulgurite.load(run, settings=settings | {"data.eval_stride": 1, "data.validation_stride": 1})
+    loaded = fulgurite.load(run, settings=settings | {"data.eval_stride": stride, "data.validation_stride": stride})
     model, data = loaded.module, loaded.data
     if not (isinstance(model, VTAGAN) and isinstance(data, VideoSnippetDataModule)):
         raise SystemExit(f"{run} is a run of {loaded.system}; give one of VTAGAN")
@@ -85,11 +84,15 @@ def main() -> None:
     parser.add_argument("run", help="run folder")
     parser.add_argument("--source", help="folder of the data, where it moved (default: as in the training)")
     parser.add_argument("--validation", action="store_true", help="judge held-out clips and their pseudo-anomalies")
+    parser.add_argument("--strides", type=int, nargs="+", default=[1, 2, 4, 8], help="multiples of the first")
     options = parser.parse_args()
+    least = options.strides[0]
+    if any(stride % least for stride in options.strides):
+        parser.error(f"--strides: {options.strides} are not all multiples of {least}")
     common.print_header("Strides and joints of VTA-GAN")
     rows, rule = [], {}
-    for joint, scores in scored(options.run, options.source, options.validation).items():
-        for stride in STRIDES:
+    for joint, scores in scored(options.run, options.source, least, options.validation).items():
+        for stride in options.strides:
             found = judged(scores, stride, int(scores[0].frame[0, 1] - scores[0].frame[0, 0]))
             rows.append((joint, stride, found["windows"], *(_cell(found.get(name)) for name in METRICS)))
             rule[stride] = [_cell(found.get(f"{name}_baseline")) for name in METRICS[:2]]
