@@ -7,9 +7,11 @@ import torch
 
 from fulgurite.cli import main
 from lightning_models.training.phases import PhasedModule
+from tests.docs.small_worlds import LEARNED, WORLDS
 
 SYSTEMS = sorted(path.stem for path in (Path(__file__).parents[2] / "experiments").glob("*.yaml"))
 CLIP = 0.05
+FEW = ["--data.batch_size", "4", "--data.eval_batch_size", "2"]  # bfloat16 is slow where the processor only emulates it
 
 
 @pytest.fixture
@@ -27,28 +29,33 @@ def steps(monkeypatch):
     return norms
 
 
-def train(system, *words):
-    smoke = system.removesuffix("_legacy")
-    configs = ["--config", system, "--config", f"{smoke}/smoke"]
-    main(
-        [
-            "fit",
-            *configs,
-            "--trainer.accelerator",
-            "cpu",
-            "--trainer.fast_dev_run",
-            "2",
-            "--wandb.mode",
-            "disabled",
-            *words,
-        ]
-    )
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """Small data for every system, by its name."""
+    folder = tmp_path_factory.mktemp("sources")
+    for name in set(LEARNED.values()):
+        WORLDS[name](folder / name)
+    return {system: folder / LEARNED[system.removesuffix("_legacy")] for system in SYSTEMS}
+
+
+@pytest.fixture
+def train(sources, tmp_path, monkeypatch):
+    """Train a system for two batches."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(system, *words):
+        configs = ["--config", system, "--config", f"{system.removesuffix('_legacy')}/smoke"]
+        data = ["--data.source", str(sources[system]), "--data.cache_dir", str(tmp_path / "cache")]
+        few = FEW[:2] if system == "aitex_vae" else FEW  # its pictures are judged one at a time
+        short = ["--trainer.accelerator", "cpu", "--trainer.fast_dev_run", "2", "--wandb.mode", "disabled"]
+        main(["fit", *configs, *data, *few, *short, *words])
+
+    return run
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("clip", [0.0, CLIP])
-def test_bfloat16_on_a_cpu(system, clip, steps, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_bfloat16_on_a_cpu(system, clip, steps, train):
     train(system, "--trainer.precision", "bf16-mixed", "--model.gradient_clip", str(clip))
     assert len(steps) >= 2
     assert all(0 < norm < float("inf") for norm in steps)
@@ -62,8 +69,7 @@ def test_bfloat16_on_a_cpu(system, clip, steps, tmp_path, monkeypatch):
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
 @pytest.mark.parametrize("clip", [0.0, CLIP])
-def test_every_precision_on_a_gpu(system, precision, clip, steps, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_every_precision_on_a_gpu(system, precision, clip, steps, train):
     words = ["--trainer.precision", precision, "--model.gradient_clip", str(clip), "--trainer.accelerator", "gpu"]
     optimizers = {"aitex_vae": ["optimizer"], "audio_to_video": ["optimizer"], "audio_to_video_legacy": ["optimizer"]}
     for name in optimizers.get(system, ["generator_optimizer", "discriminator_optimizer"]):
@@ -74,8 +80,7 @@ def test_every_precision_on_a_gpu(system, precision, clip, steps, tmp_path, monk
 
 @pytest.mark.parametrize("precision", ["64-true", "bf16-true", "16-true"])
 @pytest.mark.parametrize("system", ["motor_vae_gan", "audio_to_video"])
-def test_others_are_refused(system, precision, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_others_are_refused(system, precision, train, capsys):
     with pytest.raises(SystemExit) as end:
         train(system, "--trainer.precision", precision)
     assert end.value.code == 2

@@ -1,12 +1,12 @@
 """One training at a time in a run folder, held by the real command and by processes that are killed."""
 
 import csv
+import multiprocessing
 import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,30 +18,31 @@ from fulgurite import runs
 from fulgurite.cli import main
 from fulgurite.run_lock import RunLock
 
-HOLD = """
-import sys, multiprocessing, time
-from pathlib import Path
-from fulgurite.run_lock import RunLock
-lock = RunLock(Path(sys.argv[1]))
-lock.acquire()
-worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
-worker.start()
-print(worker.pid, flush=True)
-time.sleep(60)
-"""
+FORKED = multiprocessing.get_context("fork")
+
+
+def hold(run, started):
+    """Train in ``run`` with a loader process, whose number is sent once the lock is held."""
+    lock = RunLock(run)
+    lock.acquire()
+    worker = FORKED.Process(target=time.sleep, args=(60,))
+    worker.start()
+    started.send(worker.pid)
+    time.sleep(60)
 
 
 @contextmanager
 def held(run):
     """Another process, with a loader process of its own, that trains in ``run``."""
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(run)], stdout=subprocess.PIPE)
-    assert process.stdout
-    worker = int(process.stdout.readline())
+    here, there = FORKED.Pipe()
+    process = FORKED.Process(target=hold, args=(run, there))
+    process.start()
+    worker = here.recv()
     try:
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.join()
         os.kill(worker, signal.SIGKILL)
 
 
@@ -61,7 +62,7 @@ def test_a_second_training_is_refused_with_the_name_of_the_first(holder, tmp_pat
 
 def test_a_killed_training_holds_nothing_even_where_its_loaders_live_on(holder, tmp_path):
     holder.kill()
-    holder.wait()
+    holder.join()
     lock = RunLock(tmp_path / "run")
     lock.acquire()
     lock.release()

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from fulgurite.agent_words import SWEEP, of_agent
 from fulgurite.cli import main
@@ -65,6 +64,8 @@ def test_it_is_what_wandb_takes_and_its_values_are_those_of_the_space(searched, 
 
 @pytest.mark.parametrize("form", ["args", "args_no_equals", "args_no_boolean_flags"])
 def test_what_an_agent_types_is_understood(searched, form, monkeypatch, capsys):
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args  # here: seconds to import
+
     monkeypatch.setattr(wandb_form, "check_space", lambda space: Objective("maximize"))
     written = yaml.safe_load(printed(["sweep", searched, "--print", "wandb", "--data.source", "null"], capsys))
     assert written["command"][-1] == "${args}"
