@@ -150,9 +150,10 @@ class WatchingTrainer(Trainer):
             raise InputError("--normal: is for --false-alarms-per-hour; give that too, or leave it out")
         folder = Path(out) if out else Path(self.default_root_dir) / "watch" / timestamp()
         final = datamodule.frames_until_final
-        watch = Watch(folder, watched, wishes, threshold, rate, rule, several(final, "frame"))
-        watch.command = next((one.command for one in self.chosen if isinstance(one, KnowsCommand)), [])
         room, span = max(_LEAST_ROOM, 2 * final), datamodule.num_frames * datamodule.frame_step
+        sooner = "--data.eval_batch_size 1 makes it fewer" if final > 2 * span else ""  # windows wait for each other
+        watch = Watch(folder, watched, wishes, threshold, rate, rule, several(final, "frame"), sooner)
+        watch.command = next((one.command for one in self.chosen if isinstance(one, KnowsCommand)), [])
         watch.stream = open_stream(watched, wishes, datamodule.letterbox, span, room, watch.tell, _is_asked_to_end)
         datamodule.watch(watch.stream, watch.scores)
         own = [one for one in self.chosen if not isinstance(one, ProgressBar | RunFolder)]

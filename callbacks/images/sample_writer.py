@@ -1,5 +1,6 @@
 """Writes drawn pictures and clips as files, with the latent vectors that they were drawn from."""
 
+import os
 import re
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from callbacks.enlarged import checked_scale, enlarge_all, enlarged_name
 from callbacks.images.sheets import colour, grid, to_picture, write_clips
+from callbacks.text import printable
 from datamodules.atomic_file import atomic_file, atomic_files
 from datamodules.batches import Samples
 from datamodules.errors import InputError
@@ -74,7 +76,7 @@ class SampleWriter(Callback):
             larger = grid({"sample": enlarge_all(drawn, self._scale)})
             write_png(self._draft / enlarged_name("sheet.png", self._scale), larger)
         self._files.close()
-        print(f"Samples: {self.folder}", flush=True)
+        print(f"Samples: {printable(os.path.relpath(self.folder))}", flush=True)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Leave the earlier samples as they were."""

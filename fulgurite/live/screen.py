@@ -12,6 +12,7 @@ from callbacks.text import printable
 
 EVERY, EVERY_PLAIN = 0.25, 10.0
 """Seconds between two lines, with and without a terminal."""
+RATE_OVER = 1.0  # seconds that the rate of frames is of
 
 
 class Screen:
@@ -26,7 +27,7 @@ class Screen:
         self._source, self._threshold = printable(source), threshold
         self._console = plain_console()
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._began = self._drawn = time.monotonic()
+        self._began = self._drawn = self._counted = time.monotonic()
         self._frames = 0
         self.fps = 0.0
 
@@ -59,10 +60,12 @@ class Screen:
             behind: seconds between the newest frame with a score and now; None where it comes from a file.
         """
         now = time.monotonic()
+        if now - self._counted >= RATE_OVER or (frames and not self.fps):
+            self.fps = (frames - self._frames) / max(now - self._counted, 1e-3)
+            self._counted, self._frames = now, frames
         if now - self._drawn < (EVERY if self._console.is_terminal else EVERY_PLAIN):
             return
-        self.fps = (frames - self._frames) / (now - self._drawn)
-        self._drawn, self._frames = now, frames
+        self._drawn = now
         line: Any = Text(no_wrap=True, overflow="ellipsis")  # one line, whose end is the least
         line.append(f"{clock(now - self._began)}  ")
         shown = "waiting for frames" if score is None else f"score {figure(score)}, threshold {figure(self._threshold)}"

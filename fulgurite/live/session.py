@@ -51,6 +51,7 @@ class Watch(Callback):
         rate: what normal video says of it; None where it was not asked.
         rule: what an event is at a threshold.
         delay: after how many frames a score is final, in words.
+        sooner: what would make them fewer, a clause; empty where nothing does.
 
     Attributes:
         scores: hands on the frames whose scores are final.
@@ -70,9 +71,11 @@ class Watch(Callback):
         rate: AlarmRate | None,
         rule: Callable[[float], EventRule],
         delay: str,
+        sooner: str = "",
     ) -> None:
         self._folder, self._source, self._wishes = folder, source, wishes
         self._threshold, self._rate, self._rule, self._delay = threshold, rate, rule, delay
+        self._sooner = sooner
         self._name = source.shown if source.is_live else source_name(Path(source.text))
         self.scores = LiveScores(self._name, self._take)
         self._files = ExitStack()  # closed in the order in which one part needs the other
@@ -112,7 +115,7 @@ class Watch(Callback):
         self._about["command"] = [printable(word) for word in self._about["command"] or []]
         self._write_about(finished=False)
         self.tell(f"Threshold {figure(threshold)}, {self._origin()}; an event ends below {figure(rule.release)}.")
-        self.tell(f"A score is final at most {self._delay} after its frame.")
+        self.tell(f"A score is final at most {self._delay} after its frame{self._sooner and f'; {self._sooner}'}.")
         self.tell(f"Written to {place_of(self._folder)}; Ctrl-C ends the watch.")
         self._began = time.monotonic()
         SIGNALS.promise, SIGNALS.patient = "the watch ends, with what is open finished", True

@@ -68,6 +68,7 @@ def remove(runs: Sequence[Listed]) -> None:
             lock.acquire()  # nobody begins to train in what is being removed
             try:
                 remove_folder(run.folder)
+                (run.folder.parent / f"{run.folder.name}.log").unlink(missing_ok=True)  # what a batch wrote beside it
             finally:
                 lock.release()
             experiments[run.folder.parent] = None

@@ -170,7 +170,12 @@ def test_odd_names_are_shown_and_given(workplace, capsys):
 
 def test_the_best_of_each_experiment_stay(workplace, capsys):
     six_runs(latest="c")
+    logs = [Path(f"runs/vta/{name}.log") for name in "ab"]
+    for log in logs:
+        log.touch()  # as a batch leaves it
     main(["runs", "clean", "--keep-best", "1", "--yes"])
+    assert [log.exists() for log in logs] == [False, True]
+    logs[1].unlink()
     assert left() == ["sound/f", "vta/b"]
     told = capsys.readouterr().out
     assert "This frees 3" in told

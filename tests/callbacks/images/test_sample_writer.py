@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -34,7 +36,7 @@ def test_samples_are_numbered_over_the_batches(tmp_path, capsys):
     write(folder, [samples(2), samples(1, first=2)])
     assert names(folder) == ["0000.png", "0001.png", "0002.png", "latents.npy", "sheet.png"]
     np.testing.assert_array_equal(np.load(folder / "latents.npy"), Z)
-    assert capsys.readouterr().out == f"Samples: {folder}\n"
+    assert capsys.readouterr().out == f"Samples: {os.path.relpath(folder)}\n"
 
 
 def test_a_larger_sheet_is_beside_the_other_and_goes_with_it(tmp_path):

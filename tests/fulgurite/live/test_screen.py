@@ -27,6 +27,17 @@ def test_a_line_says_how_it_goes(score, rings, behind, said, capsys, monkeypatch
     assert told == "[red]lost"
 
 
+def test_the_rate_is_known_before_the_first_line(monkeypatch):
+    now = [10.0]
+    monkeypatch.setattr(screen.time, "monotonic", lambda: now[0])
+    shown, rates = Screen("yard", 1.0), []
+    for passed, frames in ((0.1, 0), (0.5, 8), (0.2, 9), (0.8, 28), (0.5, 28)):
+        now[0] += passed
+        shown.update(0.1, False, frames, 0, 0, None)
+        rates.append(round(shown.fps, 6))
+    assert rates == [0, 13.333333, 13.333333, 20, 20]
+
+
 def test_lines_are_few_without_a_terminal(capsys):
     with Screen("yard", 1.0) as shown:
         for number in range(50):

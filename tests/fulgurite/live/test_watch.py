@@ -49,15 +49,17 @@ def test_a_file_is_scored_as_a_prediction_scores_it(watch, run, film, capsys):
     assert (about["finished"], about["frames"], about["dropped"], about["events"]) == (True, 60, 0, 1)
     assert (about["system"], about["source"], about["threshold"]) == ("Brightness", str(film), 1.0)
     assert "Threshold 1.0000, the model's own; an event ends below 0.8000." in said
-    assert "A score is final at most 10 frames after its frame." in said
+    assert "A score is final at most 10 frames after its frame; --data.eval_batch_size 1 makes it fewer." in said
     assert "alarm 1 at 0:02: score 1.7" in said
     assert "event 1 is over: 1.5 seconds" in said
     assert "60 frames scored, 0 dropped, 1 event, " in said
     assert "Run folder" not in said
 
 
-def test_options_of_events_and_clips(watch, film):
-    out = watch(film, "--before", "0.5", "--after", "0.3", "--gap", "0", "--release", "0.95")
+def test_options_of_events_and_clips(watch, film, capsys):
+    alone = ["--data.eval_batch_size", "1"]  # so that no window waits for another one
+    out = watch(film, "--before", "0.5", "--after", "0.3", "--gap", "0", "--release", "0.95", *alone)
+    assert "makes it fewer" not in capsys.readouterr().out
     (event,) = rows(out / "events.csv")
     assert float(event["start"]) == LIT[0] / FPS
     assert frames_of(out / "clips/0001.mp4") == 5 + 16 + 3
