@@ -13,8 +13,12 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 CONFIG ?= experiments/vta_gan.yaml
 TESTS ?= tests
-# One thread a process: two test processes with two threads each are slower than with one.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 300
+# One thread a process: two test processes with two threads each are slower than with one. What is compiled is kept, since
+# many tests start processes. Each worker takes one half of the tests, and of the other one's when it is through: data that
+# tests of a folder share are made once, and none waits long at the end.
+TESTING := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1
+PYTEST := $(TESTING) $(BIN)/python -m pytest --timeout 300
+WORKERS := -n 2 --dist worksteal
 
 .PHONY: help install run test test-slow soak test-gpu test-oldest test-newest dashboard lint types audit format bench scaling ablation docs pictures wheel lock clean
 
@@ -41,10 +45,10 @@ dashboard: $(INSTALLED) ## show the newest training in the terminal, or RUN=...,
 	$(BIN)/lightning dashboard $(RUN)
 
 test: lint types ## check style, types, and all tests but the slow ones (about 8 minutes on 2 cores)
-	$(PYTEST) -n 2 -m "not slow and not gpu"
+	$(PYTEST) $(WORKERS) -m "not slow and not gpu"
 
 test-slow: $(INSTALLED) ## the slow tests
-	$(PYTEST) -n 2 -m "slow and not gpu"
+	$(PYTEST) $(WORKERS) -m "slow and not gpu"
 
 soak: $(INSTALLED) ## try every promise about reliability many times and print a table (at most an hour on 2 cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak
@@ -64,7 +68,7 @@ define test_with
 	$(BIN)/python -m pip install --quiet uv
 	test -d .venv-$(1) || $(BIN)/uv venv --quiet --python $(BIN)/python .venv-$(1)
 	$(BIN)/uv pip install --quiet --upgrade --resolution $(2) --python .venv-$(1)/bin/python -e '.[dev]'
-	OMP_NUM_THREADS=1 .venv-$(1)/bin/python -m pytest --timeout 300 -n 2 -m "not slow and not gpu" $(TESTS)
+	$(TESTING) .venv-$(1)/bin/python -m pytest --timeout 300 $(WORKERS) -m "not slow and not gpu" $(TESTS)
 endef
 
 lint: $(INSTALLED) ## check style

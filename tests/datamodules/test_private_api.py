@@ -17,7 +17,6 @@ from datamodules import private_api
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("fulgurite", "lightning_models", "callbacks", "datamodules")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-TREES = {path.relative_to(ROOT): ast.parse(path.read_text()) for path in FILES if path.name != "private_api.py"}
 
 
 def is_private(name):
@@ -52,8 +51,10 @@ def foreign(tree, own):
 
 
 def test_private_names_of_others_stand_nowhere_else():
-    own = {name for tree in TREES.values() for name in defined(tree)}
-    assert {str(path): names for path, tree in TREES.items() if (names := list(foreign(tree, own)))} == {}
+    files = [path for path in FILES if path.name != "private_api.py"]
+    trees = {path.relative_to(ROOT): ast.parse(path.read_text()) for path in files}
+    own = {name for tree in trees.values() for name in defined(tree)}
+    assert {str(path): names for path, tree in trees.items() if (names := list(foreign(tree, own)))} == {}
 
 
 @pytest.mark.parametrize(
