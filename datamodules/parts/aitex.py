@@ -14,6 +14,7 @@ from datamodules.errors import InputError
 from datamodules.listing import some_of
 from datamodules.mask_marking import decide_marking
 from datamodules.parts.inspection_folder import UNKNOWN, Inspection, Part, list_parts, read_inspection
+from datamodules.parts.metal import metal_folder
 from datamodules.parts.part_pictures import Examined, PictureReader, examine
 from datamodules.parts.part_splits import refuse_shared_pictures, split_normals
 from datamodules.parts.parts import PartPictures, PlacedPart, Tile, TrainingTiles, collate_tiles, only
@@ -35,7 +36,7 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
 
     Args:
         source: folder of a dataset in one of the known layouts; for ``predict`` a picture or a folder of pictures.
-            None uses a generated weave with known defects.
+            None uses a generated surface with known defects.
         groups: fabrics (``["00", "03"]``) or categories to use; None uses all.
         tile_size: edge of the square tiles in pixels.
         train_stride: distance between training tiles in pixels; less than ``tile_size`` lets them overlap.
@@ -49,13 +50,14 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         clahe: limit of contrast-limited adaptive histogram equalisation, usually 2 to 4; 0 switches it off.
         flip_horizontal: whether half of the training tiles are mirrored left to right.
         flip_vertical: whether half of them are mirrored top to bottom.
+        surface: which generated one stands in where there is no source: ``cloth``, a weave, or ``metal``, brushed.
         **common: arguments of ``SourceDataModule``.
 
     Raises:
         InputError: if an argument is out of its range.
     """
 
-    demo = "a generated weave with known defects"
+    demo = "a generated surface with known defects"
     item = "picture"
     splitting = ("data.split_seed", "data.validation_fraction", "data.test_fraction")
     decoded_ahead = ()  # nothing is cached: a picture is read when it is asked for
@@ -75,6 +77,7 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         clahe: float = 0.0,
         flip_horizontal: bool = True,
         flip_vertical: bool = True,
+        surface: Literal["cloth", "metal"] = "cloth",
         **common: Any,
     ) -> None:
         super().__init__(source, batch_size, **common)
@@ -106,6 +109,7 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         self._learned_layout: str | None = None
         self._flips = (flip_horizontal, flip_vertical)
         self._inspection: Inspection | None = None
+        self._surface = surface
 
     def train_dataloader(self) -> DataLoader[Tile]:
         """Shuffled training tiles, as ``TileBatch``."""
@@ -246,8 +250,8 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         }
 
     def write_demo(self) -> Path:
-        """Return the folder of the weave."""
-        return weave_folder(self._cache)
+        """Return the folder of the generated surface."""
+        return weave_folder(self._cache) if self._surface == "cloth" else metal_folder(self._cache)
 
     def open_splits(self, stage: Stage) -> dict[str, list[PlacedPart]]:
         """Return all splits; the pictures are read once, to find where the parts begin."""
