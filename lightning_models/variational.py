@@ -17,6 +17,9 @@ from lightning_models.effective import effective
 
 PosteriorKind = Literal["diagonal", "full", "low_rank"]
 
+_CERTAIN = -6.0
+"""Logarithm of the variance with which a map of latent dimensions begins."""
+
 
 class Posterior(nn.Module, ABC):
     """Head of an encoder: turns features into q(z | x), a distribution over the D latent dimensions.
@@ -103,6 +106,32 @@ class LowRankPosterior(Posterior):
         factor = self.factor(features).float().unflatten(1, (mean.shape[1], -1))
         with torch.autocast(mean.device.type, enabled=False):
             return LowRankMultivariateNormal(mean, factor, diagonal, validate_args=False)
+
+
+class MapPosterior(nn.Module):
+    """Independent dimensions at every place of a map, each from the features of its place alone.
+
+    It begins nearly certain, with a deviation of about 0.05: beside noise of the strength of z nothing is learned for
+    long of the few pixels of a place.
+
+    Args:
+        in_features: F, channels of the features.
+        latent_dim: D, number of latent dimensions of a place.
+
+    Attributes:
+        mean: features ``(B, F, h, w)`` to the mean alone, ``(B, D, h, w)``.
+    """
+
+    def __init__(self, in_features: int, latent_dim: int) -> None:
+        super().__init__()
+        self.mean = nn.Conv2d(in_features, latent_dim, 1)
+        self.log_variance = nn.Conv2d(in_features, latent_dim, 1)
+
+    def forward(self, features: Tensor) -> Independent:
+        """Return q(z | x) with batch shape ``(B,)`` and event shape ``(D h w,)`` from features ``(B, F, h, w)``."""
+        deviation = (0.5 * (self.log_variance(features).float() + _CERTAIN)).exp().flatten(1)
+        mean = self.mean(features).float().flatten(1)
+        return Independent(Normal(mean, deviation, validate_args=False), 1, validate_args=False)
 
 
 def make_posterior(kind: PosteriorKind, in_features: int, latent_dim: int, rank: int | None = None) -> Posterior:

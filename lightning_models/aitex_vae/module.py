@@ -22,7 +22,7 @@ from lightning_models.aitex_vae.compatibility import (
 )
 from lightning_models.aitex_vae.deployed import DeployedAitexVAE
 from lightning_models.aitex_vae.evidence import all_evidence, blank_cells
-from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, OutputKind, Reconstruction
+from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, LatentKind, OutputKind, Reconstruction
 from lightning_models.aitex_vae.pictures import from_pixels, reconstruct_picture
 from lightning_models.aitex_vae.tile_scorer import ALTERNATIVES, KINDS, CalibrationRow, TileScorer, tile_peaks
 from lightning_models.aitex_vae.tiling import Tiling
@@ -67,7 +67,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         tile_size: S, edge of a tile in pixels, a multiple of 16.
         channels: 1 grey or 3 RGB, as the data.
         width: channels of the first convolution.
-        latent_dim: number of latent dimensions.
+        latent_dim: number of latent dimensions, of every place of a map.
         posterior: covariance of q(z | x): diagonal | full | low_rank.
         rank: rank of its correlations, for ``low_rank`` alone; None: 4.
         decoder: shallow | symmetric.
@@ -80,6 +80,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         top_k: cells of 4 x 4 pixels whose mean stands for a tile; 1 is the maximum, moved by the smallest defects.
         evidence: kinds of evidence in the score; None: all but ``kl`` and ``lines``.
         quantile: part of the held-out normal tiles that the thresholds leave below them.
+        latent: one ``vector`` for a tile, or a ``map`` of tile_size/16 x tile_size/16 places, diagonal.
         training: the arguments of :class:`SinglePhaseModule`.
 
     Attributes:
@@ -123,6 +124,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         top_k: int = 1,
         evidence: list[str] | None = None,
         quantile: float = 0.99,
+        latent: LatentKind = "vector",
         **training: Any,
     ) -> None:
         super().__init__(weights=weights, **training)
@@ -140,7 +142,9 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         self.tile_size, self.channels, self.data_range = tile_size, channels, data_range
         self.free_bits = free_bits
         self.overlap, self.quantile = overlap, quantile
-        self.network = AitexNetwork(tile_size, channels, width, latent_dim, posterior, rank, decoder, dropout, output)
+        self.network = AitexNetwork(
+            tile_size, channels, width, latent_dim, posterior, rank, decoder, dropout, output, latent
+        )
         self.scorer = TileScorer(tile_size, channels, evidence, top_k)
         self.register_buffer("pixel_threshold", torch.tensor(float("nan")))
 
@@ -155,14 +159,14 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
     # --- training -----------------------------------------------------------------------------------------------
 
     def prepare(self, batch: TileBatch) -> tuple[Tensor, Reconstruction]:
-        """Reconstruct a batch of tiles from a sample of z."""
+        """Reconstruct a batch of tiles from a sample of z, or of their falsified copies where they come with such."""
         if batch.images.shape[1:] != (self.channels, self.tile_size, self.tile_size):
             raise InputError(
                 f"the tiles are {tuple(batch.images.shape[1:])}, but model.channels and model.tile_size say "
                 f"{(self.channels, self.tile_size, self.tile_size)}: give data and model the same"
             )
         target = self.from_pixels(batch.images)
-        return target, self.network(target)
+        return target, self.network(target if batch.falsified is None else self.from_pixels(batch.falsified))
 
     def vae_loss(self, prepared: tuple[Tensor, Reconstruction]) -> dict[str, Tensor]:
         """Reconstruction and divergence: the negative evidence lower bound where their weights are 1."""

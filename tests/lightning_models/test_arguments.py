@@ -182,6 +182,7 @@ SYSTEMS: dict[type[PhasedModule], System] = {
             "top_k": 3,
             "evidence": ["brightness"],
             "quantile": 0.5,
+            "latent": "map",
         },
     ),
     MotorVAEGAN: System(

@@ -101,6 +101,7 @@ NETWORKS: dict[Callable[..., nn.Module], Network] = {
             "decoder": "symmetric",
             "dropout": 0.5,
             "output": "tanh",
+            "latent": "map",
         },
     ),
     variational.make_posterior: Network(

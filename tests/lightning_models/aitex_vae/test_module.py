@@ -134,6 +134,15 @@ def test_training_lowers_the_loss():
     assert totals[-1] < 0.5 * totals[0]
 
 
+def test_what_is_wrong_with_a_tile_is_given_and_not_wanted():
+    system, batch = model(output="linear", weights={"bce": 0.0, "mse": 1.0}).eval(), tile_batch()
+    batch.falsified = tile_batch().images.flip(0)
+    target, reconstruction = system.prepare(batch)
+    assert torch.equal(target, system.from_pixels(batch.images))
+    torch.testing.assert_close(reconstruction.raw, system(batch.falsified).raw)
+    assert not torch.equal(reconstruction.raw, system(batch.images).raw)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -334,6 +343,15 @@ def test_pictures_of_any_size(size):
     assert scores.tile[:, 2:].prod(1).sum() == size[0] * (size[1] - 32)
     assert scores.tile_score.shape == (len(scores.tile),)
     assert scores.heat[:, 32:].isfinite().all()
+
+
+def test_a_map_scores_pictures_and_travels(monkeypatch):
+    """Of a size that no tile divides, so that some tiles are encoded alone."""
+    system, batch = calibrated(latent="map"), part(9, 1, spot=True, height=64, width=150)
+    scores = score(system, batch)
+    assert scores.tile_score.argmax() == 6
+    again = loaded(checkpoint_of(system, monkeypatch), latent="map")
+    torch.testing.assert_close(score(again, batch).heat, scores.heat, equal_nan=True)
 
 
 def test_colour():

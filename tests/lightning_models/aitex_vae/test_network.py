@@ -65,6 +65,51 @@ def test_a_tile_comes_back_in_its_shape(decoder, posterior, channels):
     assert reconstruction.posterior.event_shape == (6,)
 
 
+# --- the map ---
+
+
+@pytest.mark.parametrize("decoder", ["shallow", "symmetric"])
+def test_a_map_has_a_posterior_of_every_place(decoder):
+    net = network(latent="map", decoder=decoder).eval()
+    reconstruction = net(tiles())
+    assert reconstruction.raw.shape == (3, 1, 32, 32)
+    assert reconstruction.posterior.event_shape == (6 * 2 * 2,)
+    assert kl_divergence(reconstruction.posterior).shape == (3,)
+    deepest = net.encoder(tiles())[-1]
+    torch.testing.assert_close(net.draw_mean(deepest), reconstruction.reconstructed)
+    changed = deepest.clone()
+    changed[:, :, 1, 1] += 1  # its own place of z, and what that draws, and no place two away
+    before, after = (net.posterior(maps).mean.unflatten(1, (6, 2, 2)) for maps in (deepest, changed))
+    assert (before != after).any(1)[0].tolist() == [[False, False], [False, True]]
+
+
+def test_a_map_draws_every_place_from_its_neighbourhood():
+    net = network(latent="map", tile_size=64).eval()
+    z = torch.zeros(1, 6, 4, 4)
+    moved = z.clone()
+    moved[:, :, 0, 0] = 1
+    far = (net.decoder(z.flatten(1)) != net.decoder(moved.flatten(1)))[0, 0]
+    assert far[:32, :32].any()
+    assert not far[32:].any()
+    assert not far[:, 32:].any()
+
+
+@pytest.mark.parametrize("decoder", ["shallow", "symmetric"])
+def test_the_weights_of_a_map_keep_the_strength_of_a_picture(decoder):
+    net = network(latent="map", decoder=decoder, width=16, latent_dim=32, dropout=0.0).eval()
+    with torch.no_grad():
+        z = net.posterior.mean(net.encoder(torch.randn(4, 1, 32, 32))[-1])
+        before_last = torch.nn.Sequential(*list(net.decoder)[:-1])(z.flatten(1))
+    assert 0.3 < z.std() < 3
+    assert 0.3 < before_last.square().mean().sqrt() < 5
+
+
+@pytest.mark.parametrize("wrong", [{"posterior": "full"}, {"rank": 2}])
+def test_a_map_has_a_diagonal_posterior_only(wrong):
+    with pytest.raises(InputError, match=r"model\.latent is map, .* or model\.latent to vector"):
+        network(latent="map", **wrong)
+
+
 @pytest.mark.parametrize(("output", "function"), [("sigmoid", torch.sigmoid), ("tanh", torch.tanh), ("linear", None)])
 def test_the_output_is_activated(output, function):
     reconstruction = network(output=output).eval()(tiles())
