@@ -77,6 +77,21 @@ SOUND_MEANINGS = (
     ),
     Meaning("shuffle_moving_low", "lower end of its 95 % interval over clips", "higher"),
     Meaning("shuffle_moving_high", "upper end of its 95 % interval over clips", "higher"),
+    Meaning(
+        "fast_change",
+        "how much what is drawn changes from picture to picture, in shares of the real pictures, in the 3 % of a "
+        "piece's pixels that change fastest there",
+        None, 0, None,
+        trap="1 is as lively as the real pictures, but flicker is lively too: read fast_correlation beside it.",
+    ),
+    Meaning(
+        "fast_correlation",
+        "correlation of these changes with the real ones, over pixels and pictures",
+        "higher", -1, 1,
+        trap="Before a talker a part of these pixels are lids, whose blinking nobody hears.",
+    ),
+    Meaning("fast_correlation_other_sound", "what chance gives: the same to another clip's sound", "higher", -1, 1,
+            beside="fast_correlation"),
     *(
         Meaning(f"shuffle_baseline{part}{end}", f"{which} of ridge regression from the sound, which is given each "
                 "piece's mean picture and learned from the training clips", "higher", beside=beside)

@@ -144,11 +144,14 @@ def moving_part(frames: Tensor) -> Tensor:
     How much a pixel moves is its variance over time, the mean over channels. Which ones are chosen depends on the real
     pictures alone, by a rule that leaves nothing to choose.
     """
-    moves = frames.float().var(dim=0, correction=0).mean(dim=0)  # (H, W)
-    count = max(1, round(MOVING_SHARE * moves.numel()))
-    chosen = torch.zeros(moves.numel(), dtype=torch.bool, device=moves.device)
-    chosen[moves.flatten().topk(count).indices] = True
-    return chosen.view_as(moves)
+    return most(frames.float().var(dim=0, correction=0).mean(dim=0), MOVING_SHARE)
+
+
+def most(values: Tensor, share: float) -> Tensor:
+    """Return where ``values`` are largest: bool of their shape, a ``share`` of them, at least one."""
+    chosen = torch.zeros(values.numel(), dtype=torch.bool, device=values.device)
+    chosen[values.flatten().topk(max(1, round(share * values.numel()))).indices] = True
+    return chosen.view_as(values)
 
 
 def ssim(made: Tensor, target: Tensor) -> Tensor:

@@ -34,6 +34,9 @@ class SoundMetrics(EvaluationCallback[PieceTable, PieceTable]):
     - ``l1_moving`` and ``shuffle_moving`` are ``l1`` and the relative increase in the 3 % of a piece's pixels that move
       most in its real pictures. At test ``shuffle_baseline`` and ``shuffle_baseline_moving`` stand beside them: what
       ridge regression reaches, fitted by the data module to its training clips and given each piece's mean picture.
+    - ``fast_change`` and ``fast_correlation``: whether the 3 % of a piece's pixels that change fastest from picture to
+      picture, such as lips, are drawn as lively as they are and at the same time; ``..._other_sound`` is what chance
+      gives.
 
     A test also writes ``results.json``, ``scores.csv`` (a row per clip) and pieces of the clips that were generated
     worst and best, ``cases/``, into ``results/<source>/`` and prints a table.

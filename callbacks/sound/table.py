@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from callbacks.sound.fast_part import FAST_FIGURES, fast_figures
 from callbacks.sound.measures import (
     av_align,
     carry_on,
@@ -27,7 +28,10 @@ from datamodules.protocols import SoundRule
 Row = dict[str, float | None]
 
 _CORRELATION = "change_loudness_correlation"
-_PER_PIECE = ("av_align", "av_align_target", "av_align_other_sound", _CORRELATION, f"{_CORRELATION}_target")
+_PER_PIECE = (
+    *("av_align", "av_align_target", "av_align_other_sound", _CORRELATION, f"{_CORRELATION}_target"),
+    *FAST_FIGURES,
+)
 _RELATIVE = {
     "shuffle_l1_increase_relative": ("shuffle_l1", "l1"),
     "silence_l1_increase_relative": ("silence_l1", "l1"),
@@ -56,6 +60,8 @@ _WHY = {
     "av_align_target": "no piece has a peak of sound or movement",
     _CORRELATION: "in no piece do both pictures and loudness vary",
     f"{_CORRELATION}_target": "in no piece do both pictures and loudness vary",
+    "fast_change": "no real picture changes",
+    "fast_correlation": "in no piece do both drawn and real pictures change",
 }
 
 
@@ -179,6 +185,8 @@ def _measure(generated: GeneratedClips, batch: AudioVideoBatch, row: int, rate: 
         figures[f"{name}_l1"] = None if error is None else _mean(error, 1)
         if name == "shuffle":
             figures["shuffle_moving_l1"] = None if error is None else _mean(error[..., moving], 1)
+    shuffled = None if generated.shuffled is None else generated.shuffled[row][valid]
+    figures |= fast_figures(target, made, shuffled)
     silent = generated.silent
     figures["silence_frame_change"] = (
         None if silent is None or count < 2 else float(frame_change(silent[row][valid]).mean())

@@ -110,6 +110,9 @@ def test_every_figure_is_that_of_its_own_pictures_and_its_own_sound():
     moved, moved_really = (motion_frames(torch.from_numpy(clip)) for clip in (made, real))
     deviation = real.std(axis=0).astype(float) ** 2
     moving = deviation.mean(axis=0) >= np.sort(deviation.mean(axis=0), axis=None)[-round(0.03 * SIZE**2)]
+    speed = (np.diff(real.astype(float), axis=0) ** 2).mean(axis=(0, 1))
+    fast = speed >= np.sort(speed, axis=None)[-round(0.03 * SIZE**2)]
+    happened, drew, drew_to_other = (np.diff(clip.astype(float), axis=0)[..., fast] for clip in (real, made, shuffled))
     expected = {
         "frames": length,
         "l1": np.abs(made - real).mean(),
@@ -125,6 +128,9 @@ def test_every_figure_is_that_of_its_own_pictures_and_its_own_sound():
         "change_loudness_correlation": np.corrcoef(change(made), loud)[0, 1],
         "change_loudness_correlation_target": np.corrcoef(change(real), loud)[0, 1],
         "l1_moving": np.abs(made - real)[..., moving].mean(),
+        "fast_change": np.sqrt((drew**2).mean() / (happened**2).mean()),
+        "fast_correlation": np.corrcoef(drew.ravel(), happened.ravel())[0, 1],
+        "fast_correlation_other_sound": np.corrcoef(drew_to_other.ravel(), happened.ravel())[0, 1],
         "shuffle_l1": np.abs(shuffled - real).mean(),
         "shuffle_moving_l1": np.abs(shuffled - real)[..., moving].mean(),
         "silence_l1": np.abs(silent - real).mean(),
