@@ -485,6 +485,15 @@ class HasDeviation(Protocol):
         ...
 
 
+@runtime_checkable
+class HasComponents(Protocol):
+    """A data module that knows in which ways the pictures it trains on move."""
+
+    def components(self, most: int) -> Tensor:
+        """Return at most so many principal components of the change from a piece's mean, float32 ``(K, 3, H, W)``."""
+        ...
+
+
 class SoundRule(Protocol):
     """A rule, not a network, that tells from sound how pictures change."""
 

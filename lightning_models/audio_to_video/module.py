@@ -39,10 +39,12 @@ class Generated(NamedTuple):
     Attributes:
         frames: ``(B, T, 3, H, W)``, for the own sound.
         mismatched: ``(B, T / 4, 3, H, W)``, for another clip's sound, every fourth frame; None where nobody asks.
+        silent: ``(1, T / 4, 3, H, W)``, for silence, on the first clip's still picture; None where nobody asks.
     """
 
     frames: Tensor
-    mismatched: Tensor | None
+    mismatched: Tensor | None = None
+    silent: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,7 @@ class AudioToVideoWeights(LossWeights):
         structure: 1 - SSIM.
         mismatch: hinge that makes another clip's sound give a worse picture; it costs the sound of the batch twice and
             a quarter more frames.
+        silence: squared difference of what silence draws from the still picture, for a net that draws on one.
     """
 
     l2: Weight = 0.0
@@ -63,6 +66,7 @@ class AudioToVideoWeights(LossWeights):
     change: Weight = 1.0
     structure: Weight = 0.1
     mismatch: Weight = 1.0
+    silence: Weight = 0.0
 
 
 class AudioToVideo(SinglePhaseModule):
@@ -120,6 +124,11 @@ class AudioToVideo(SinglePhaseModule):
             raise InputError(
                 f"model.start_from_mean is true, but changes nothing: {type(self.network).__name__} starts from a "
                 "still picture; set it to false"
+            )
+        if self.weights.count("silence") and not self.network.takes_still:
+            raise InputError(
+                f"model.weights.silence: {type(self.network).__name__} draws on no still picture that silence could "
+                "leave as it is; set it to 0"
             )
         self.register_buffer("moving", torch.ones(image_size, image_size) if weigh_moving else None)
         self.register_buffer("mean_odds", torch.ones(3, image_size, image_size) if start_from_mean else None)
@@ -180,27 +189,28 @@ class AudioToVideo(SinglePhaseModule):
     # --- training -----------------------------------------------------------------------------------------------
 
     def prepare(self, batch: AudioVideoBatch) -> tuple[Generated, AudioVideoBatch]:
-        """Generate clips for a batch's own sound and, as far as the hinge needs it, for another clip's.
+        """Generate clips for a batch's own sound and, as far as losses need them, for another clip's and for silence.
 
-        Both in one pass: BatchNorm then sees all sound as one batch, and counts it once.
+        All in one pass: BatchNorm then sees all sound as one batch, and counts it once.
         """
         self._check(batch)
-        if not self.weights.count("mismatch"):
-            return Generated(self(batch.audio, self._still(batch)), None), batch
-        own, other = self.network.features(torch.cat([batch.audio, batch.other])).chunk(2)  # (B, T, D) each
-        other = other[:, ::MISMATCH_STEP]
-        # ((B * T) + (B * T / step), 3, H, W)
-        frames = self._from_mean(self.network.decode(torch.cat([own.flatten(0, 1), other.flatten(0, 1)])))
-        drawn = frames.split([own.shape[0] * own.shape[1], other.shape[0] * other.shape[1]])
-        still = self._still(batch)
+        still, heard = self._still(batch), {"frames": batch.audio}
+        if self.weights.count("mismatch"):
+            heard["mismatched"] = batch.other
+        if self.weights.count("silence"):
+            heard["silent"] = torch.zeros_like(batch.audio[:1])
+        features = self.network.features(torch.cat([*heard.values()])).split([len(sound) for sound in heard.values()])
+        # (B, T, D), and of what is but compared (B or 1, T / step, D)
+        called = [one[:, :: MISMATCH_STEP if number else 1] for number, one in enumerate(features)]
+        drawn = self._from_mean(self.network.decode(torch.cat([one.flatten(0, 1) for one in called])))
         finished = (
-            self.network.finish(one.unflatten(0, of.shape[:2]), still)
-            for one, of in zip(drawn, (own, other), strict=True)
+            self.network.finish(one.unflatten(0, of.shape[:2]), None if still is None else still[: len(of)])
+            for one, of in zip(drawn.split([one.shape[0] * one.shape[1] for one in called]), called, strict=True)
         )
-        return Generated(*finished), batch
+        return Generated(**dict(zip(heard, finished, strict=True))), batch
 
     def generator_loss(self, prepared: tuple[Generated, AudioVideoBatch]) -> dict[str, Tensor]:
-        """Distances to the real frames where there are any, and the hinge on the mismatched ones."""
+        """Distances to the real frames where there are any, the hinge on the mismatched ones, and that of silence."""
         generated, batch = prepared
         real, valid = batch.frames.float() / 255, batch.valid
         terms: dict[str, Tensor] = {}
@@ -221,6 +231,10 @@ class AudioToVideo(SinglePhaseModule):
                 for clips in (generated.frames[:, ::MISMATCH_STEP], generated.mismatched)
             )
             terms["mismatch"] = video_losses.mismatch_hinge(own, other, self.margin, counted.any(1))
+        if generated.silent is not None:
+            still = self._still(batch)
+            unmoved = self.network.finish(torch.zeros_like(generated.silent), None if still is None else still[:1])
+            terms["silence"] = self._distance("l2", generated.silent, unmoved).mean()
         return terms
 
     def _distance(self, kind: Literal["l1", "l2"], generated: Tensor, real: Tensor) -> Tensor:

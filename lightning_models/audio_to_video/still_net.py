@@ -3,19 +3,23 @@ r"""AudioToVideoNetStill: a still picture, and what the sound moves in it.
     sound (B, 1, N) -> encoder (B, width, L) -> interpolated to one vector a frame (B, T, width) -> linear (B, T, K)
       -> times K movements (K, 3, H, W) -> added to the still picture (B, 3, H, W) -> frames (B, T, 3, H, W)
 
-The movements are learned, in shares of how much each pixel moves in the training pictures: what never moves stays as it
-is. A frame is a few numbers and one sum instead of a network that draws, so that little can be learned by heart, and a
-few minutes of clips are enough. Among all ways to move those are found that sound tells of; the principal components of
-the pictures are mostly those of the head, which it does not.
+The movements are learned. A frame is a few numbers and one sum instead of a network that draws, so that little can be
+learned by heart, and a few minutes of clips are enough. Among all ways to move those are found that sound tells of; the
+largest principal components of the pictures are mostly those of the head, which it does not.
+
+What a movement is made of: of ``components`` of the training pictures, so that pixels that move together are drawn
+together; or of pixels, each in shares of how much it moves in the training pictures. Either way what never moves stays
+as it is.
 """
 
+import math
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from datamodules.errors import InputError
-from datamodules.protocols import HasDeviation, HasMeanPicture
+from datamodules.protocols import HasComponents, HasDeviation, HasMeanPicture
 from lightning_models.audio_to_video.encoders import AudioEncoder, EncoderCallable
 from lightning_models.audio_to_video.mel_encoder import MelEncoder
 from lightning_models.audio_to_video.network import AudioToFrames
@@ -31,6 +35,9 @@ class AudioToVideoNetStill(AudioToFrames):
         image_size: edge of a frame in pixels.
         width: length of a frame's vector.
         movements: K, ways to move that are combined.
+        components: principal components of how the training pictures change that movements are made of; 0: of pixels.
+        strength: how many times as strongly as learned movements are drawn outside of training: the squared error makes
+            them smaller than they are where the sound leaves them uncertain.
         encoder: makes what listens, from ``width``; None: :class:`MelEncoder` at this sample rate.
         max_frames: longest clip in frames.
     """
@@ -38,6 +45,7 @@ class AudioToVideoNetStill(AudioToFrames):
     takes_still: ClassVar[bool] = True
     mean_picture: Tensor
     deviation: Tensor
+    components: Tensor | None
 
     def __init__(
         self,
@@ -46,6 +54,8 @@ class AudioToVideoNetStill(AudioToFrames):
         image_size: int = 64,
         width: int = 96,
         movements: int = 24,
+        components: int = 0,
+        strength: float = 1.0,
         encoder: EncoderCallable | None = None,
         max_frames: int = 256,
     ) -> None:
@@ -54,16 +64,23 @@ class AudioToVideoNetStill(AudioToFrames):
                 f"model.image_size is {image_size}, model.network.movements {movements} and model.network.width "
                 f"{width}: give at least 1 of each"
             )
+        if components < 0:
+            raise InputError(f"model.network.components: is {components}; give at least 1, or 0 for pixels")
+        if not 0 < strength < math.inf:
+            raise InputError(f"model.network.strength: is {strength}; give a factor above 0; 1 draws what was learned")
         listens = as_factory(encoder, AudioEncoder)(width) if encoder else MelEncoder(width, sample_rate=sample_rate)
         super().__init__(listens, fps, sample_rate, image_size, max_frames)
+        self.strength = strength
         self.amounts = nn.Linear(width, movements)
+        shape = 3, image_size, image_size
         # who has learned nothing draws the still picture
-        self.movements = nn.Parameter(torch.zeros(movements, 3, image_size, image_size))
-        self.register_buffer("mean_picture", torch.full((3, image_size, image_size), 0.5))
+        self.movements = nn.Parameter(torch.zeros(movements, *([components] if components else shape)))
+        self.register_buffer("components", torch.zeros(components, *shape) if components else None)
+        self.register_buffer("mean_picture", torch.full(shape, 0.5))
         self.register_buffer("deviation", torch.ones(image_size, image_size))
 
     def begin(self, data: object) -> None:
-        """Take over the mean of the training pictures, and how much each pixel moves in them, of the largest as 1.
+        """Take over the mean of the training pictures and how they move: components, or pixels, of the largest as 1.
 
         Raises:
             InputError: the data module does not know it.
@@ -74,6 +91,13 @@ class AudioToVideoNetStill(AudioToFrames):
                 f"and {type(data).__name__} does not know them; choose AudioToVideoNet"
             )
         self.mean_picture.copy_(data.mean_picture())
+        if self.components is not None:
+            if not isinstance(data, HasComponents):
+                raise InputError(
+                    f"model.network.components: {type(data).__name__} does not know those of its pictures; set it to 0"
+                )
+            found = data.components(len(self.components))  # fewer where there are few pictures
+            self.components[: len(found)] = found.to(self.components)
         deviation = data.deviation()
         if deviation.any():
             self.deviation.copy_(deviation / deviation.max())
@@ -85,11 +109,15 @@ class AudioToVideoNetStill(AudioToFrames):
 
     def decode(self, features: Tensor) -> Tensor:
         """Add up movements by ``(M, K)`` to changes ``(M, 3, H, W)``."""
-        movements = (self.movements * self.deviation).flatten(1)  # (K, 3 H W)
-        return (features @ movements).unflatten(1, self.movements.shape[1:])
+        if self.components is None:
+            return (features @ (self.movements * self.deviation).flatten(1)).unflatten(1, self.movements.shape[1:])
+        movements = self.movements @ self.components.flatten(1)  # (K, 3 H W)
+        return (features @ movements).unflatten(1, self.components.shape[1:])
 
     def finish(self, frames: Tensor, still: Tensor | None) -> Tensor:
         """Add changes ``(B, T, 3, H, W)`` to still pictures ``(B, 3, H, W)``, None: the mean of the training's."""
+        if not self.training:
+            frames = frames * self.strength
         ground = self.mean_picture.expand(len(frames), -1, -1, -1) if still is None else still
         return (ground[:, None] + frames).clamp(0, 1)
 

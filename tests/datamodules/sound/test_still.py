@@ -60,6 +60,12 @@ def test_the_deviation_is_that_of_the_training_clips(faces, tmp_path):
     deviation = np.sqrt(np.square(moved).mean(axis=0).reshape(3, 16, 16).mean(axis=0))
     np.testing.assert_allclose(data.deviation(), deviation, atol=1e-6)
     assert deviation[8:12].min() > 20 * deviation[:7].max()
+    components = data.components(3).flatten(1)
+    scores, directions = np.linalg.svd(moved)[1:]
+    told = np.square(moved @ components.numpy().T).sum(axis=0)
+    np.testing.assert_allclose(components @ components.T, np.eye(3), atol=1e-5)
+    np.testing.assert_allclose(told[0], scores[0] ** 2, rtol=1e-3)
+    assert abs(components[0].numpy() @ directions[0]) > 0.999, "of the mouth, which is nearly all that moves"
 
 
 def test_prediction_draws_on_what_is_named(faces, tmp_path):

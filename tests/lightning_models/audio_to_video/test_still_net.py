@@ -99,6 +99,50 @@ def test_frames_are_the_still_picture_and_movements_in_the_amounts_that_are_hear
     assert not torch.equal(system.test_step(clips, 0).frames, system.test_step(clips, 0).shuffled)
 
 
+class Made(Faces):
+    """Faces that also know in which ways they move: the mouth as a whole, and nothing else."""
+
+    def components(self, most):
+        found = torch.zeros(1, 3, 16, 16)
+        found[..., *MOUTH] = 1
+        return found / found.norm()
+
+
+def test_movements_of_components_move_nothing_else(tmp_path):
+    system, clips = model({"components": 2}), batch(seed=99)
+    fit(system, Made(), 15, tmp_path).save_checkpoint(tmp_path / "one.ckpt")
+    assert system.network.movements.shape == (3, 2)
+    assert not system.network.components[1].any(), "there is one only"
+    with torch.no_grad():
+        amounts, shown = system.eval().network.features(clips.audio), system.test_step(clips, 0)
+    still, real = (clips.still.float() / 255)[:, None], clips.frames / 255
+    mixed = system.network.movements @ system.network.components.flatten(1)
+    moved = still + (amounts @ mixed).unflatten(2, (3, 16, 16))
+    torch.testing.assert_close(shown.frames, moved.clamp(0, 1))
+    own, other = ((side - real).abs()[..., *MOUTH].mean() for side in (shown.frames, shown.shuffled))
+    assert own < 0.6 * other
+    assert torch.equal(shown.frames[..., :8, :], still.expand_as(shown.frames)[..., :8, :])
+    again = model({"components": 2})
+    again.load_state_dict(torch.load(tmp_path / "one.ckpt", weights_only=True)["state_dict"])
+    with torch.no_grad():
+        assert torch.equal(again.eval().test_step(clips, 0).frames, shown.frames)
+    with pytest.raises(InputError, match=r"model\.network\.components: Faces does not know those of its pictures; set"):
+        fit(model({"components": 2}), Faces(), 1, tmp_path)
+
+
+def test_movements_are_drawn_more_strongly_outside_of_training_alone():
+    clips, still = batch(), batch().still.float()[:, None] / 255
+    moved = []
+    for strength in (1.0, 1.5):
+        system = model({"strength": strength})
+        torch.nn.init.constant_(system.network.movements, 0.01)
+        moved.append([system.train(way)(clips.audio, clips.still / 255) - still for way in (True, False)])
+    torch.testing.assert_close(moved[1][0], moved[0][0])
+    torch.testing.assert_close(moved[1][1], 1.5 * moved[0][1], atol=1e-5, rtol=1e-4)
+    with pytest.raises(InputError, match=r"model\.network\.strength: is 0\.0; give a factor above 0"):
+        model({"strength": 0.0})
+
+
 def test_it_learns_which_movement_a_sound_calls_for(tmp_path):
     system = model(weigh_moving=True)
     trainer = fit(system, Faces(), 15, tmp_path)
@@ -141,6 +185,21 @@ def test_the_mismatched_sound_is_drawn_on_the_same_picture():
     generated, _ = system.eval().prepare(clips)
     torch.testing.assert_close(generated.frames, system.test_step(clips, 0).frames)
     torch.testing.assert_close(generated.mismatched, system.test_step(clips, 0).shuffled[:, ::4])
+
+
+def test_silence_is_compared_with_the_still_picture():
+    system, clips = model(weights={**PULL, "mismatch": 1.0, "silence": 2.0}), batch()
+    torch.nn.init.normal_(system.network.movements, 0, 0.1)
+    generated, _ = prepared = system.eval().prepare(clips)
+    shown = system.test_step(clips, 0)
+    torch.testing.assert_close(generated.frames, shown.frames)
+    torch.testing.assert_close(generated.mismatched, shown.shuffled[:, ::4])
+    torch.testing.assert_close(generated.silent, shown.silent[:1, ::4])
+    expected = (shown.silent[:1, ::4] - clips.still[:1, None] / 255).square().mean()
+    torch.testing.assert_close(system.generator_loss(prepared)["silence"], expected)
+    plain = partial(AudioToVideoNet, width=16, heads=4)
+    with pytest.raises(InputError, match=r"model\.weights\.silence: AudioToVideoNet draws on no still picture"):
+        AudioToVideo(**SIZES, network=plain, weights={**PULL, "silence": 1.0})
 
 
 def test_what_it_is_outside_draws_the_same():
