@@ -2,9 +2,10 @@ r"""What pythae's VAEGAN makes of the same pictures: ``python -m benchmarks.trai
 
 Trains pythae's VAEGAN, by its own trainer, objective and equilibrium gate, with the networks of motorVAEGAN in place of
 its own, on the training pictures of ``ImageFolderDataModule``, and judges it on the test pictures by the same
-``ImageMetrics``. pythae is no dependency of this project: install it into an environment of its own beside it.
+``ImageMetrics``; samples are drawn from the prior, and beside it from pythae's mixture of Gaussians. pythae is no
+dependency of this project: install it into an environment of its own beside it.
 
-    python -m benchmarks.trainings.motor_vae_gan_pythae --source PATH/TO/cars --fit stretch --minutes 30
+    python -m benchmarks.trainings.motor_vae_gan_pythae --source PATH/TO/cars --fit stretch --minutes 30 --width 16
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pythae.data.datasets import BaseDataset  # type: ignore[import-not-found]
 from pythae.models import VAEGAN, VAEGANConfig  # type: ignore[import-not-found]
 from pythae.models.base.base_utils import ModelOutput  # type: ignore[import-not-found]
 from pythae.models.nn import BaseDecoder, BaseDiscriminator, BaseEncoder  # type: ignore[import-not-found]
+from pythae.samplers import GaussianMixtureSampler  # type: ignore[import-not-found]
 from pythae.trainers import (  # type: ignore[import-not-found]
     CoupledOptimizerAdversarialTrainer,
     CoupledOptimizerAdversarialTrainerConfig,
@@ -61,9 +63,9 @@ class TheirDecoder(BaseDecoder):  # type: ignore[misc]
 class TheirDiscriminator(BaseDiscriminator):  # type: ignore[misc]
     """Our discriminator with BatchNorm, as pythae's own have; its layers are the five stages and the probability."""
 
-    def __init__(self, image_size: int) -> None:
+    def __init__(self, image_size: int, width: int) -> None:
         super().__init__()
-        self.discriminator, self.depth = Discriminator(1, image_size, norm="batch"), STAGES + 1
+        self.discriminator, self.depth = Discriminator(1, image_size, width, norm="batch"), STAGES + 1
 
     def forward(self, x: Tensor, output_layer_levels: list[int] | None = None) -> ModelOutput:
         """Return the probability, or the maps of the stages that are named, 1 to 5."""
@@ -89,11 +91,23 @@ class AugmentedPictures(BaseDataset):  # type: ignore[misc]
 
 
 class Judged(LightningModule):
-    """A trained VAEGAN in the form that ``ImageMetrics`` judges."""
+    """A trained VAEGAN, and a mixture fitted to its latent vectors, in the form that ``ImageMetrics`` judges."""
 
-    def __init__(self, model: VAEGAN, latent_dim: int) -> None:
+    sampler, samplers = "prior", ("prior", "mixture")
+
+    def __init__(self, model: VAEGAN, latent_dim: int, mixture: GaussianMixtureSampler) -> None:
         super().__init__()
-        self.model, self.latent_dim = model, latent_dim
+        self.model, self.latent_dim, self.mixture = model, latent_dim, mixture
+
+    def latents(self, noise: Tensor, sampler: str | None = None) -> Tensor:
+        """Return latent vectors: the noise, or as many as it has rows of the mixture, which draws noise of its own."""
+        if sampler != "mixture":
+            return noise
+        return torch.from_numpy(self.mixture.gmm.sample(len(noise))[0]).to(noise)
+
+    def can_draw(self, sampler: str) -> bool:
+        """Tell that samples can be drawn from both."""
+        return True
 
     def decode(self, z: Tensor) -> Tensor:
         """Return pictures in [0, 1] of latent vectors."""
@@ -115,6 +129,8 @@ def main() -> None:
     parser.add_argument("--fit", default="crop", help="how a picture becomes a square (default: crop)")
     parser.add_argument("--zoom", type=float, default=0.0, help="data.zoom (default: 0)")
     parser.add_argument("--size", type=int, default=64, help="edge of the pictures in pixels (default: 64)")
+    parser.add_argument("--width", type=int, default=32, help="channels of the outermost stage (default: 32)")
+    parser.add_argument("--latent-dim", type=int, default=128, help="dimensions of the latent space (default: 128)")
     parser.add_argument("--minutes", type=float, default=30.0, help="processor time of the training (default: 30)")
     parser.add_argument("--scale", type=float, default=0.8, help="pythae's adversarial_loss_scale (default: 0.8)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order, augmentation and noise (default: 0)")
@@ -135,12 +151,12 @@ def main() -> None:
     pictures = AugmentedPictures(data.train_dataloader())
     config = VAEGANConfig(
         input_dim=(1, options.size, options.size),
-        latent_dim=128,
+        latent_dim=options.latent_dim,
         reconstruction_layer=3,
         adversarial_loss_scale=options.scale,
     )
-    vae = VAE(1, options.size, config.latent_dim)
-    model = VAEGAN(config, TheirEncoder(vae), TheirDecoder(vae), TheirDiscriminator(options.size))
+    vae = VAE(1, options.size, config.latent_dim, options.width)
+    model = VAEGAN(config, TheirEncoder(vae), TheirDecoder(vae), TheirDiscriminator(options.size, options.width))
     settings = CoupledOptimizerAdversarialTrainerConfig(
         output_dir=str(options.out / "pythae"), per_device_train_batch_size=16, num_epochs=1000, no_cuda=True
     )
@@ -155,8 +171,10 @@ def main() -> None:
         model.train()
         trainer.train_step(epochs)  # in float32: in bfloat16 its posterior diverges
     common.print_header(f"pythae's VAEGAN, {len(pictures)} pictures, {epochs} epochs of batches of 16")
+    mixture = GaussianMixtureSampler(model.eval())
+    mixture.fit(pictures.data)
     judge = Trainer(callbacks=[ImageMetrics()], default_root_dir=options.out, accelerator="cpu", logger=False)
-    judge.test(Judged(model.eval(), config.latent_dim), datamodule=data)
+    judge.test(Judged(model, config.latent_dim, mixture), datamodule=data)
 
 
 if __name__ == "__main__":
