@@ -185,12 +185,16 @@ def test_real_trainings_are_pruned_and_go_on_after_ctrl_c(space, tmp_path, monke
     words = [sys.executable, "-m", "fulgurite", "sweep", path, "--trainer.max_epochs", "60"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     first = tmp_path / "runs/space_sweep/trial-000"
-    deadline = time.monotonic() + 120
-    while not (first / "checkpoints/last.ckpt").is_file():
-        assert time.monotonic() < deadline, process.communicate(timeout=1)
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    try:
+        deadline = time.monotonic() + 120
+        while not (first / "checkpoints/last.ckpt").is_file():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "it has saved nothing yet"
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+    finally:
+        process.kill()  # with what it has started, where something failed
     assert process.returncode == 130
     assert "The same command goes on: lightning sweep space.yaml --trainer.max_epochs 60" in said
     assert json.loads((first / "training.json").read_text())["finished"] is False
