@@ -73,8 +73,8 @@ class VTAGAN(CalibratedModule[VideoBatch, PatchSummary, FrameScores], Adversaria
         patch: edge in pixels of the patches that are scored.
         top_k: number of largest patches that stand for a frame.
         evidence: kinds of evidence that make up the score; None takes all that the switched-on parts offer.
-        joint: what they come to: ``density``, their distance from normal windows, or ``largest``, the one that exceeds
-            normal windows most.
+        joint: what they come to: ``largest``, the one that exceeds normal windows most, or ``density``, their distance
+            from normal windows.
         training: the arguments of :class:`AdversarialModule`.
 
     Raises:
@@ -118,7 +118,7 @@ class VTAGAN(CalibratedModule[VideoBatch, PatchSummary, FrameScores], Adversaria
         patch: int = 8,
         top_k: int = 3,
         evidence: list[str] | None = None,
-        joint: Joint = "density",
+        joint: Joint = "largest",
         **training: Any,
     ) -> None:
         super().__init__(weights=weights, **training)

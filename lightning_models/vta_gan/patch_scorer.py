@@ -5,10 +5,11 @@ how much they vary without any anomaly. So every kind is pooled over patches, di
 data in that row of the picture (things look larger and faster near the camera), reduced to its few largest
 patches, and only then compared with what normal windows reach.
 
-All kinds together are as unusual as their distance from normal windows, in the measure of these: the Mahalanobis
-distance of the roots of their largest patches, with the correlations shrunk as by Ledoit and Wolf, "A well-conditioned
-estimator for large-dimensional covariance matrices", Journal of Multivariate Analysis 88 (2004). So a combination
-counts that no kind shows alone, such as much change where little moves.
+All kinds together are as unusual as the one that exceeds normal windows most. Or, as a density has it, as their
+distance from normal windows in the measure of these: the Mahalanobis distance of the roots of their largest patches,
+with the correlations shrunk as by Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance
+matrices", Journal of Multivariate Analysis 88 (2004). There a combination counts that no kind shows alone, such as
+nothing that moves where something always does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ HIGH_NORMAL = 0.99
 """Quantile over normal windows that a part is measured by."""
 
 
-Joint = Literal["density", "largest"]
+Joint = Literal["largest", "density"]
 
 
 class PatchScores(NamedTuple):
@@ -79,8 +80,8 @@ class PatchScorer(nn.Module):
         combined: the kinds that make up the score; the others are scored only as references beside it.
         patch: edge of a patch in pixels; patches do not overlap.
         top_k: number of largest patches whose mean stands for a frame.
-        joint: what the combined kinds come to: ``density``, their distance from normal windows, or ``largest``, the
-            part that exceeds normal windows most.
+        joint: what the combined kinds come to: ``largest``, the part that exceeds normal windows most, or ``density``,
+            their distance from normal windows.
     """
 
     line: Tensor
@@ -96,7 +97,7 @@ class PatchScorer(nn.Module):
         combined: Sequence[str],
         patch: int = 8,
         top_k: int = 3,
-        joint: Joint = "density",
+        joint: Joint = "largest",
     ) -> None:
         super().__init__()
         if unknown := set(combined) - set(names):

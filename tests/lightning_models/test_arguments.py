@@ -160,7 +160,7 @@ SYSTEMS: dict[type[PhasedModule], System] = {
             "patch": 16,
             "top_k": 1,
             "evidence": ["reconstruction"],
-            "joint": "largest",
+            "joint": "density",
         },
     ),
     AitexVAE: System(

@@ -258,7 +258,7 @@ def test_the_baseline_is_no_part_of_the_score():
 
 
 def test_chosen_evidence_alone_makes_up_the_score():
-    judge = calibrated(evidence=["flow"], joint="largest")
+    judge = calibrated(evidence=["flow"])
     scored = judge.test_step(batch(), 0)
     torch.testing.assert_close(scored.score, scored.alternatives["flow"])
 
@@ -297,7 +297,7 @@ def test_the_threshold_comes_from_windows_that_are_normal_throughout(monkeypatch
 
 
 def test_a_checkpoint_from_before_the_density_scores_as_it_was_calibrated():
-    judge, fresh = calibrated(joint="largest"), model().eval()
+    judge, fresh = calibrated(), model(joint="density").eval()
     state = {
         name: value for name, value in judge.state_dict().items() if name.removeprefix("scorer.") not in OF_COMBINED
     }

@@ -99,8 +99,8 @@ def test_a_part_is_measured_by_what_few_normal_windows_exceed():
     np.testing.assert_allclose(np.quantile(parts.numpy(), 0.99, axis=0), 1, rtol=1e-3)
 
 
-def test_the_loudest_part_decides_where_it_is_asked_to():
-    judge = scorer(joint="largest")
+def test_the_loudest_part_decides():
+    judge = scorer()
     fit(judge, normal_windows())
     scored = judge(normal_windows(frames=6, seed=4))
     assert torch.equal(scored.score, scored.parts.amax(-1))
@@ -115,7 +115,7 @@ def tied_windows(count, seed):
 
 
 def test_the_density_is_the_distance_that_scikit_learn_finds():
-    judge = PatchScorer(["motion", "baseline", "error"], ["motion", "error"], patch=4)
+    judge = PatchScorer(["motion", "baseline", "error"], ["motion", "error"], patch=4, joint="density")
     random = torch.Generator().manual_seed(0)
     windows = torch.rand(60, 4, 3, 8, 6, generator=random) * torch.tensor([1.0, 9.0, 0.1])[:, None, None]
     windows[:, :, 2] += 0.2 * windows[:, :, 0]
@@ -135,7 +135,7 @@ def test_the_density_is_the_distance_that_scikit_learn_finds():
 
 
 def test_a_combination_counts_that_no_part_shows_alone():
-    judge = scorer()
+    judge = scorer(joint="density")
     fit(judge, tied_windows(200, 0))
     assert judge(tied_windows(200, 1)).score.quantile(0.9) < 1
     torn = tied_windows(1, 2)
@@ -146,7 +146,7 @@ def test_a_combination_counts_that_no_part_shows_alone():
 
 
 def test_two_windows_are_enough_for_a_density():
-    judge = scorer()
+    judge = scorer(joint="density")
     fit(judge, tied_windows(2, 0))
     assert torch.isfinite(judge(tied_windows(9, 1)).score).all()
 
