@@ -93,7 +93,7 @@ class AudioToVideo(SinglePhaseModule):
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"generator": ("network",)}
     shared_with_data: ClassVar[Mapping[str, str]] = {name: name for name in ("fps", "sample_rate", "image_size")}
     published_optimizers: ClassVar = {"generator": partial(torch.optim.Adam, lr=1e-3)}
-    free_after_training: ClassVar[tuple[str, ...]] = ("mismatch_margin",)
+    free_after_training: ClassVar[tuple[str, ...]] = ("mismatch_margin", "network.strength")
     default_weights: ClassVar = AudioToVideoWeights()
     loss_terms: ClassVar[Mapping[str, Sequence[str]]] = {"generator": tuple(default_weights.by_name())}
     mean_odds: Tensor | None

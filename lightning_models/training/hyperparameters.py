@@ -85,7 +85,8 @@ def check_same(checkpoint: Mapping[str, Any], kind: type, own: Mapping[str, Any]
         InputError: naming those that differ, with both values.
     """
     free = {name for base in kind.__mro__ for name in vars(base).get("free_after_training", ())}
-    bound = {name: two for name, two in _in_both(checkpoint, own).items() if name.partition(".")[0] not in free}
+    in_both = _in_both(checkpoint, own)
+    bound = {name: two for name, two in in_both.items() if not free & {name, name.partition(".")[0]}}
     if "system" not in checkpoint.get("phased_training", {}):  # of before 0.2, when null stood for fewer defaults
         bound = {name: two for name, two in bound.items() if None not in two}
     differing = {name: two for name, two in bound.items() if _listed(two[0]) != _listed(two[1])}

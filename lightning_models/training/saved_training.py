@@ -21,7 +21,8 @@ class SavedTraining(LightningModule):
 
     Attributes:
         free_after_training: arguments on which neither weights nor calibration depend; they may differ in a test, a
-            prediction or when samples are drawn. Those of the bases are too.
+            prediction or when samples are drawn. ``a.b`` is the argument b of the class given as a. Those of the bases
+            are too.
         batches_seen: training batches since the start of the run; every x-axis counts them.
         windows_seen: ended windows since the start of the run, whether or not a phase has waited in them.
         average: running average of weights, None where none is kept.

@@ -14,6 +14,7 @@ from lightning_models.audio_to_video import AudioToVideo, AudioToVideoNet, Audio
 from lightning_models.audio_to_video.encoders import ConvolutionalEncoder
 from lightning_models.audio_to_video.mel_encoder import MelEncoder
 from lightning_models.deployment import in_torch
+from lightning_models.training.hyperparameters import check_same
 
 SIZES = {"fps": 10.0, "sample_rate": 4000, "image_size": 16}
 PULL = {"l2": 100.0, "l1": 0.0, "change": 0.0, "structure": 0.0, "mismatch": 0.0}
@@ -141,6 +142,17 @@ def test_movements_are_drawn_more_strongly_outside_of_training_alone():
     torch.testing.assert_close(moved[1][1], 1.5 * moved[0][1], atol=1e-5, rtol=1e-4)
     with pytest.raises(InputError, match=r"model\.network\.strength: is 0\.0; give a factor above 0"):
         model({"strength": 0.0})
+
+
+def test_a_checkpoint_may_be_drawn_by_another_strength_but_not_by_another_width():
+    def named(**arguments):
+        path = f"{AudioToVideoNetStill.__module__}.AudioToVideoNetStill"
+        return {"class_path": path, "init_args": {"width": 16, **arguments}}
+
+    saved = {"hyper_parameters": {"network": named(strength=1.25)}}
+    check_same(saved, AudioToVideo, {"network": named(strength=2.0)})
+    with pytest.raises(InputError, match=r"model\.network\.width = 8 \(16 in training\)"):
+        check_same(saved, AudioToVideo, {"network": named(strength=1.25, width=8)})
 
 
 def test_it_learns_which_movement_a_sound_calls_for(tmp_path):
