@@ -44,15 +44,16 @@ def found_bad() -> list[tuple[Bad, str]]:
     """Return those that are installed, each with the release, of a package the worst first; imports none of them."""
     from packaging.specifiers import SpecifierSet  # here: of no use to --help
 
-    found: list[tuple[Bad, str]] = []
-    for bad in BAD:
-        try:
-            here = version(bad.package)
-        except PackageNotFoundError:  # the import will say so
-            continue
-        if SpecifierSet(bad.releases, prereleases=True).contains(here):
-            found.append((bad, here))
-    return found
+    here = {package: _release(package) for package in {bad.package for bad in BAD}}  # reading one takes milliseconds
+    installed = ((bad, release) for bad in BAD if (release := here[bad.package]) is not None)
+    return [(bad, release) for bad, release in installed if release in SpecifierSet(bad.releases, prereleases=True)]
+
+
+def _release(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # the import will say so
+        return None
 
 
 def bad_version() -> str | None:
