@@ -127,7 +127,7 @@ class MapPosterior(nn.Module):
         self.mean = nn.Conv2d(in_features, latent_dim, 1)
         self.log_variance = nn.Conv2d(in_features, latent_dim, 1)
 
-    def forward(self, features: Tensor) -> Independent:
+    def forward(self, features: Tensor) -> Distribution:
         """Return q(z | x) with batch shape ``(B,)`` and event shape ``(D h w,)`` from features ``(B, F, h, w)``."""
         deviation = (0.5 * (self.log_variance(features).float() + _CERTAIN)).exp().flatten(1)
         mean = self.mean(features).float().flatten(1)

@@ -1,0 +1,139 @@
+"""What a map of latent dimensions learns, with and without defects to take away, at several lengths of training.
+
+    python -m benchmarks.trainings.aitex_restoring --source PATH/TO/aitex --train_defects 0.7
+
+No test picture is scored: held-out faultless strips are judged as they are and with synthetic defects of kinds that are
+not trained on. Trained on tiles of 128 pixels, which is all that a map needs, and judged on tiles of 256. Before the
+training stand the same network's first weights, the control of every length.
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import roc_auc_score
+
+from benchmarks import common
+from datamodules import AitexDataModule
+from datamodules.batches import PartBatch, TileBatch
+from datamodules.parts.synthetic_defects import KINDS, LINES, add_defects
+from datamodules.seeding import derive_seed
+from lightning_models import AitexVAE
+from lightning_models.aitex_vae.filters import CELL
+from lightning_models.aitex_vae.tile_scorer import tile_labels
+from lightning_models.aitex_vae.tiling import grid
+
+TRAINED, JUDGED = 128, 256
+KL = 0.004
+GOOD = "good"
+
+
+def model(tile_size: int) -> AitexVAE:
+    """Return a network as ``experiments/aitex_vae/restoring.yaml`` has it."""
+    shape = {"latent": "map", "latent_dim": 32, "dropout": 0.0, "output": "linear", "data_range": "symmetric"}
+    return AitexVAE(tile_size, weights={"bce": 0.0, "mse": 1.0, "kl": KL}, **shape)
+
+
+def pictures(source: str, columns: int) -> tuple[list[PartBatch], list[PartBatch]]:
+    """Return all clean strips to calibrate on, then the held-out ones, clean and with every kind of defect."""
+    data = AitexDataModule(source)
+    data.setup("fit")
+    calibration, validation = data.val_dataloader()
+    judged: list[PartBatch] = []
+    for part in validation:
+        if part.label == 0:
+            judged.append(cropped(part, columns))
+            for kind in (*KINDS, *LINES):
+                random = np.random.default_rng(derive_seed(0, "synthetic defects", part.name, kind))
+                image, mask = add_defects(part.image.numpy(), kind, part.start, JUDGED, random)
+                copy = replace(part, image=torch.from_numpy(image), mask=torch.from_numpy(mask), defect=kind, label=1)
+                judged.append(cropped(copy, columns))
+    return [cropped(part, columns) for part in calibration], judged
+
+
+def cropped(part: PartBatch, columns: int) -> PartBatch:
+    """Return its first columns, without what lies before it."""
+    kept = slice(part.start, part.start + columns)
+    mask = None if part.mask is None else part.mask[:, kept]
+    return replace(part, image=part.image[:, :, kept], mask=mask, start=0)
+
+
+@torch.no_grad()
+def judge(judging: AitexVAE, clean: Sequence[PartBatch], judged: Sequence[PartBatch]) -> list[str]:
+    """Return a row: AUROC of tiles by kind (mean over fabrics) and their mean, and the mean AUROC of cells."""
+    judging.eval()
+    scorer = judging.scorer
+    scorer.fit([scorer.calibration_row(part, judging.evidence(part)) for part in clean])
+    tiles: dict[tuple[str, str], list[float]] = defaultdict(list)  # of defective tiles, and of all clean strips'
+    cells: dict[str, list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
+    for part in judged:
+        levels = scorer.parts(part.group, judging.evidence(part), list(scorer.place))
+        heat = torch.stack([levels[kind] for kind in scorer.chosen]).amax(0)  # (h, w)
+        place = grid(part.image.shape[1], part.image.shape[2], JUDGED)
+        tops = scorer.tops(heat[None])[:, 0]
+        counted = tile_labels(part, place) == part.label
+        tiles[part.defect, part.group] += tops[counted].tolist()
+        assert part.mask is not None
+        marked = F.avg_pool2d(part.mask[None, None].float(), CELL, ceil_mode=True)[0, 0] >= 0.5
+        cells[part.defect].append((heat.flatten().numpy(), marked.flatten().numpy()))
+    found, located = [], []
+    for kind in (*KINDS, *LINES):
+        fabrics = [group for defect, group in tiles if defect == kind and tiles[kind, group]]
+        found.append(np.mean([area(tiles[GOOD, group], tiles[kind, group]) for group in fabrics]))
+        heat, marked = (np.concatenate(column) for column in zip(*cells[GOOD], *cells[kind], strict=True))
+        located.append(roc_auc_score(marked, heat))
+    return [f"{value:.3f}" for value in (*found, np.mean(found), np.mean(located))]
+
+
+def area(normal: Sequence[float], defective: Sequence[float]) -> float:
+    """Area under the ROC curve."""
+    return float(roc_auc_score([0] * len(normal) + [1] * len(defective), [*normal, *defective]))
+
+
+def batches(data: AitexDataModule) -> Iterator[TileBatch]:
+    """Yield training batches, pass after pass."""
+    loader, epoch = data.train_dataloader(), 0
+    while True:
+        loader.sampler.set_epoch(epoch)  # type: ignore[union-attr]
+        yield from loader
+        epoch += 1
+
+
+def main() -> None:
+    """Train, and print a row at every length."""
+    parser = argparse.ArgumentParser(description="Judge a map of latent dimensions at several lengths of training.")
+    parser.add_argument("--source", help="folder of AITEX (default: the generated weave)")
+    parser.add_argument("--train_defects", type=float, default=0.7, help="share of falsified tiles (default: 0.7)")
+    parser.add_argument("--steps", type=int, nargs="*", default=[0, 300, 1300], help="lengths (default: 0 300 1300)")
+    parser.add_argument("--columns", type=int, default=1536, help="of every strip that are judged (default: 1536)")
+    options = parser.parse_args()
+    common.print_header("Restoring")
+    torch.manual_seed(0)
+    training, judging = model(TRAINED), model(JUDGED)
+    clean, judged = pictures(options.source, options.columns)
+    data = AitexDataModule(
+        options.source, tile_size=TRAINED, train_stride=TRAINED // 2, batch_size=4, train_defects=options.train_defects
+    )
+    data.setup("fit")
+    optimizer = torch.optim.Adam(training.parameters(), 2e-3, fused=True)
+    rows = []
+    for step, batch in enumerate(batches(data)):
+        if step in options.steps:
+            judging.network.load_state_dict(training.network.state_dict())
+            rows.append([str(step), *judge(judging, clean, judged)])
+            common.print_table(("steps", *KINDS, *LINES, "mean", "cells"), rows)
+        if step >= max(options.steps):
+            break
+        training.train()
+        terms = training.vae_loss(training.prepare(batch))
+        optimizer.zero_grad()
+        (terms["mse"] + KL * min(1.0, step / 200) * terms["kl"]).backward()
+        optimizer.step()
+
+
+if __name__ == "__main__":
+    main()
