@@ -149,13 +149,11 @@ class TileBatch(_Movable):
         images: uint8 ``(B, C, S, S)``.
         group: B names of what is inspected, e.g. the fabric ``"03"``.
         index: int64 ``(B,)``, number of the tile in its dataset.
-        falsified: uint8 ``(B, C, S, S)``, the same tiles, some with synthetic defects; None where none was asked for.
     """
 
     images: Tensor
     group: list[str]
     index: Tensor
-    falsified: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.group)

@@ -31,8 +31,8 @@ VARIANTS = {
     "low-rank posterior": "low_rank",
     "symmetric decoder": "symmetric",
     "as shipped, untrained (one batch)": None,
-    "latent map, restoring": "restoring",
-    "latent map, restoring, untrained (one batch)": "restoring",
+    "latent map": "map",
+    "latent map, untrained (one batch)": "map",
 }
 ONE_BATCH = [
     "--trainer.max_epochs",

@@ -50,8 +50,6 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         clahe: limit of contrast-limited adaptive histogram equalisation, usually 2 to 4; 0 switches it off.
         flip_horizontal: whether half of the training tiles are mirrored left to right.
         flip_vertical: whether half of them are mirrored top to bottom.
-        train_defects: share of the training tiles that come with a falsified copy, which the model is given instead
-            of the tile and has to draw without its defects; other kinds than those of the validation.
         surface: which generated one stands in where there is no source: ``cloth``, a weave, or ``metal``, brushed.
         **common: arguments of ``SourceDataModule``.
 
@@ -79,7 +77,6 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         clahe: float = 0.0,
         flip_horizontal: bool = True,
         flip_vertical: bool = True,
-        train_defects: float = 0.0,
         surface: Literal["cloth", "metal"] = "cloth",
         **common: Any,
     ) -> None:
@@ -90,7 +87,6 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
             ("validation_fraction", validation_fraction, 0.001, 0.9),
             ("test_fraction", test_fraction, 0.001, 0.9),
             ("clahe", clahe, 0.0, 1000.0),
-            ("train_defects", train_defects, 0.0, 1.0),
             *((f"starts.{group}", start, 0, 1_000_000) for group, start in (starts or {}).items()),
         ):
             check_range(f"data.{key}", value, low, high)
@@ -111,15 +107,13 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
         # what a checkpoint remembers: first columns and folder layout
         self._learned_starts: dict[str, int] = {}
         self._learned_layout: str | None = None
-        self._flips, self._train_defects = (flip_horizontal, flip_vertical), train_defects
+        self._flips = (flip_horizontal, flip_vertical)
         self._inspection: Inspection | None = None
         self._surface = surface
 
     def train_dataloader(self) -> DataLoader[Tile]:
         """Shuffled training tiles, as ``TileBatch``."""
-        tiles = TrainingTiles(
-            self._splits["train"], self._reader, self._train_stride, self._flips, global_seed(), self._train_defects
-        )
+        tiles = TrainingTiles(self._splits["train"], self._reader, self._train_stride, self._flips, global_seed())
         return self._training_loader(tiles, collate_tiles, "tiles", " or a smaller data.train_stride")
 
     def validation_loaders(self) -> list[DataLoader[Any]]:

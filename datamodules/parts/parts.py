@@ -11,7 +11,6 @@ from datamodules.batches import PartBatch, TileBatch
 from datamodules.parts.inspection_folder import Part
 from datamodules.parts.part_pictures import PictureReader
 from datamodules.parts.synthetic_defects import Kind, add_defects
-from datamodules.parts.training_defects import falsified
 from datamodules.picture_file import Frame
 from datamodules.seeding import derive_seed
 
@@ -35,12 +34,11 @@ class PlacedPart:
 
 @dataclass(slots=True)
 class Tile:
-    """One row of a ``TileBatch``, as arrays ``(C, S, S)``."""
+    """One row of a ``TileBatch``, as an array ``(C, S, S)``."""
 
     image: Frame
     group: str
     index: int
-    falsified: Frame | None = None
 
 
 def tile_origins(length: int, start: int, tile: int, stride: int) -> list[int]:
@@ -56,7 +54,7 @@ def tile_origins(length: int, start: int, tile: int, stride: int) -> list[int]:
 class TrainingTiles(Dataset[Tile]):
     """Tiles of faultless pictures, mirrored at random; the pictures are read once and kept as bytes in memory.
 
-    Whether a tile is mirrored, and what is wrong with its falsified copy, are functions of (seed, epoch, index).
+    Whether a tile is mirrored is a function of (seed, epoch, index).
 
     Args:
         parts: what to cut.
@@ -64,21 +62,14 @@ class TrainingTiles(Dataset[Tile]):
         stride: distance between tiles in pixels.
         flips: whether half of the tiles are mirrored left to right, and top to bottom.
         seed: of the run.
-        defects: share of the tiles whose falsified copy has synthetic defects; 0: there are no such copies.
     """
 
     def __init__(
-        self,
-        parts: Sequence[PlacedPart],
-        reader: PictureReader,
-        stride: int,
-        flips: Flips,
-        seed: int,
-        defects: float = 0.0,
+        self, parts: Sequence[PlacedPart], reader: PictureReader, stride: int, flips: Flips, seed: int
     ) -> None:
         self._pictures = [reader.picture(placed.part) for placed in parts]
         self._groups = [placed.part.group for placed in parts]
-        self._size, self._flips, self._seed, self._defects = reader.tile, flips, seed, defects
+        self._size, self._flips, self._seed = reader.tile, flips, seed
         self._tiles = [
             (number, top, left)
             for number, (picture, placed) in enumerate(zip(self._pictures, parts, strict=True))
@@ -91,25 +82,15 @@ class TrainingTiles(Dataset[Tile]):
 
     def __getitem__(self, key: tuple[int, int]) -> Tile:
         epoch, index = key
-        image = self._cut(index)
+        number, top, left = self._tiles[index]
+        image = self._pictures[number][:, top : top + self._size, left : left + self._size]
         random = np.random.default_rng(derive_seed(self._seed, "augment", epoch, index))
         mirrored = random.random(2) < 0.5
         if self._flips[0] and mirrored[0]:
             image = image[:, :, ::-1]
         if self._flips[1] and mirrored[1]:
             image = image[:, ::-1]
-        copy = self._falsified(image, epoch, index) if self._defects else None
-        return Tile(image, self._groups[self._tiles[index][0]], index, copy)
-
-    def _cut(self, index: int) -> Frame:
-        number, top, left = self._tiles[index]
-        return self._pictures[number][:, top : top + self._size, left : left + self._size]
-
-    def _falsified(self, image: Frame, epoch: int, index: int) -> Frame:
-        random = np.random.default_rng(derive_seed(self._seed, "training defects", epoch, index))
-        if random.random() >= self._defects:
-            return image
-        return falsified(image, self._cut(int(random.integers(len(self)))), random)
+        return Tile(image, self._groups[number], index)
 
 
 class PartPictures(Dataset[PartBatch]):
@@ -152,13 +133,7 @@ class PartPictures(Dataset[PartBatch]):
 def collate_tiles(tiles: Sequence[Tile]) -> TileBatch:
     """Stack tiles into a batch."""
     images = np.stack([tile.image for tile in tiles])
-    copies = [tile.falsified for tile in tiles if tile.falsified is not None]
-    return TileBatch(
-        torch.from_numpy(images),
-        [tile.group for tile in tiles],
-        torch.tensor([tile.index for tile in tiles]),
-        torch.from_numpy(np.stack(copies)) if copies else None,
-    )
+    return TileBatch(torch.from_numpy(images), [tile.group for tile in tiles], torch.tensor([t.index for t in tiles]))
 
 
 def only(parts: Sequence[PartBatch]) -> PartBatch:

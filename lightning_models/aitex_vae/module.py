@@ -159,14 +159,14 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
     # --- training -----------------------------------------------------------------------------------------------
 
     def prepare(self, batch: TileBatch) -> tuple[Tensor, Reconstruction]:
-        """Reconstruct a batch of tiles from a sample of z, or of their falsified copies where they come with such."""
+        """Reconstruct a batch of tiles from a sample of z."""
         if batch.images.shape[1:] != (self.channels, self.tile_size, self.tile_size):
             raise InputError(
                 f"the tiles are {tuple(batch.images.shape[1:])}, but model.channels and model.tile_size say "
                 f"{(self.channels, self.tile_size, self.tile_size)}: give data and model the same"
             )
         target = self.from_pixels(batch.images)
-        return target, self.network(target if batch.falsified is None else self.from_pixels(batch.falsified))
+        return target, self.network(target)
 
     def vae_loss(self, prepared: tuple[Tensor, Reconstruction]) -> dict[str, Tensor]:
         """Reconstruction and divergence: the negative evidence lower bound where their weights are 1."""

@@ -176,7 +176,6 @@ MODULES: dict[type[SourceDataModule[Any]], Module] = {
             "clahe": Shows(2.0, ALL),
             "flip_horizontal": Shows(False, TRAINED),
             "flip_vertical": Shows(False, TRAINED),
-            "train_defects": Shows(1.0, TRAINED),
             "surface": Shows("metal", set()),  # of what is generated where there is no source
         },
     ),

@@ -156,25 +156,6 @@ def test_flips_mirror_half_of_the_tiles(aitex, horizontal, vertical):
     assert 0.4 < share < 0.6 if horizontal or vertical else share == 0
 
 
-def test_falsified_copies_are_functions_of_seed_epoch_and_tile(aitex, data, monkeypatch):
-    with pytest.warns(UserWarning, match="its masks mark nothing"):
-        falsifying = module(aitex, train_defects=0.5)
-    first, plain = epoch(falsifying), epoch(data)
-    assert all(batch.falsified is None for batch in plain)
-    assert all((one.images == other.images).all() for one, other in zip(first, plain, strict=True))
-    wrong = torch.cat([(batch.falsified != batch.images).flatten(1).any(1) for batch in first])
-    assert 0.35 < wrong.float().mean() < 0.6
-
-    def same(number):
-        pairs = zip(first, epoch(falsifying, number), strict=True)
-        return all((one.falsified == two.falsified).all() for one, two in pairs)
-
-    assert same(0)
-    assert not same(1)
-    monkeypatch.setitem(os.environ, "PL_GLOBAL_SEED", "1")
-    assert not same(0)
-
-
 def test_workers_change_nothing(data, aitex):
     with pytest.warns(UserWarning, match="its masks mark nothing"):
         other = module(aitex, num_workers=2)

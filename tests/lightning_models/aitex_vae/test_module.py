@@ -134,15 +134,6 @@ def test_training_lowers_the_loss():
     assert totals[-1] < 0.5 * totals[0]
 
 
-def test_what_is_wrong_with_a_tile_is_given_and_not_wanted():
-    system, batch = model(output="linear", weights={"bce": 0.0, "mse": 1.0}).eval(), tile_batch()
-    batch.falsified = tile_batch().images.flip(0)
-    target, reconstruction = system.prepare(batch)
-    assert torch.equal(target, system.from_pixels(batch.images))
-    assert torch.equal(reconstruction.raw, system(batch.falsified).raw)
-    assert not torch.equal(reconstruction.raw, system(batch.images).raw)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

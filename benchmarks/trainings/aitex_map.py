@@ -1,10 +1,10 @@
-"""What a map of latent dimensions learns, with and without defects to take away, at several lengths of training.
+"""What a map of latent dimensions learns, at several lengths of training.
 
-    python -m benchmarks.trainings.aitex_restoring --source PATH/TO/aitex --train_defects 0.7
+    python -m benchmarks.trainings.aitex_map --source PATH/TO/aitex
 
-No test picture is scored: held-out faultless strips are judged as they are and with synthetic defects of kinds that are
-not trained on. Trained on tiles of 128 pixels, which is all that a map needs, and judged on tiles of 256. Before the
-training stand the same network's first weights, the control of every length.
+No test picture is scored: held-out faultless strips are judged as they are and with synthetic defects. The network is
+trained on tiles of 128 pixels, which is all that a map needs, and judged on tiles of 256. At 0 steps stand its first
+weights, the control of every length.
 """
 
 import argparse
@@ -33,7 +33,7 @@ GOOD = "good"
 
 
 def model(tile_size: int) -> AitexVAE:
-    """Return a network as ``experiments/aitex_vae/restoring.yaml`` has it."""
+    """Return a network as ``experiments/aitex_vae/map.yaml`` has it."""
     shape = {"latent": "map", "latent_dim": 32, "dropout": 0.0, "output": "linear", "data_range": "symmetric"}
     return AitexVAE(tile_size, weights={"bce": 0.0, "mse": 1.0, "kl": KL}, **shape)
 
@@ -107,17 +107,14 @@ def main() -> None:
     """Train, and print a row at every length."""
     parser = argparse.ArgumentParser(description="Judge a map of latent dimensions at several lengths of training.")
     parser.add_argument("--source", help="folder of AITEX (default: the generated weave)")
-    parser.add_argument("--train_defects", type=float, default=0.7, help="share of falsified tiles (default: 0.7)")
     parser.add_argument("--steps", type=int, nargs="*", default=[0, 300, 1300], help="lengths (default: 0 300 1300)")
     parser.add_argument("--columns", type=int, default=1536, help="of every strip that are judged (default: 1536)")
     options = parser.parse_args()
-    common.print_header("Restoring")
+    common.print_header("A map of latent dimensions")
     torch.manual_seed(0)
     training, judging = model(TRAINED), model(JUDGED)
     clean, judged = pictures(options.source, options.columns)
-    data = AitexDataModule(
-        options.source, tile_size=TRAINED, train_stride=TRAINED // 2, batch_size=4, train_defects=options.train_defects
-    )
+    data = AitexDataModule(options.source, tile_size=TRAINED, train_stride=TRAINED // 2, batch_size=4)
     data.setup("fit")
     optimizer = torch.optim.Adam(training.parameters(), 2e-3, fused=True)
     rows = []
