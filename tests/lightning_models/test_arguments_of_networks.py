@@ -170,6 +170,8 @@ NETWORKS: dict[Callable[..., nn.Module], Network] = {
             "image_size": 32,
             "width": 64,
             "movements": 12,
+            "components": 8,
+            "strength": 1e-5,  # so small, since what these weights draw is white
             "encoder": ConvolutionalEncoder,
             "max_frames": Refused(5, "max_frames"),
         },
