@@ -73,7 +73,7 @@ def train_and_test(variant: str, handed_on: list[str], root: Path) -> tuple[dict
     overlay = VARIANTS[variant]
     paths = [EXPERIMENTS / "aitex_vae.yaml"] + ([EXPERIMENTS / "aitex_vae" / f"{overlay}.yaml"] if overlay else [])
     untrained = "untrained" in variant
-    name = "_".join([*([overlay] if overlay else []), "untrained"]) if untrained else overlay or "as_shipped"
+    name = "_".join(filter(None, (overlay, "untrained" if untrained else None))) or "as_shipped"
     words = [word for path in paths for word in ("--config", str(path))] + handed_on
     words += ONE_BATCH if untrained else []
     words += ["--run.root", str(root), "--run.experiment", "aitex_vae_ablation", "--run.name", name]

@@ -29,8 +29,10 @@ def windows_of(scores: FrameScores, kept: Tensor) -> FrameScores:
     """Return some windows of a batch, which bool ``(B,)`` marks."""
 
     def some(value: Any) -> Any:
-        if value is None or isinstance(value, Tensor):
-            return None if value is None else value[kept]
+        if value is None:
+            return None
+        if isinstance(value, Tensor):
+            return value[kept]
         if isinstance(value, dict):
             return {name: one[kept] for name, one in value.items()}
         return [one for one, keep in zip(value, kept.tolist(), strict=True) if keep]

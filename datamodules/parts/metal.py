@@ -3,7 +3,7 @@
 Metal is drawn by its working: a tool leaves streaks along its way, long or short, coarse or fine, and between them the
 sheet is a little uneven. Nothing of it repeats, as a weave does. Defects are what happens to sheets: a scratch, a dent,
 a stain, pits, a stretch that the tool has missed, and marks where it has chattered. They share no code and no
-parameters with the synthetic defects that models learn from or are selected on.
+parameters with the synthetic defects that models are selected on.
 """
 
 from dataclasses import dataclass

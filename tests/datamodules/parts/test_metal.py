@@ -1,7 +1,5 @@
 """The generated metal is a small set in the layout of MVTec AD whose defects are where the masks say."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +8,7 @@ from datamodules.parts import metal
 from datamodules.parts.aitex import AitexDataModule
 from datamodules.parts.inspection_folder import read_inspection
 from datamodules.parts.metal import DEFECTS, HEIGHT, TEST_SHEETS, TRAINING_SHEETS, WIDTH, metal_folder
+from tests.datamodules.parts.pictures import all_pictures
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +16,6 @@ def cache(tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
     metal_folder(cache)
     return cache
-
-
-def grey(path: Path):
-    return cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
 
 
 def test_layout_is_that_of_mvtec(cache):
@@ -36,13 +31,13 @@ def test_layout_is_that_of_mvtec(cache):
 
 def test_sheets_differ_and_are_drawn_the_same_each_time(cache, tmp_path, monkeypatch):
     first = metal_folder(cache)
-    drawn = {path.relative_to(first): grey(path) for path in first.rglob("*.png")}
+    drawn = all_pictures(first)
     assert {picture.shape for picture in drawn.values()} == {(HEIGHT, WIDTH)}
     assert len({picture.tobytes() for picture in drawn.values()}) == len(drawn)
     monkeypatch.setattr(metal, "TRAINING_SHEETS", 1)  # to save time
     monkeypatch.setattr(metal, "TEST_SHEETS", 0)
     again = metal_folder(tmp_path)
-    redrawn = {path.relative_to(again): grey(path) for path in again.rglob("*.png")}
+    redrawn = all_pictures(again)
     assert all((picture == drawn[name]).all() for name, picture in redrawn.items())
 
 

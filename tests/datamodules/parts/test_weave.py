@@ -1,7 +1,5 @@
 """The generated weave is a small set in the AITEX layout whose defects are where the masks say."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ from datamodules.parts import weave
 from datamodules.parts.aitex import AitexDataModule
 from datamodules.parts.inspection_folder import read_inspection
 from datamodules.parts.weave import DEFECTS, HEIGHT, NORMAL_STRIPS, WIDTH, weave_folder
+from tests.datamodules.parts.pictures import all_pictures, grey
 
 
 @pytest.fixture(scope="module")
@@ -18,10 +17,6 @@ def cache(tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
     weave_folder(cache)
     return cache
-
-
-def grey(path: Path):
-    return cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
 
 
 def test_layout_is_that_of_aitex(cache):
@@ -36,12 +31,12 @@ def test_layout_is_that_of_aitex(cache):
 
 def test_strips_differ_and_are_drawn_the_same_each_time(cache, tmp_path, monkeypatch):
     first = weave_folder(cache)
-    drawn = {path.relative_to(first): grey(path) for path in first.rglob("*.png")}
+    drawn = all_pictures(first)
     assert {picture.shape for picture in drawn.values()} == {(HEIGHT, WIDTH)}
     assert len({picture.tobytes() for picture in drawn.values()}) == len(drawn)
     monkeypatch.setattr(weave, "NORMAL_STRIPS", 1)  # to save time
     again = weave_folder(tmp_path)
-    redrawn = {path.relative_to(again): grey(path) for path in again.rglob("*.png")}
+    redrawn = all_pictures(again)
     assert len(redrawn) == 3 + 2 * 3 * len(DEFECTS)
     assert all((picture == drawn[name]).all() for name, picture in redrawn.items())
 

@@ -4,16 +4,15 @@ import json
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from fulgurite.batches.typed import typed, typed_plan
 from fulgurite.cli import main
+from tests.fulgurite.interrupted import interrupted
 
 ROOT = Path(__file__).parents[3]
 
@@ -79,18 +78,7 @@ def test_a_run_of_that_name_by_other_words_is_refused(batch, tmp_path, capsys):
 def test_ctrl_c_ends_all_and_the_same_command_goes_on(batch, tmp_path):
     words = [sys.executable, "-m", "fulgurite", "batch", "tiny.yaml", "--set", "trainer.max_epochs=100000"]
     run = tmp_path / "runs/tiny/max_epochs=100000+seed=0"
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        deadline = time.monotonic() + 120
-        while not (run / "checkpoints/last.ckpt").is_file():
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline, "it has saved nothing yet"
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=120)
-    finally:
-        process.kill()  # with what it has started, where something failed
-    assert process.returncode == 130
+    said = interrupted(words, run / "checkpoints/last.ckpt")
     assert "The same command goes on: lightning batch tiny.yaml --set trainer.max_epochs=100000" in said
     assert "interrupted by Ctrl-C" in run.with_name(f"{run.name}.log").read_text()
     assert not json.loads((run / "training.json").read_text())["finished"]

@@ -7,13 +7,13 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from fulgurite.cli import main
 from fulgurite.sweeps import screen as screens
+from tests.fulgurite.interrupted import interrupted
 from tests.fulgurite.sweeps.conftest import SPACE, trials
 
 ROOT = Path(__file__).parents[3]
@@ -183,19 +183,8 @@ def test_real_trainings_are_pruned_and_go_on_after_ctrl_c(space, tmp_path, monke
     monkeypatch.setenv("PYTHONPATH", f"{PACKAGES}:{ROOT}")
     path = space(trials=3, pruner={"kind": "median", "startup_trials": 1}, sampler="random")
     words = [sys.executable, "-m", "fulgurite", "sweep", path, "--trainer.max_epochs", "60"]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     first = tmp_path / "runs/space_sweep/trial-000"
-    try:
-        deadline = time.monotonic() + 120
-        while not (first / "checkpoints/last.ckpt").is_file():
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline, "it has saved nothing yet"
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=120)
-    finally:
-        process.kill()  # with what it has started, where something failed
-    assert process.returncode == 130
+    said = interrupted(words, first / "checkpoints/last.ckpt")
     assert "The same command goes on: lightning sweep space.yaml --trainer.max_epochs 60" in said
     assert json.loads((first / "training.json").read_text())["finished"] is False
     subprocess.run(words, check=True, env=os.environ, capture_output=True)
