@@ -16,7 +16,7 @@ from datamodules.ranges import check_range
 from datamodules.seeding import global_seed
 from datamodules.sound.audio_video_cache import CachedPair, Settings, cache_pairs
 from datamodules.sound.audio_video_sources import Pair, divide, find_pairs
-from datamodules.sound.movements import changes, find_movements
+from datamodules.sound.movements import changes, find_weighed_movements
 from datamodules.sound.music import music_folder
 from datamodules.sound.pieces import EvaluationPieces, Piece, PieceShape, TrainingPieces, collate
 from datamodules.sound.ridge_rule import RidgeRule
@@ -163,11 +163,12 @@ class AudioVideoDataModule(SourceDataModule[CachedPair]):
 
         Returns:
             float32 ``(K, 3, H, W)``: principal components, each of the length 1, of the change from a piece's mean, at
-            most ``most`` of them. Of many pictures an even sample is looked at.
+            most ``most`` of them, found in pixels that count by their ``deviation``. Of many pictures an even sample
+            is looked at.
         """
-        pieces = self._apart_in_time()
-        found = find_movements(pieces, range(len(pieces)), most).components_
-        return torch.from_numpy(found).float().view(-1, 3, self.image_size, self.image_size)
+        pieces, weights = self._apart_in_time(), self.deviation().flatten().repeat(3).numpy()
+        found = find_weighed_movements(pieces, range(len(pieces)), most, weights)
+        return torch.from_numpy(found).view(-1, 3, self.image_size, self.image_size)
 
     def sound_rule(self) -> RidgeRule:
         """Return ridge regression from the sound to what moves, learned from the training clips; after ``setup``."""

@@ -1,4 +1,8 @@
-"""How the pictures of clips move: the principal components of their change from the mean picture of their piece."""
+"""How the pictures of clips move: the principal components of their change from the mean picture of their piece.
+
+Where what matters is small, as lips in a face, components are found in pixels that count by how much they move: others
+are mostly noise and the head's own movement, and take the first places by their number.
+"""
 
 import math
 from collections.abc import Sequence
@@ -23,11 +27,38 @@ def find_movements(pieces: Pieces, chosen: Sequence[int], most: int) -> Any:
         chosen: numbers of those that are looked at; of many an even sample of their pictures, in bounded memory.
         most: components; fewer where there are fewer pictures or pixels.
     """
+    return _principal(_sample(pieces, chosen), most)
+
+
+def find_weighed_movements(pieces: Pieces, chosen: Sequence[int], most: int, weights: Rows) -> Rows:
+    """Return in which ways pixels move together that count by a weight.
+
+    Args:
+        pieces, chosen, most: as of :func:`find_movements`.
+        weights: of a pixel's three colours, ``(3 * H * W)``, at least 0.
+
+    Returns:
+        ``(K, 3 * H * W)``, each of the length 1: what every pixel, whatever its weight, does beside one principal
+        component of the weighed pixels, by least squares.
+    """
+    seen = _sample(pieces, chosen)
+    weighed = seen * weights
+    amounts = _principal(weighed, most).transform(weighed)  # uncorrelated, so that each is fitted by itself
+    ways = amounts.T @ seen
+    lengths = np.linalg.norm(ways, axis=1, keepdims=True)
+    result: Rows = (ways / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
+    return result
+
+
+def _sample(pieces: Pieces, chosen: Sequence[int]) -> Rows:
+    step = -(-len(chosen) * math.prod(pieces[0].frames.shape) // _VALUES)
+    return np.concatenate([changes(pieces[index])[order % step :: step] for order, index in enumerate(chosen)])
+
+
+def _principal(rows: Rows, most: int) -> Any:
     from sklearn.decomposition import PCA  # a second to import, and needed once
 
-    step = -(-len(chosen) * math.prod(pieces[0].frames.shape) // _VALUES)
-    seen = np.concatenate([changes(pieces[index])[order % step :: step] for order, index in enumerate(chosen)])
-    return PCA(min(most, len(seen) - 1, seen.shape[1]), svd_solver="randomized", random_state=0).fit(seen)
+    return PCA(min(most, len(rows) - 1, rows.shape[1]), svd_solver="randomized", random_state=0).fit(rows)
 
 
 def changes(piece: Piece) -> Rows:
