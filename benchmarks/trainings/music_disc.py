@@ -39,7 +39,11 @@ class Disc(NamedTuple):
 
 
 def find_disc(frames: Tensor) -> Disc:
-    """Measure the disc in pictures ``(T, 3, H, W)`` in [0, 1]: its height (0 to 1), the root of its area, its hue in degrees."""
+    """Measure the disc in pictures ``(T, 3, H, W)`` in [0, 1].
+
+    Returns:
+        Its height in [0, 1] of the sky, the root of its coloured area and its hue in degrees, each ``(T,)``.
+    """
     seen = frames[:, :, : round(SKY * frames.shape[2])].double()
     weight = (seen.amax(1) - seen.amin(1) - COLOURED).clamp(min=0)  # (T, h, W)
     total = weight.sum((1, 2))

@@ -34,7 +34,9 @@ def find_weighed_movements(pieces: Pieces, chosen: Sequence[int], most: int, wei
     """Return in which ways pixels move together that count by a weight.
 
     Args:
-        pieces, chosen, most: as of :func:`find_movements`.
+        pieces: of clips.
+        chosen: numbers of those that are looked at, as of :func:`find_movements`.
+        most: components; fewer where there are fewer pictures or pixels.
         weights: of a pixel's three colours, ``(3 * H * W)``, at least 0.
 
     Returns:

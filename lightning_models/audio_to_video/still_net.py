@@ -3,13 +3,12 @@ r"""AudioToVideoNetStill: a still picture, and what the sound moves in it.
     sound (B, 1, N) -> encoder (B, width, L) -> interpolated to one vector a frame (B, T, width) -> linear (B, T, K)
       -> times K movements (K, 3, H, W) -> added to the still picture (B, 3, H, W) -> frames (B, T, 3, H, W)
 
-The movements are learned. A frame is a few numbers and one sum instead of a network that draws, so that little can be
-learned by heart, and a few minutes of clips are enough. Among all ways to move those are found that sound tells of; the
-largest principal components of the pictures are mostly those of the head, which it does not.
+A frame is a few numbers and one sum instead of a network that draws, so that little can be learned by heart, and a few
+minutes of clips are enough.
 
-What a movement is made of: of ``components`` of the training pictures, so that pixels that move together are drawn
-together; or of pixels, each in shares of how much it moves in the training pictures. Either way what never moves stays
-as it is.
+A movement is one of the ``components`` of the training pictures, so that pixels that move together are drawn together,
+and all that is learned is how much of each is heard; or it is learned, too: of components, or of pixels, each in shares
+of how much it moves in the training pictures. Either way what never moves stays as it is.
 """
 
 import math
@@ -25,6 +24,8 @@ from lightning_models.audio_to_video.mel_encoder import MelEncoder
 from lightning_models.audio_to_video.network import AudioToFrames
 from lightning_models.class_path import as_factory
 
+_LEARNED = 24
+
 
 class AudioToVideoNetStill(AudioToFrames):
     """Draws what the sound moves on a still picture.
@@ -34,7 +35,8 @@ class AudioToVideoNetStill(AudioToFrames):
         sample_rate: samples a second.
         image_size: edge of a frame in pixels.
         width: length of a frame's vector.
-        movements: K, ways to move that are combined.
+        movements: K, ways to move that are learned and combined; None: every component is one by itself, and without
+            components 24 are learned.
         components: principal components of how the training pictures change that movements are made of; 0: of pixels.
         strength: how many times as strongly as learned movements are drawn outside of training: the squared error makes
             them smaller than they are where the sound leaves them uncertain.
@@ -46,6 +48,7 @@ class AudioToVideoNetStill(AudioToFrames):
     mean_picture: Tensor
     deviation: Tensor
     components: Tensor | None
+    movements: nn.Parameter | None
 
     def __init__(
         self,
@@ -53,13 +56,14 @@ class AudioToVideoNetStill(AudioToFrames):
         sample_rate: int = 16000,
         image_size: int = 64,
         width: int = 96,
-        movements: int = 24,
+        movements: int | None = None,
         components: int = 0,
         strength: float = 1.0,
         encoder: EncoderCallable | None = None,
         max_frames: int = 256,
     ) -> None:
-        if image_size < 1 or movements < 1 or width < 1:
+        learned = _LEARNED if movements is None and not components else movements
+        if image_size < 1 or width < 1 or (learned is not None and learned < 1):
             raise InputError(
                 f"model.image_size is {image_size}, model.network.movements {movements} and model.network.width "
                 f"{width}: give at least 1 of each"
@@ -71,10 +75,15 @@ class AudioToVideoNetStill(AudioToFrames):
         listens = as_factory(encoder, AudioEncoder)(width) if encoder else MelEncoder(width, sample_rate=sample_rate)
         super().__init__(listens, fps, sample_rate, image_size, max_frames)
         self.strength = strength
-        self.amounts = nn.Linear(width, movements)
+        self.amounts = nn.Linear(width, learned or components)
         shape = 3, image_size, image_size
         # who has learned nothing draws the still picture
-        self.movements = nn.Parameter(torch.zeros(movements, *([components] if components else shape)))
+        if learned is None:
+            nn.init.zeros_(self.amounts.weight)
+            nn.init.zeros_(self.amounts.bias)
+            self.register_parameter("movements", None)
+        else:
+            self.movements = nn.Parameter(torch.zeros(learned, *([components] if components else shape)))
         self.register_buffer("components", torch.zeros(components, *shape) if components else None)
         self.register_buffer("mean_picture", torch.full(shape, 0.5))
         self.register_buffer("deviation", torch.ones(image_size, image_size))
@@ -110,9 +119,10 @@ class AudioToVideoNetStill(AudioToFrames):
     def decode(self, features: Tensor) -> Tensor:
         """Add up movements by ``(M, K)`` to changes ``(M, 3, H, W)``."""
         if self.components is None:
+            assert self.movements is not None
             return (features @ (self.movements * self.deviation).flatten(1)).unflatten(1, self.movements.shape[1:])
-        movements = self.movements @ self.components.flatten(1)  # (K, 3 H W)
-        return (features @ movements).unflatten(1, self.components.shape[1:])
+        amounts = features if self.movements is None else features @ self.movements
+        return (amounts @ self.components.flatten(1)).unflatten(1, self.components.shape[1:])
 
     def finish(self, frames: Tensor, still: Tensor | None) -> Tensor:
         """Add changes ``(B, T, 3, H, W)`` to still pictures ``(B, 3, H, W)``, None: the mean of the training's."""

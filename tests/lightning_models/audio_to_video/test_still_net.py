@@ -109,26 +109,30 @@ class Made(Faces):
         return found / found.norm()
 
 
-def test_movements_of_components_move_nothing_else(tmp_path):
-    system, clips = model({"components": 2}), batch(seed=99)
+@pytest.mark.parametrize("movements", [3, None])
+def test_movements_of_components_move_nothing_else(movements, tmp_path):
+    network = {"components": 2, "movements": movements}
+    system, clips = model(network), batch(seed=99)
+    still = (clips.still.float() / 255)[:, None]
+    torch.testing.assert_close(system.eval().test_step(clips, 0).frames, still.expand_as(clips.frames))
     fit(system, Made(), 15, tmp_path).save_checkpoint(tmp_path / "one.ckpt")
-    assert system.network.movements.shape == (3, 2)
     assert not system.network.components[1].any(), "there is one only"
     with torch.no_grad():
         amounts, shown = system.eval().network.features(clips.audio), system.test_step(clips, 0)
-    still, real = (clips.still.float() / 255)[:, None], clips.frames / 255
-    mixed = system.network.movements @ system.network.components.flatten(1)
+    real, mixed = clips.frames / 255, system.network.components.flatten(1)
+    if movements is not None:
+        mixed = system.network.movements @ mixed
     moved = still + (amounts @ mixed).unflatten(2, (3, 16, 16))
     torch.testing.assert_close(shown.frames, moved.clamp(0, 1))
     own, other = ((side - real).abs()[..., *MOUTH].mean() for side in (shown.frames, shown.shuffled))
     assert own < 0.6 * other
     assert torch.equal(shown.frames[..., :8, :], still.expand_as(shown.frames)[..., :8, :])
-    again = model({"components": 2})
+    again = model(network)
     again.load_state_dict(torch.load(tmp_path / "one.ckpt", weights_only=True)["state_dict"])
     with torch.no_grad():
         assert torch.equal(again.eval().test_step(clips, 0).frames, shown.frames)
     with pytest.raises(InputError, match=r"model\.network\.components: Faces does not know those of its pictures; set"):
-        fit(model({"components": 2}), Faces(), 1, tmp_path)
+        fit(model(network), Faces(), 1, tmp_path)
 
 
 def test_movements_are_drawn_more_strongly_outside_of_training_alone():
