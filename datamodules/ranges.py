@@ -8,7 +8,7 @@ from datamodules.errors import InputError
 _SHOWN = 40  # characters of a value in a message
 
 
-def check_range(key: str, value: object, low: float, high: float) -> None:
+def check_range(key: str, value: object, low: float, high: float, why: str = "") -> None:
     """Make sure that a setting is a number from ``low`` to ``high``.
 
     Args:
@@ -16,6 +16,7 @@ def check_range(key: str, value: object, low: float, high: float) -> None:
         value: what it was set to.
         low: least value; where both bounds are of type int, only whole numbers are accepted.
         high: greatest value.
+        why: the reason of a bound that depends on another setting, for the message.
 
     Raises:
         InputError: if it is no number (also null, NaN and a truth value), or outside.
@@ -24,7 +25,8 @@ def check_range(key: str, value: object, low: float, high: float) -> None:
     number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
     if not (number and low <= value <= high):  # type: ignore[operator]  # NaN compares as false
         sort = " and whole" if whole else ""
-        raise InputError(f"{key}: is {_shown(value)}, must be from {_plain(low)} to {_plain(high)}{sort}")
+        because = f": {why}" if why else ""
+        raise InputError(f"{key}: is {_shown(value)}, must be from {_plain(low)} to {_plain(high)}{sort}{because}")
 
 
 def at_least_zero(key: str, value: float) -> float:

@@ -33,6 +33,7 @@ from datamodules.clips.windows import (
     Frames,
     TrainingWindows,
     Window,
+    check_stride,
     collate,
     evaluation_starts,
     training_starts,
@@ -70,7 +71,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
             Everything else is of whole frames. None trains on them, too.
         eval_stride: the same for test and prediction, counted in window steps; at most ``num_frames``, so
             that every frame is seen. Smaller averages more windows per frame and takes longer.
-        validation_stride: the same for validation.
+        validation_stride: the same for validation, at most ``num_frames``, too.
         batch_size: windows per training batch.
         eval_batch_size: windows per batch elsewhere.
         validation_fraction: share of the normal clips held out for validation, at least one clip.
@@ -116,14 +117,14 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
             ("num_frames", num_frames, 2, 1024),
             ("frame_step", frame_step, 1, 1000),
             ("train_stride", train_stride, 1, 100_000),
-            ("eval_stride", eval_stride, 1, num_frames),
-            ("validation_stride", validation_stride, 1, num_frames),
             ("eval_batch_size", eval_batch_size, 1, 65_536),
             ("validation_fraction", validation_fraction, 0.0, 0.9),
             ("brightness", brightness, 0.0, 0.5),
             ("contrast", contrast, 0.0, 0.9),
         ):
             check_range(f"data.{key}", value, low, high)
+        check_stride("data.eval_stride", eval_stride, num_frames)
+        check_stride("data.validation_stride", validation_stride, num_frames)
         self.num_frames = num_frames
         self.frame_step = frame_step
         self.training_size = (height, width) if train_crop is None else _crop_size(train_crop, height, width)

@@ -16,6 +16,7 @@ from datamodules.clips.augmentation import Jitter, cut_paste_and_cut_out
 from datamodules.clips.labels import Labels
 from datamodules.letterbox import Region
 from datamodules.picture_file import Frame
+from datamodules.ranges import check_range
 from datamodules.seeding import derive_seed
 
 FrameNumbers = slice | NDArray[np.int64]
@@ -65,6 +66,21 @@ class Window:
 def training_starts(length: int, num_frames: int, frame_step: int, stride: int) -> range:
     """First frames of the windows that begin every ``stride`` frames and fit into ``length`` frames."""
     return range(0, length - (num_frames - 1) * frame_step, stride)
+
+
+def check_stride(key: str, stride: object, num_frames: int) -> None:
+    """Make sure that evaluation windows of ``num_frames`` frames, so many apart, see every frame.
+
+    Args:
+        key: what was set, for the message.
+        stride: distance of the windows, counted in window steps.
+        num_frames: T.
+
+    Raises:
+        InputError: if it is no whole number from 1 to ``num_frames``.
+    """
+    why = f"data.num_frames is {num_frames}, and windows further apart leave frames out"
+    check_range(key, stride, 1, num_frames, why)
 
 
 def is_regular_start(start: int, frame_step: int, stride: int) -> bool:

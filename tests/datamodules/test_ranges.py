@@ -34,6 +34,11 @@ def test_everything_else_is_named(value, shown):
         check_range("data.batch_size", value, 1, 100)
 
 
+def test_a_bound_by_another_setting_is_explained():
+    with pytest.raises(InputError, match=r"^data\.stride: is 9, must be from 1 to 8 and whole: a window has 8 frames$"):
+        check_range("data.stride", 9, 1, 8, "a window has 8 frames")
+
+
 @pytest.mark.parametrize("value", [None, False, float("nan"), float("inf"), -0.1, 0.91, "0.5"])
 def test_shares_are_checked_alike(value):
     with pytest.raises(InputError, match=r"^data\.share: is .*, must be from 0 to 0\.9$"):

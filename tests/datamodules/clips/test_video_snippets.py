@@ -309,7 +309,7 @@ def test_still_scene_cannot_be_validated_on(module, tmp_path, images):
         ("num_frames", 1),
         ("frame_step", 0),
         ("train_stride", 0),
-        ("eval_stride", 5),
+        ("eval_stride", 0),
         ("validation_stride", 0),
         ("batch_size", 0),
         ("eval_batch_size", -1),
@@ -322,6 +322,13 @@ def test_still_scene_cannot_be_validated_on(module, tmp_path, images):
 def test_absurd_values_are_named(module, key, value):
     with pytest.raises(InputError, match=rf"data\.{key}: is .*, must be from"):
         module(**{key: value})
+
+
+@pytest.mark.parametrize("key", ["eval_stride", "validation_stride"])
+def test_windows_further_apart_than_they_are_long_are_refused(module, key):
+    module(**{key: 4})
+    with pytest.raises(InputError, match=rf"^data\.{key}: is 5, .* to 4 and whole: data\.num_frames is 4, and"):
+        module(**{key: 5})
 
 
 def test_batch_larger_than_the_data_is_named(module):

@@ -8,11 +8,13 @@ from datamodules.clips.augmentation import Jitter
 from datamodules.clips.windows import (
     EvaluationWindows,
     TrainingWindows,
+    check_stride,
     collate,
     evaluation_starts,
     training_starts,
 )
 from datamodules.epoch_sampler import EpochSampler
+from datamodules.errors import InputError
 
 
 class MovingClip:
@@ -40,6 +42,14 @@ def test_evaluation_windows_cover_every_frame_and_end_with_the_clip(num_frames, 
             covered = {start + frame_step * number for start in starts for number in range(num_frames)}
             assert covered == set(range(length)), (stride, length)
             assert starts == sorted(set(starts))
+
+
+@pytest.mark.parametrize("stride", [0, 9, True, 2.0, None])
+def test_windows_that_would_leave_frames_out_are_refused(stride):
+    for allowed in range(1, 9):
+        check_stride("data.eval_stride", allowed, 8)
+    with pytest.raises(InputError, match=r"^data\.eval_stride: is .*, must be .*: data\.num_frames is 8, and"):
+        check_stride("data.eval_stride", stride, 8)
 
 
 def test_starts_by_hand():
