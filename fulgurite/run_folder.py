@@ -10,9 +10,11 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks.checkpoints import save_last
 from callbacks.metrics_csv import MetricsCsv
+from callbacks.results import ABOUT, FOLDER, about_run, write_record
+from callbacks.source_folder import source_folder, source_label
 from callbacks.training_record import TrainingRecord
 from datamodules.atomic_file import DRAFT, remove_stale, write_text
-from datamodules.protocols import KnowsTest
+from datamodules.protocols import HasResultsFolder, KnowsTest
 from fulgurite.endings import after_fit
 from fulgurite.run_lock import RunLock
 from fulgurite.run_names import BEST
@@ -23,6 +25,7 @@ from fulgurite.runs import CHECKPOINTS, CONFIG, renew_latest
 class RunFolder(Callback):
     """Save the configuration when training begins, let ``latest`` lead to the run, name the folder at the end.
 
+    A test whose results no callback writes leaves ``results/<source>/about.json``, so that it is known to be over.
     All of it happens on rank 0.
 
     Args:
@@ -111,7 +114,13 @@ class RunFolder(Callback):
             print(*after_fit(self._training.record, self.run, can_test), sep="\n", flush=True)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Name the folder."""
+        """Leave a word of the test where no callback has written its results, and name the folder."""
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set without a type
+        written = any(one.results_folder for one in callbacks if isinstance(one, HasResultsFolder))
+        if trainer.is_global_zero and not written:
+            about = about_run(trainer, pl_module)
+            name = source_label(trainer.datamodule)  # type: ignore[attr-defined]  # set without a type
+            write_record(source_folder(self.run / FOLDER, name, about, ABOUT) / ABOUT, about)
         self._name(trainer)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

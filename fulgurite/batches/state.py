@@ -3,8 +3,9 @@
 import json
 from typing import Any, Final, Literal
 
-from callbacks.results import FOLDER, RESULTS
+from callbacks.results import ABOUT, FOLDER, RESULTS
 from callbacks.training_record import FILE as TRAINING
+from datamodules.atomic_file import DRAFT
 from datamodules.errors import InputError
 from fulgurite.batches.plan import Task
 from fulgurite.runs import CHECKPOINTS
@@ -41,8 +42,14 @@ def stage_of(task: Task) -> Stage:
             "remove it"
         )
     if record.get("finished"):
-        return DONE if any(task.run.glob(f"{FOLDER}/*/{RESULTS}")) else TEST
+        return DONE if _is_tested(task) else TEST
     return RESUME if (task.run / CHECKPOINTS / "last.ckpt").is_file() else TRAIN
+
+
+def _is_tested(task: Task) -> bool:
+    """Whether a test has left its results, or where its model writes none, the word that it is over."""
+    left = (file for name in (RESULTS, ABOUT) for file in task.run.glob(f"{FOLDER}/*/{name}"))
+    return any(not file.parent.name.startswith(DRAFT) for file in left)
 
 
 GO_ON = ("--ckpt_path", "last")

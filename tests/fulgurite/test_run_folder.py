@@ -60,3 +60,10 @@ def test_latest_leads_to_a_run_with_its_first_best_weights_and_not_before(tmp_pa
     (new / "checkpoints/best.ckpt").touch()
     folder.on_train_batch_start(trainer, None, None, 1)
     assert (tmp_path / "latest").resolve() == new
+
+
+def test_a_test_whose_results_a_callback_has_written_leaves_no_word_of_its_own(tmp_path, capsys):
+    writer = SimpleNamespace(results_folder=tmp_path / "results/ped2")
+    RunFolder(tmp_path, lambda: CONFIG).on_test_end(SimpleNamespace(is_global_zero=True, callbacks=[writer]), None)
+    assert "Run folder: " in capsys.readouterr().out
+    assert not [*tmp_path.iterdir()]
