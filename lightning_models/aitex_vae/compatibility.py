@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from typing import Any, Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -22,6 +23,12 @@ CALIBRATED_BY = ("overlap", "top_k", "evidence", "quantile")
 
 SCALE = ("scorer.scale.location", "scorer.scale.scale")
 """Names of the scale of all evidence in a checkpoint."""
+
+CALIBRATION = ("scorer.", "threshold", "pixel_threshold")
+"""Beginnings of the names of all that is fitted at a validation."""
+
+EVIDENCE_RANGE: DataRange = "unit"
+"""Range of grey levels in which evidence is computed. Of checkpoints that do not say it was the network's own."""
 
 
 def check_output(output: OutputKind, data_range: DataRange, losses: Collection[str]) -> None:
@@ -71,6 +78,24 @@ def check_same_scores(saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
         warnings.warn(
             f"the checkpoint's scale and thresholds belong to other scores: {told}. Give what the training had, or go "
             "on with the training up to its next validation",
+            stacklevel=2,
+        )
+
+
+def forget_calibration(state: MutableMapping[str, Tensor]) -> None:
+    """Forget scale and thresholds that were fitted to evidence in the network's range, and say so where there are any.
+
+    Args:
+        state: tensors of the checkpoint by name; changed in place.
+    """
+    fitted = [name for name in state if name.startswith(CALIBRATION) and not state[name].isnan().all()]
+    for name in fitted:
+        state[name] = torch.full_like(state[name], torch.nan)
+    if fitted:
+        warnings.warn(
+            "the checkpoint's scale and thresholds belong to evidence in the range of model.data_range symmetric, and "
+            f"evidence of all models is computed in that of {EVIDENCE_RANGE}: they are forgotten, as if it had never "
+            "been validated. Go on with the training up to its next validation",
             stacklevel=2,
         )
 

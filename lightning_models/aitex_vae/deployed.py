@@ -71,7 +71,7 @@ class PartHeat(nn.Module):
         picture = from_pixels(part, self.data_range)
         tiling = Tiling(picture.shape[1], picture.shape[2], self.size, self.overlap)
         reconstructed, divergence, own = reconstruct_picture(self.network, picture, tiling, "kl" in self.kinds)
-        maps = all_evidence(self.network.encoder, picture, own, reconstructed, divergence, self.kinds)
+        maps = all_evidence(self.network.encoder, picture, own, reconstructed, divergence, self.kinds, self.data_range)
         blank = blank_cells(picture)
         unusual = torch.cat([robust_z_scores(maps[kind], blank) for kind in self.kinds])  # (K, h, w)
         row = (rows.index_select(0, group)[0] for rows in (self.location, self.scale))

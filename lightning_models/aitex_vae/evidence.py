@@ -14,8 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lightning_models.aitex_vae import in_graphs
+from lightning_models.aitex_vae.compatibility import DataRange
 from lightning_models.aitex_vae.filters import CELL, FAINTEST, blur, halved, to_cells
 from lightning_models.aitex_vae.lines import line_evidence
+from lightning_models.aitex_vae.pictures import to_unit
 
 LEVELS = 4
 """Octaves of the pyramid: details of about 1, 2, 4 and 8 pixels."""
@@ -37,8 +39,12 @@ def all_evidence(
     reconstructed: Tensor,
     divergence: Tensor,
     kinds: Collection[str],
+    data_range: DataRange,
 ) -> dict[str, Tensor]:
     """Return evidence ``(K_i, h, w)`` of every kind i that is wanted, and perhaps of others.
+
+    That of picture and residual is computed in [0, 1], whatever the network sees: ``FAINTEST`` is then the same share
+    of all grey levels, and evidence of the picture alone the same for every network.
 
     Args:
         encoder: of the network: the maps of its first stages, of pictures ``(1, C, H, W)``.
@@ -47,18 +53,20 @@ def all_evidence(
         reconstructed: the shape of ``part``.
         divergence: ``(1, H, W)``, of the tiles around every pixel.
         kinds: that are wanted.
+        data_range: the network's range.
     """
-    maps = texture_evidence(part - reconstructed)
+    picture = to_unit(part, data_range)
+    maps = texture_evidence(picture - to_unit(reconstructed, data_range))
     cells = (maps["energy"].shape[1], maps["energy"].shape[2])
     if "texture" in kinds:
-        own = texture_evidence(part)
+        own = texture_evidence(picture)
         maps["texture"] = torch.cat([own["energy"], own["orientation"]])
     if "features" in kinds:
         maps["features"] = feature_evidence(
             part_maps[:SHALLOW_STAGES], encoder(reconstructed[None], SHALLOW_STAGES), cells
         )
     if "lines" in kinds:
-        maps["lines"] = line_evidence(part)
+        maps["lines"] = line_evidence(picture)
     if "kl" in kinds:
         maps["kl"] = to_cells(divergence, cells)
     return maps
@@ -73,7 +81,7 @@ def texture_evidence(picture: Tensor) -> dict[str, Tensor]:
     - ``orientation``: for three octaves how far the gradient prefers rows to columns, and one diagonal to the other.
 
     Args:
-        picture: float32 ``(C, H, W)``.
+        picture: float32 ``(C, H, W)`` in [0, 1], or the difference of two.
 
     Returns:
         By kind ``(K, h, w)``, one value a cell of 4 x 4 pixels, ``h = ceil(H / 4)``.

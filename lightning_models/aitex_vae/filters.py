@@ -12,7 +12,7 @@ CELL = 4
 """Edge in pixels of the cells in which evidence is given."""
 
 FAINTEST = 1e-6
-"""Energy and spread below rounding: what varies less, as a picture of one grey does, counts as even."""
+"""Energy and spread below rounding, in [0, 1]: what varies less, as a picture of one grey does, counts as even."""
 
 
 def blur(picture: Tensor, sigma_y: float, sigma_x: float) -> Tensor:

@@ -32,7 +32,7 @@ def line_evidence(picture: Tensor) -> Tensor:
     """Return how much of a line runs through every cell, along columns and along rows.
 
     Args:
-        picture: float32 ``(C, H, W)``.
+        picture: float32 ``(C, H, W)`` in [0, 1].
 
     Returns:
         ``(2 C, h, w)``, one value a cell of 4 x 4 pixels, ``h = ceil(H / 4)``: that of the pixel across which differs

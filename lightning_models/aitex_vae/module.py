@@ -13,17 +13,19 @@ from datamodules.errors import InputError
 from datamodules.ranges import at_least_zero
 from lightning_models import reconstruction_losses
 from lightning_models.aitex_vae.compatibility import (
+    EVIDENCE_RANGE,
     LOSSES,
     DataRange,
     check_output,
     check_same_scores,
+    forget_calibration,
     warn_of_absent,
     without_lines,
 )
 from lightning_models.aitex_vae.deployed import DeployedAitexVAE
 from lightning_models.aitex_vae.evidence import all_evidence, blank_cells
 from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, LatentKind, OutputKind, Reconstruction
-from lightning_models.aitex_vae.pictures import from_pixels, reconstruct_picture
+from lightning_models.aitex_vae.pictures import from_pixels, reconstruct_picture, to_unit
 from lightning_models.aitex_vae.tile_scorer import ALTERNATIVES, KINDS, CalibrationRow, TileScorer, tile_peaks
 from lightning_models.aitex_vae.tiling import Tiling
 from lightning_models.effective import effective
@@ -203,7 +205,9 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         reconstructed, divergence, part_maps = reconstruct_picture(self.network, part, tiling, "kl" in kinds)
         with torch.autocast(self.device.type, enabled=False):
             # (K_i, h, w) of every kind i; h = ceil(H / 4)
-            maps = all_evidence(self.network.encoder, part, part_maps, reconstructed, divergence, kinds)
+            maps = all_evidence(
+                self.network.encoder, part, part_maps, reconstructed, divergence, kinds, self.data_range
+            )
             return self.scorer.join(maps, blank_cells(part), kinds), reconstructed
 
     # --- evaluation: what the calibration asks for ------------------------------------------------------------------
@@ -262,7 +266,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         }
 
     def _to_unit_range(self, picture: Tensor) -> Tensor:
-        return (picture if self.data_range == "unit" else (picture + 1) / 2).clamp(0, 1)
+        return to_unit(picture, self.data_range).clamp(0, 1)
 
     def deployed(self) -> DeployedAitexVAE:
         """Return what scores parts outside of this project."""
@@ -273,14 +277,17 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
     # --- checkpoints: the groups' names travel beside their statistics ----------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the names of the groups."""
+        """Add the names of the groups, and the range of the evidence."""
         super().on_save_checkpoint(checkpoint)
+        checkpoint["evidence_range"] = EVIDENCE_RANGE
         checkpoint["groups"] = self.scorer.scale.groups[1:]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make room for the statistics of the checkpoint's groups."""
         self.scorer.regroup(checkpoint.get("groups", []))
         checkpoint["state_dict"] = self._under_present_names(checkpoint["state_dict"])
+        if checkpoint.get("evidence_range", self.data_range) != EVIDENCE_RANGE:
+            forget_calibration(checkpoint["state_dict"])
         tensors = [checkpoint["state_dict"], checkpoint.get("weight_average", {}).get("average", {})]
         self.scorer.absent = without_lines(tensors, self.scorer.scale.channels, self.scorer.place["lines"].start)
         warn_of_absent(self.scorer.absent, self.scorer.combined)

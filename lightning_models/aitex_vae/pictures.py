@@ -21,6 +21,11 @@ def from_pixels(pixels: Tensor, data_range: DataRange) -> Tensor:
     return unit if data_range == "unit" else 2 * unit - 1
 
 
+def to_unit(picture: Tensor, data_range: DataRange) -> Tensor:
+    """Bring a picture or a reconstruction from the range that the network sees into [0, 1]; nothing is cut off."""
+    return picture if data_range == "unit" else (picture + 1) / 2
+
+
 def reconstruct_picture(
     network: AitexNetwork, picture: Tensor, tiling: Tiling, with_divergence: bool = True
 ) -> tuple[Tensor, Tensor, Sequence[Tensor]]:

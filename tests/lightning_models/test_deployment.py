@@ -93,6 +93,10 @@ SYSTEMS = {
     ),
     "AitexVAE": (fabric_vae, part),
     "AitexVAE, several cells": (lambda: fabric_vae(top_k=3, evidence=["energy", "kl"], overlap=0.25), part),
+    "AitexVAE, symmetric": (
+        lambda: fabric_vae(output="tanh", data_range="symmetric", weights={"bce": 0.0, "mse": 1.0}),
+        part,
+    ),
     "MotorVAEGAN": (lambda: MotorVAEGAN(image_size=32, latent_dim=4, width=2).eval(), pictures),
     "CNNParamTanh": (
         lambda: CNNParamTanh(image_size=16, latent_dim=4, num_frames=2).eval(),

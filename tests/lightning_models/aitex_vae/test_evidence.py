@@ -7,12 +7,14 @@ import torch
 
 from lightning_models.aitex_vae.baselines import blurred, blurred_deviation, tile_statistics
 from lightning_models.aitex_vae.evidence import (
+    all_evidence,
     blank_cells,
     feature_evidence,
     robust_z_scores,
     texture_evidence,
 )
 from lightning_models.aitex_vae.filters import blur
+from lightning_models.aitex_vae.pictures import from_pixels
 
 
 def weave(height=128, width=256, noise=0.02):
@@ -91,6 +93,24 @@ def test_z_scores_do_not_depend_on_light_and_contrast():
     for kind in ("brightness", "threads"):
         bright = unusual(1.7 * cloth + 0.3, kind)
         torch.testing.assert_close(bright, unusual(cloth, kind), rtol=0.02, atol=0.02)
+
+
+def test_evidence_is_that_of_the_same_picture_and_residual_in_both_ranges():
+    """Of cloth as fine as energies near the smallest that counts, on which a factor of 4 would tell."""
+    cloth = (255 * (0.5 + 0.05 * (weave() - 0.4))).byte()
+    drawn = cloth.roll(1, dims=2)
+    found = []
+    for data_range in ("unit", "symmetric"):
+        part, reconstructed = (from_pixels(picture, data_range) for picture in (cloth, drawn))
+        kinds = ("texture", "lines", "energy", "brightness", "threads", "orientation")
+        found.append(all_evidence(None, part, [], reconstructed, None, kinds, data_range))
+    assert found[0].keys() == found[1].keys() >= {"texture", "lines"}
+    for kind, channels in found[0].items():
+        torch.testing.assert_close(
+            found[1][kind], channels, rtol=1e-4, atol=1e-4, msg=lambda told, kind=kind: kind + told
+        )
+    own = texture_evidence(cloth.float() / 255)
+    assert torch.equal(found[0]["texture"], torch.cat([own["energy"], own["orientation"]]))
 
 
 def test_z_scores_are_robust():

@@ -422,6 +422,14 @@ def test_grey_levels_make_the_round_trip(data_range):
     assert torch.equal((system._to_unit_range(seen) * 255).round().byte(), levels)
 
 
+def test_texture_does_not_depend_on_the_range():
+    found = {}
+    for data_range in ("unit", "symmetric"):
+        system = calibrated(output="linear", data_range=data_range, weights={"bce": 0.0, "mse": 1.0})
+        found[data_range] = score(system, part(9, 1, spot=True)).alternatives["texture"]
+    torch.testing.assert_close(found["symmetric"], found["unit"], rtol=1e-3, atol=1e-3)
+
+
 # --- the checkpoint ---
 
 
@@ -489,6 +497,46 @@ def test_a_checkpoint_from_before_there_were_lines_scores_as_it_did(monkeypatch,
             rows = [system.scorer.calibration_row(part(seed), system.evidence(part(seed))) for seed in range(2)]
         system.scorer.fit(rows)
         assert score(system, batch).alternatives["lines"].isfinite().all()
+
+
+SYMMETRIC = {"output": "tanh", "data_range": "symmetric", "weights": {"bce": 0.0, "mse": 1.0}}
+
+
+def before_one_range(checkpoint):
+    """The checkpoint as it was when evidence was computed in the network's own range."""
+    del checkpoint["evidence_range"]
+    return checkpoint
+
+
+def test_a_calibration_by_evidence_in_another_range_is_forgotten(monkeypatch):
+    fitted = calibrated(**SYMMETRIC)
+    assert score(loaded(checkpoint_of(fitted, monkeypatch), **SYMMETRIC), part(9)).score == score(fitted, part(9)).score
+    with pytest.warns(UserWarning, match=r"symmetric.* are forgotten.* up to its next validation"):
+        system = loaded(before_one_range(checkpoint_of(fitted, monkeypatch)), **SYMMETRIC)
+    with pytest.raises(InputError, match="never validated"):
+        system.on_test_start()
+    with torch.no_grad():  # the next validation
+        for number in range(6):
+            batch = part(number % 3, group="ab"[number // 3])
+            batch.index = number
+            system.validation_step(batch, 0, 0)
+        for seed in (3, 4):
+            system.validation_step(part(seed), 0, 1)
+        system.on_validation_epoch_end()
+    system.on_test_start()
+    assert score(system, part(9)).score == score(fitted, part(9)).score
+
+
+def test_a_calibration_in_the_same_range_is_kept(monkeypatch):
+    fitted = calibrated()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        system = loaded(before_one_range(checkpoint_of(fitted, monkeypatch)))
+        never = before_one_range(checkpoint_of(model(**SYMMETRIC), monkeypatch))
+        assert loaded(never, **SYMMETRIC).threshold.isnan()
+    expected, found = score(fitted, part(9)), score(system, part(9))
+    assert torch.equal(found.tile_score, expected.tile_score)
+    assert torch.equal(system.threshold, fitted.threshold)
 
 
 def test_lines_alone_cannot_be_judged_by_an_older_checkpoint(monkeypatch):
