@@ -1,6 +1,6 @@
 """What a map of latent dimensions learns, at several lengths of training.
 
-    python -m benchmarks.trainings.aitex_map --source PATH/TO/aitex
+    python -m benchmarks.trainings.aitex_map --source PATH/TO/aitex --data-range symmetric --seed 0
 
 No test picture is scored: held-out faultless strips are judged as they are and with synthetic defects. The network is
 trained on tiles of 128 pixels, which is all that a map needs, and judged on tiles of 256. At 0 steps stand its first
@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 import torch.nn.functional as F
+from lightning.pytorch import seed_everything
 from sklearn.metrics import roc_auc_score
 
 from benchmarks import common
@@ -23,19 +24,21 @@ from datamodules.batches import PartBatch, TileBatch
 from datamodules.parts.synthetic_defects import KINDS, LINES, add_defects
 from datamodules.seeding import derive_seed
 from lightning_models import AitexVAE
+from lightning_models.aitex_vae.compatibility import DataRange
 from lightning_models.aitex_vae.filters import CELL
 from lightning_models.aitex_vae.tile_scorer import tile_labels
 from lightning_models.aitex_vae.tiling import grid
 
 TRAINED, JUDGED = 128, 256
-KL = 0.004
+KL = {"symmetric": 0.004, "unit": 0.001}
+"""Last weight of the divergence: in either range of grey levels noise of the same share of it."""
 GOOD = "good"
 
 
-def model(tile_size: int) -> AitexVAE:
-    """Return a network as ``experiments/aitex_vae/map.yaml`` has it."""
-    shape = {"latent": "map", "latent_dim": 32, "dropout": 0.0, "output": "linear", "data_range": "symmetric"}
-    return AitexVAE(tile_size, weights={"bce": 0.0, "mse": 1.0, "kl": KL}, **shape)
+def model(tile_size: int, data_range: DataRange) -> AitexVAE:
+    """Return a network as ``experiments/aitex_vae/map.yaml`` has it, in a range of grey levels."""
+    shape = {"latent": "map", "latent_dim": 32, "dropout": 0.0, "output": "linear", "data_range": data_range}
+    return AitexVAE(tile_size, weights={"bce": 0.0, "mse": 1.0, "kl": KL[data_range]}, **shape)
 
 
 def pictures(source: str, columns: int) -> tuple[list[PartBatch], list[PartBatch]]:
@@ -108,11 +111,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Judge a map of latent dimensions at several lengths of training.")
     parser.add_argument("--source", help="folder of AITEX (default: the generated weave)")
     parser.add_argument("--steps", type=int, nargs="*", default=[0, 300, 1300], help="lengths (default: 0 300 1300)")
+    parser.add_argument("--data-range", choices=list(KL), default="symmetric", help="(default: symmetric)")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights and the order of tiles (default: 0)")
     parser.add_argument("--columns", type=int, default=1536, help="of every strip that are judged (default: 1536)")
     options = parser.parse_args()
     common.print_header("A map of latent dimensions")
-    torch.manual_seed(0)
-    training, judging = model(TRAINED), model(JUDGED)
+    seed_everything(options.seed, verbose=False)
+    training, judging = (model(tile_size, options.data_range) for tile_size in (TRAINED, JUDGED))
     clean, judged = pictures(options.source, options.columns)
     data = AitexDataModule(options.source, tile_size=TRAINED, train_stride=TRAINED // 2, batch_size=4)
     data.setup("fit")
@@ -128,7 +133,7 @@ def main() -> None:
         training.train()
         terms = training.vae_loss(training.prepare(batch))
         optimizer.zero_grad()
-        (terms["mse"] + KL * min(1.0, step / 200) * terms["kl"]).backward()
+        (terms["mse"] + KL[options.data_range] * min(1.0, step / 200) * terms["kl"]).backward()
         optimizer.step()
 
 
