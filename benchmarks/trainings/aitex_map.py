@@ -4,12 +4,12 @@
 
 No test picture is scored: held-out faultless strips are judged as they are and with synthetic defects. The network is
 trained on tiles of 128 pixels, which is all that a map needs, and judged on tiles of 256. At 0 steps stand its first
-weights, the control of every length.
+weights, the control of every length. Every network is judged with ``shade`` in the score and without.
 """
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,22 +17,26 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import seed_everything
 from sklearn.metrics import roc_auc_score
+from torch import Tensor
 
 from benchmarks import common
 from datamodules import AitexDataModule
 from datamodules.batches import PartBatch, TileBatch
-from datamodules.parts.synthetic_defects import KINDS, LINES, add_defects
+from datamodules.parts.synthetic_defects import KINDS, LINES, WIDE, add_defects
 from datamodules.seeding import derive_seed
 from lightning_models import AitexVAE
 from lightning_models.aitex_vae.compatibility import DataRange
 from lightning_models.aitex_vae.filters import CELL
-from lightning_models.aitex_vae.tile_scorer import tile_labels
+from lightning_models.aitex_vae.tile_scorer import IN_SCORE, tile_labels
 from lightning_models.aitex_vae.tiling import grid
 
 TRAINED, JUDGED = 128, 256
 KL = {"symmetric": 0.004, "unit": 0.001}
 """Last weight of the divergence: in either range of grey levels noise of the same share of it."""
 GOOD = "good"
+DEFECTS = (*KINDS, *LINES, *WIDE)
+SCORES = {"without": IN_SCORE, "with shade": (*IN_SCORE, "shade")}
+"""Kinds of evidence that make up a score."""
 
 
 def model(tile_size: int, data_range: DataRange) -> AitexVAE:
@@ -50,7 +54,7 @@ def pictures(source: str, columns: int) -> tuple[list[PartBatch], list[PartBatch
     for part in validation:
         if part.label == 0:
             judged.append(cropped(part, columns))
-            for kind in (*KINDS, *LINES):
+            for kind in DEFECTS:
                 random = np.random.default_rng(derive_seed(0, "synthetic defects", part.name, kind))
                 image, mask = add_defects(part.image.numpy(), kind, part.start, JUDGED, random)
                 copy = replace(part, image=torch.from_numpy(image), mask=torch.from_numpy(mask), defect=kind, label=1)
@@ -66,30 +70,38 @@ def cropped(part: PartBatch, columns: int) -> PartBatch:
 
 
 @torch.no_grad()
-def judge(judging: AitexVAE, clean: Sequence[PartBatch], judged: Sequence[PartBatch]) -> list[str]:
-    """Return a row: AUROC of tiles by kind (mean over fabrics) and their mean, and the mean AUROC of cells."""
+def judge(judging: AitexVAE, clean: Sequence[PartBatch], judged: Sequence[PartBatch]) -> list[list[str]]:
+    """Return a row for each score: AUROC of tiles (mean over fabrics) and of cells, by kind and their means."""
     judging.eval()
     scorer = judging.scorer
     scorer.fit([scorer.calibration_row(part, judging.evidence(part)) for part in clean])
+    levels = [scorer.parts(part.group, judging.evidence(part), list(scorer.place)) for part in judged]
+    return [[name, *one_score(judging, kinds, judged, levels)] for name, kinds in SCORES.items()]
+
+
+def one_score(
+    judging: AitexVAE, kinds: Sequence[str], judged: Sequence[PartBatch], levels: Sequence[Mapping[str, Tensor]]
+) -> list[str]:
+    """Judge the score of some kinds of evidence, whose levels ``(h, w)`` are known for every picture."""
     tiles: dict[tuple[str, str], list[float]] = defaultdict(list)  # of defective tiles, and of all clean strips'
     cells: dict[str, list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
-    for part in judged:
-        levels = scorer.parts(part.group, judging.evidence(part), list(scorer.place))
-        heat = torch.stack([levels[kind] for kind in scorer.chosen]).amax(0)  # (h, w)
+    for part, level in zip(judged, levels, strict=True):
+        heat = torch.stack([level[kind] for kind in kinds]).amax(0)  # (h, w)
         place = grid(part.image.shape[1], part.image.shape[2], JUDGED)
-        tops = scorer.tops(heat[None])[:, 0]
+        tops = judging.scorer.tops(heat[None])[:, 0]
         counted = tile_labels(part, place) == part.label
         tiles[part.defect, part.group] += tops[counted].tolist()
         assert part.mask is not None
         marked = F.avg_pool2d(part.mask[None, None].float(), CELL, ceil_mode=True)[0, 0] >= 0.5
         cells[part.defect].append((heat.flatten().numpy(), marked.flatten().numpy()))
     found, located = [], []
-    for kind in (*KINDS, *LINES):
+    for kind in DEFECTS:
         fabrics = [group for defect, group in tiles if defect == kind and tiles[kind, group]]
         found.append(np.mean([area(tiles[GOOD, group], tiles[kind, group]) for group in fabrics]))
-        heat, marked = (np.concatenate(column) for column in zip(*cells[GOOD], *cells[kind], strict=True))
-        located.append(roc_auc_score(marked, heat))
-    return [f"{value:.3f}" for value in (*found, np.mean(found), np.mean(located))]
+        heats, marks = (np.concatenate(column) for column in zip(*cells[GOOD], *cells[kind], strict=True))
+        located.append(roc_auc_score(marks, heats))
+    both = [f"{tile:.3f} {cell:.3f}" for tile, cell in zip(found, located, strict=True)]
+    return [*both, f"{np.mean(found):.3f} {np.mean(located):.3f}"]
 
 
 def area(normal: Sequence[float], defective: Sequence[float]) -> float:
@@ -126,8 +138,8 @@ def main() -> None:
     for step, batch in enumerate(batches(data)):
         if step in options.steps:
             judging.network.load_state_dict(training.network.state_dict())
-            rows.append([str(step), *judge(judging, clean, judged)])
-            common.print_table(("steps", *KINDS, *LINES, "mean", "cells"), rows)
+            rows += [[str(step), *row] for row in judge(judging, clean, judged)]
+            common.print_table(("steps", "score", *DEFECTS, "mean"), rows)
         if step >= max(options.steps):
             break
         training.train()

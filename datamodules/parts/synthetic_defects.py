@@ -13,6 +13,10 @@ Evidence of lines is judged on two more (``benchmarks/trainings/aitex_lines.py``
   as where one of them is missing.
 - ``thick_pick``: the same where one is too thick and pushes the others aside.
 
+What is wider than anything that a network has to draw is judged on one (``benchmarks/trainings/aitex_map.py``):
+
+- ``band``: along a row or column the part is darker or brighter, the weave as it is.
+
 Strengths are in units of the picture's own standard deviation, so that a rough weave gets stronger defects than a
 smooth one. The mask marks where a defect has at least half of its strength and the picture changed.
 """
@@ -26,11 +30,13 @@ from numpy.typing import NDArray
 
 from datamodules.picture_file import Frame
 
-Kind = Literal["blob", "thread", "missing_yarn", "patch", "missing_pick", "thick_pick"]
+Kind = Literal["blob", "thread", "missing_yarn", "patch", "missing_pick", "thick_pick", "band"]
 KINDS: tuple[Kind, ...] = ("blob", "thread", "missing_yarn", "patch")
 """On which models are selected."""
 LINES: tuple[Kind, ...] = ("missing_pick", "thick_pick")
 """Through the whole part, on which evidence of lines is judged."""
+WIDE: tuple[Kind, ...] = ("band",)
+"""On which a map of latent dimensions is judged."""
 
 _HALF = 0.5  # of a defect's strength, from which on a pixel is marked
 _REACH = 160  # pixels from its centre, farther than any defect goes
@@ -122,6 +128,14 @@ def _patch(part: _Field, centre: tuple[float, float], spread: float, random: Gen
     return strength
 
 
+def _band(part: _Field, centre: tuple[float, float], spread: float, random: Generator) -> _Field:
+    x, y = _around(part, centre, 0.5 * np.pi * random.integers(2))
+    length, width = random.uniform(100, 300), random.uniform(20, 70)
+    strength = _soft(0.5 * width - np.abs(y), 4.0) * _soft(0.5 * length - np.abs(x), 4.0)
+    part += _sign(random) * random.uniform(0.5, 1.5) * spread * strength
+    return strength
+
+
 def _missing_pick(part: _Field, centre: tuple[float, float], spread: float, random: Generator) -> _Field:
     return _pick(part, centre, spread, random, towards=1)
 
@@ -179,6 +193,7 @@ _DRAW = {
     "patch": _patch,
     "missing_pick": _missing_pick,
     "thick_pick": _thick_pick,
+    "band": _band,
 }
 
 

@@ -100,25 +100,27 @@ def forget_calibration(state: MutableMapping[str, Tensor]) -> None:
         )
 
 
-def without_lines(states: Sequence[MutableMapping[str, Tensor]], channels: int, first: int) -> list[str]:
-    """Make room in the scale of a checkpoint that was written before there was evidence of lines.
+def without_newer(states: Sequence[MutableMapping[str, Tensor]], newer: Mapping[str, slice]) -> list[str]:
+    """Make room in the scale of a checkpoint that was written before there were some kinds of evidence.
 
     Args:
         states: tensors of the checkpoint by name; changed in place.
-        channels: K, of all evidence.
-        first: number of the first channel of lines, which are the last ones.
+        newer: the channels of these kinds, which are the last ones, in the order in which the kinds came.
 
     Returns:
-        The kinds of evidence that the checkpoint has no scale of.
+        The kinds that the checkpoint has no scale of.
     """
+    first, end = min(place.start for place in newer.values()), max(place.stop for place in newer.values())
     absent = []
     for state in states:
         for name in SCALE:
-            if name in state and state[name].shape[1] == first:
-                state[name] = F.pad(state[name], (0, channels - first), value=float("nan"))
+            if name not in state:
+                continue
+            if (known := state[name].shape[1]) in [place.start for place in newer.values()]:
+                state[name] = F.pad(state[name], (0, end - known), value=float("nan"))
             # also where it was kept again before the next validation; without any calibration all is NaN
-            if name in state and state[name][:, first:].isnan().all() and not state[name][:, :first].isnan().all():
-                absent = ["lines"]
+            if not state[name][:, :first].isnan().all():
+                absent = [kind for kind, place in newer.items() if state[name][:, place].isnan().all()]
     return absent
 
 

@@ -58,9 +58,10 @@ def all_evidence(
     picture = to_unit(part, data_range)
     maps = texture_evidence(picture - to_unit(reconstructed, data_range))
     cells = (maps["energy"].shape[1], maps["energy"].shape[2])
-    if "texture" in kinds:
+    if "texture" in kinds or "shade" in kinds:
         own = texture_evidence(picture)
         maps["texture"] = torch.cat([own["energy"], own["orientation"]])
+        maps["shade"] = torch.cat([own["brightness"], own["threads"]])
     if "features" in kinds:
         maps["features"] = feature_evidence(
             part_maps[:SHALLOW_STAGES], encoder(reconstructed[None], SHALLOW_STAGES), cells

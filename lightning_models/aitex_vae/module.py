@@ -20,13 +20,13 @@ from lightning_models.aitex_vae.compatibility import (
     check_same_scores,
     forget_calibration,
     warn_of_absent,
-    without_lines,
+    without_newer,
 )
 from lightning_models.aitex_vae.deployed import DeployedAitexVAE
 from lightning_models.aitex_vae.evidence import all_evidence, blank_cells
 from lightning_models.aitex_vae.network import AitexNetwork, DecoderKind, LatentKind, OutputKind, Reconstruction
 from lightning_models.aitex_vae.pictures import from_pixels, reconstruct_picture, to_unit
-from lightning_models.aitex_vae.tile_scorer import ALTERNATIVES, KINDS, CalibrationRow, TileScorer, tile_peaks
+from lightning_models.aitex_vae.tile_scorer import ALTERNATIVES, KINDS, NEWER, CalibrationRow, TileScorer, tile_peaks
 from lightning_models.aitex_vae.tiling import Tiling
 from lightning_models.effective import effective
 from lightning_models.training.calibration import CalibratedModule
@@ -80,7 +80,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         free_bits: nats of every latent dimension that cost nothing; for the diagonal posterior.
         overlap: part of a tile that the next one shows again where pictures are scored.
         top_k: cells of 4 x 4 pixels whose mean stands for a tile; 1 is the maximum, moved by the smallest defects.
-        evidence: kinds of evidence in the score; None: all but ``kl`` and ``lines``.
+        evidence: kinds of evidence in the score; None: all but ``kl``, ``lines`` and ``shade``.
         quantile: part of the held-out normal tiles that the thresholds leave below them.
         latent: one ``vector`` for a tile, or a ``map`` of tile_size/16 x tile_size/16 places, diagonal.
         training: the arguments of :class:`SinglePhaseModule`.
@@ -289,7 +289,7 @@ class AitexVAE(CalibratedModule[PartBatch, CalibrationRow, PartScores], SinglePh
         if checkpoint.get("evidence_range", self.data_range) != EVIDENCE_RANGE:
             forget_calibration(checkpoint["state_dict"])
         tensors = [checkpoint["state_dict"], checkpoint.get("weight_average", {}).get("average", {})]
-        self.scorer.absent = without_lines(tensors, self.scorer.scale.channels, self.scorer.place["lines"].start)
+        self.scorer.absent = without_newer(tensors, {kind: self.scorer.place[kind] for kind in NEWER})
         warn_of_absent(self.scorer.absent, self.scorer.combined)
         super().on_load_checkpoint(checkpoint)
         check_same_scores(checkpoint.get("hyper_parameters", {}), self.hparams)

@@ -23,17 +23,21 @@ from lightning_models.aitex_vae.tiling import Tiling, grid
 
 KINDS = {
     "brightness": 4, "threads": 4, "energy": 4, "orientation": 6,
-    "features": 3, "texture": 10, "kl": 1, "lines": 2,
+    "features": 3, "texture": 10, "kl": 1, "lines": 2, "shade": 8,
 }  # fmt: skip
 """Kinds of evidence and their channels, for one colour channel of the picture; what is added comes last."""
 
 ALTERNATIVES = (*KINDS, "baseline_blur", "baseline_mahalanobis")
 """Scores of a tile that stand beside the model's own."""
 
-IN_SCORE = tuple(kind for kind in KINDS if kind not in ("kl", "lines"))
-"""Kinds that make up the score where nobody says: ``kl`` locates nothing, ``lines`` has not proved itself."""
+NEWER = ("lines", "shade")
+"""Kinds that older checkpoints were calibrated without, in the order in which they came."""
 
-PER_COLOUR = ("brightness", "threads", "energy", "orientation", "texture", "lines")
+IN_SCORE = tuple(kind for kind in KINDS if kind not in ("kl", *NEWER))
+"""Kinds that make up the score where nobody says: ``kl`` locates nothing, ``lines`` has not proved itself, and what a
+single vector cannot draw has the ``shade`` of the picture."""
+
+PER_COLOUR = ("brightness", "threads", "energy", "orientation", "texture", "lines", "shade")
 
 
 class CalibrationRow(NamedTuple):
@@ -58,7 +62,7 @@ class TileScorer(nn.Module):
     Args:
         tile_size: S, edge of a tile in pixels.
         colours: colour channels of the picture.
-        combined: the kinds of evidence that make up the score; None: all but ``kl`` and ``lines``.
+        combined: the kinds of evidence that make up the score; None: ``IN_SCORE``.
         top_k: cells of 4 x 4 pixels whose mean stands for a tile; 1 is the maximum, moved by the smallest defects.
 
     Attributes:

@@ -21,7 +21,7 @@ TINY = shlex.split(
     "--trainer.max_epochs 1 --trainer.accelerator cpu --trainer.precision 32-true --trainer.limit_train_batches 3 "
     "--trainer.enable_model_summary false --trainer.check_val_every_n_epoch 1 --trainer.log_every_n_steps 1"
 )
-KINDS = {"brightness", "threads", "energy", "orientation", "features", "texture", "kl", "lines"}
+KINDS = {"brightness", "threads", "energy", "orientation", "features", "texture", "kl", "lines", "shade"}
 
 
 @pytest.fixture(scope="module")

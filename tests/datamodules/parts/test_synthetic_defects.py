@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datamodules.parts.synthetic_defects import KINDS, LINES, add_defects
+from datamodules.parts.synthetic_defects import KINDS, LINES, WIDE, add_defects
 
 START, TILE = 96, 64
 
@@ -21,7 +21,7 @@ def made(kind, seed, channels=1):
     return add_defects(weave(channels), kind, START, TILE, np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *LINES])
+@pytest.mark.parametrize("kind", [*KINDS, *LINES, *WIDE])
 def test_a_marked_pixel_differs_and_the_rest_hardly(kind):
     before = weave().astype(int)
     outside, inside = [], []
@@ -39,14 +39,14 @@ def test_a_marked_pixel_differs_and_the_rest_hardly(kind):
     assert max(outside) <= 6  # the foot of a soft edge
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *LINES])
+@pytest.mark.parametrize("kind", [*KINDS, *LINES, *WIDE])
 def test_defects_are_a_function_of_the_random_numbers(kind):
     first, second, other = made(kind, 1), made(kind, 1), made(kind, 2)
     assert all((a == b).all() for a, b in zip(first, second, strict=True))
     assert (first[1] != other[1]).any()
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *LINES])
+@pytest.mark.parametrize("kind", [*KINDS, *LINES, *WIDE])
 def test_the_picture_itself_stays(kind):
     picture = weave()
     kept = picture.copy()

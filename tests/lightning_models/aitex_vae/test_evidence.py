@@ -102,15 +102,16 @@ def test_evidence_is_that_of_the_same_picture_and_residual_in_both_ranges():
     found = []
     for data_range in ("unit", "symmetric"):
         part, reconstructed = (from_pixels(picture, data_range) for picture in (cloth, drawn))
-        kinds = ("texture", "lines", "energy", "brightness", "threads", "orientation")
+        kinds = ("texture", "shade", "lines", "energy", "brightness", "threads", "orientation")
         found.append(all_evidence(None, part, [], reconstructed, None, kinds, data_range))
-    assert found[0].keys() == found[1].keys() >= {"texture", "lines"}
+    assert found[0].keys() == found[1].keys() >= {"texture", "shade", "lines"}
     for kind, channels in found[0].items():
         torch.testing.assert_close(
             found[1][kind], channels, rtol=1e-4, atol=1e-4, msg=lambda told, kind=kind: kind + told
         )
     own = texture_evidence(cloth.float() / 255)
     assert torch.equal(found[0]["texture"], torch.cat([own["energy"], own["orientation"]]))
+    assert torch.equal(found[0]["shade"], torch.cat([own["brightness"], own["threads"]]))
 
 
 def test_z_scores_are_robust():

@@ -463,14 +463,15 @@ def test_a_checkpoint_with_the_former_names_of_the_buffers_is_taken(monkeypatch)
     assert torch.equal(fresh.threshold, fitted.threshold)
 
 
-def older(checkpoint):
-    """The checkpoint as it was before there was evidence of lines, whose channels are the last."""
+CHANNELS = sum(KINDS.values())
+
+
+def older(checkpoint, newest):
+    """The checkpoint as it was before there were the newest kinds of evidence, whose channels are the last."""
+    kept = CHANNELS - sum(KINDS[kind] for kind in newest)
     for name in ("scorer.scale.location", "scorer.scale.scale"):
-        checkpoint["state_dict"][name] = checkpoint["state_dict"][name][:, :-2].clone()
+        checkpoint["state_dict"][name] = checkpoint["state_dict"][name][:, :kept].clone()
     return checkpoint
-
-
-WITH_LINES = [*IN_SCORE, "lines"]
 
 
 def loaded(checkpoint, **changes):
@@ -480,23 +481,31 @@ def loaded(checkpoint, **changes):
     return system
 
 
-@pytest.mark.parametrize("evidence", [None, WITH_LINES])
+@pytest.mark.parametrize(
+    ("newest", "evidence"),
+    [
+        (["lines", "shade"], None),
+        (["lines", "shade"], [*IN_SCORE, "lines"]),
+        (["shade"], None),
+        (["shade"], [*IN_SCORE, "shade"]),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:the checkpoint's scale")
-def test_a_checkpoint_from_before_there_were_lines_scores_as_it_did(monkeypatch, evidence):
+def test_a_checkpoint_from_before_there_was_some_evidence_scores_as_it_did(monkeypatch, newest, evidence):
     fitted, batch = calibrated(), part(9)
     expected = score(fitted, batch)
     told = pytest.warns(UserWarning, match="before there was any: its score is without")
     with told if evidence else nullcontext():
-        once = loaded(older(checkpoint_of(fitted, monkeypatch)), evidence=evidence)
+        once = loaded(older(checkpoint_of(fitted, monkeypatch), newest), evidence=evidence)
         again = loaded(checkpoint_of(once, monkeypatch), evidence=evidence)  # kept before the next validation
     for system in (once, again):
         torch.testing.assert_close(score(system, batch).tile_score, expected.tile_score)
-        assert set(score(system, batch).alternatives) == set(expected.alternatives) - {"lines"}
+        assert set(score(system, batch).alternatives) == set(expected.alternatives) - set(newest)
         with torch.no_grad():
             torch.testing.assert_close(system.predict_step(batch, 0).tile_score, expected.tile_score)
             rows = [system.scorer.calibration_row(part(seed), system.evidence(part(seed))) for seed in range(2)]
         system.scorer.fit(rows)
-        assert score(system, batch).alternatives["lines"].isfinite().all()
+        assert all(score(system, batch).alternatives[kind].isfinite().all() for kind in newest)
 
 
 SYMMETRIC = {"output": "tanh", "data_range": "symmetric", "weights": {"bce": 0.0, "mse": 1.0}}
@@ -540,7 +549,7 @@ def test_a_calibration_in_the_same_range_is_kept(monkeypatch):
 
 
 def test_lines_alone_cannot_be_judged_by_an_older_checkpoint(monkeypatch):
-    checkpoint = older(checkpoint_of(calibrated(evidence=["lines"]), monkeypatch))
+    checkpoint = older(checkpoint_of(calibrated(evidence=["lines"]), monkeypatch), ["lines", "shade"])
     with pytest.raises(InputError, match="before there was any: leave"):
         model(evidence=["lines"]).on_load_checkpoint(checkpoint)
 
