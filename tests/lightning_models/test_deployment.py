@@ -94,7 +94,9 @@ SYSTEMS = {
     "AitexVAE": (fabric_vae, part),
     "AitexVAE, several cells": (lambda: fabric_vae(top_k=3, evidence=["energy", "kl"], overlap=0.25), part),
     "AitexVAE, symmetric": (
-        lambda: fabric_vae(output="tanh", data_range="symmetric", weights={"bce": 0.0, "mse": 1.0}),
+        lambda: fabric_vae(
+            output="tanh", data_range="symmetric", weights={"bce": 0.0, "mse": 1.0}, evidence=["texture", "shade"]
+        ),
         part,
     ),
     "MotorVAEGAN": (lambda: MotorVAEGAN(image_size=32, latent_dim=4, width=2).eval(), pictures),
