@@ -18,7 +18,7 @@ room work. The rest, by who asks:
 - ``lightning watch``: :class:`WatchesVideo`;
 - ``lightning predict --scale``: :class:`Enlarges`;
 - what to do after a training: :class:`KnowsTest`;
-- where anomalies are and how they go on: :class:`HasTestBoxes`;
+- where anomalies are and how they go on: :class:`HasTestBoxes`; of which kind they are: :class:`HasValidationKinds`;
 - what data a run has seen: :class:`HasFingerprints`; what samples may be copies of: :class:`HasTrainingPictures`;
 - the choice of ``best.ckpt``: :class:`HasHeadline`, :class:`DeclaresUndefined`;
 - use outside of this project: :class:`Deploys`, :class:`SaysPreparation`;
@@ -387,6 +387,18 @@ class HasTestBoxes(Protocol):
         """Return by the name of each video float64 ``(N, 6)``; nothing at all where the source has no boxes.
 
         Of each box: number of the frame, number of its track, top, left, bottom and right in pixels of the letterbox.
+        """
+        ...
+
+
+@runtime_checkable
+class HasValidationKinds(Protocol):
+    """A data module of videos that knows which kind of pseudo-anomaly each frame of its validation shows."""
+
+    def validation_kinds(self) -> Mapping[str, Any]:
+        """Return by the name of a video that has any str ``(length,)``: a kind of each frame, empty on normal ones.
+
+        Kinds are those of :data:`datamodules.clips.pseudo_anomalies.KINDS`.
         """
         ...
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from callbacks import auc
 from callbacks.auc import Floats
+from callbacks.clips.kinds import METRIC as OF_KIND
+from callbacks.clips.kinds import auroc_of_kinds
 from callbacks.clips.place_criteria import place_criteria
 from callbacks.clips.places import Array
 from callbacks.clips.table import VideoSeries
@@ -29,6 +31,7 @@ def evaluate(
     *,
     tested: bool = False,
     boxes: Mapping[str, Floats] | None = None,
+    kinds: Mapping[str, Array] | None = None,
 ) -> Evaluation:
     """Compute all metrics exactly; frames whose label is unknown take no part.
 
@@ -38,7 +41,8 @@ def evaluate(
     ``frame_auroc_minmax_<name>`` of every alternative, and of the frame's number as ``frame_index``: what the mere
     order of the frames would reach. Of a test also ``f1``, of calling anomalous what lies above the threshold, and
     ``rbdc`` and ``tbdc``, see :func:`~callbacks.clips.place_criteria.place_criteria`; the masks of pseudo-anomalies are
-    specks where pixels differ, not regions.
+    specks where pixels differ, not regions. Of a validation ``frame_auroc_of_<kind>`` of each of their kinds, see
+    :func:`~callbacks.clips.kinds.auroc_of_kinds`.
 
     What needs masks may be of less than all: ``details`` has under ``sampled`` how many of the frames with a mask
     ``pixel_auroc``, ``rbdc`` and ``tbdc`` are of, where their table had no room for all, and under ``rounding`` how far
@@ -50,6 +54,8 @@ def evaluate(
         threshold: raw score above which a frame is called anomalous; None where unknown.
         tested: whether they are test videos, which are also judged by the threshold and by regions.
         boxes: by the name of a video the boxes of its anomalies, which are its regions instead of those of its masks.
+        kinds: of a validation, by the name of a video, what kind of anomaly each of its frames shows; None where nobody
+            says.
     """
     known = [one.label != UNKNOWN_LABEL for one in series]
     labels = [one.label[rows] for one, rows in zip(series, known, strict=True)]
@@ -95,6 +101,10 @@ def evaluate(
         reasons |= {} if unlabelled else {"rbdc": none, "tbdc": gaps if places.regions else none}
         found["f1"] = None if threshold is None or curve.undefined else auc.f1_score(_join(raw), label, threshold)
         reasons |= {} if curve.undefined else {"f1": "the model has no calibrated threshold"}
+    else:
+        found |= auroc_of_kinds(series, kinds or {})
+        unseen = "no clip shows this kind of anomaly" if kinds else "the data do not tell kinds of anomalies"
+        reasons |= {} if unlabelled or curve.undefined else {OF_KIND: unseen}
     details |= {"sampled": {name: {"used": kept, "of": with_mask} for name in of_masks}} if kept < with_mask else {}
     metrics, undefined = split_undefined(found, reasons, f"frames: {curve.undefined}")
     return Evaluation(

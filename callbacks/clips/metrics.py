@@ -18,7 +18,7 @@ from callbacks.evaluation import Evaluation, EvaluationCallback
 from callbacks.thresholds import threshold_of
 from callbacks.wandb_charts import CURVES, OVER_TIME, PLOTS
 from datamodules.batches import FrameScores
-from datamodules.protocols import DeclaresAlternatives, HasTestBoxes
+from datamodules.protocols import DeclaresAlternatives, HasTestBoxes, HasValidationKinds
 
 
 class ClipMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
@@ -69,11 +69,12 @@ class ClipMetrics(EvaluationCallback[FrameTable, list[VideoSeries]]):
         return table.gather().series()
 
     def evaluate(self, rows: list[VideoSeries], stage: str, trainer: Trainer, pl_module: LightningModule) -> Evaluation:
-        """Compute the metrics; those of a threshold at test only, since a validation is what settles it."""
+        """Compute the metrics: those of a threshold at test, since a validation settles it; those of kinds at this."""
         tests = stage == "test"
         data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
         boxes = data.test_boxes() if tests and isinstance(data, HasTestBoxes) else {}
-        evaluation = evaluate(rows, threshold_of(pl_module) if tests else None, tested=tests, boxes=boxes)
+        kinds = data.validation_kinds() if not tests and isinstance(data, HasValidationKinds) else {}
+        evaluation = evaluate(rows, threshold_of(pl_module) if tests else None, tested=tests, boxes=boxes, kinds=kinds)
         for name, part in evaluation.details.get("sampled", {}).items():
             self.warn_once(
                 f"{stage}/{name} is of {part['used']:,} of {part['of']:,} frames with a mask, evenly drawn: the heat "

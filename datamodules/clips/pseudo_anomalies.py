@@ -91,6 +91,15 @@ class PseudoAnomalousClip:
         """Number of frames of the copy."""
         return len(self.source)
 
+    @property
+    def kinds(self) -> NDArray[np.str_]:
+        """Return str ``(length,)``, the kind of what is anomalous in each frame, empty on normal ones."""
+        found = np.zeros(self.length, f"U{max(map(len, KINDS))}")
+        for event in self.events:
+            found[event.start : event.end] = event.kind
+        found[self.label == 0] = ""
+        return found
+
     def frames(self, numbers: FrameNumbers) -> Frame:
         """Return uint8 ``(T, C, H, W)``."""
         chosen = np.arange(self.length)[numbers]

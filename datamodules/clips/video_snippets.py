@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from datamodules.batches import UNKNOWN_LABEL
@@ -136,6 +137,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         self._validation_fraction = validation_fraction
         self._jitter = Jitter(brightness, contrast, flip)
         self._scene: SceneName = scene
+        self._kinds: dict[str, NDArray[np.str_]] = {}
         self._digested: dict[tuple[str, str], str] = {}  # by split and name
         self._layout: VideoSource | None = None
         self._live: LiveWindows | None = None
@@ -162,6 +164,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         """
         held_out = self._splits["validation"]
         pseudo = [PseudoAnomalousClip(clip, number, self._span) for number, clip in enumerate(held_out)]
+        self._kinds = {clip.name: clip.kinds for clip in pseudo}
         if not any(clip.label.any() for clip in pseudo):
             raise InputError(
                 "data.source: no pseudo-anomaly made from the clips held out for validation "
@@ -257,6 +260,10 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         found = {clip.name: clip.boxes() for clip in self._splits["test"]}
         drawn = any(boxes is not None for boxes in found.values())
         return {name: NO_BOXES if boxes is None else boxes for name, boxes in found.items()} if drawn else {}
+
+    def validation_kinds(self) -> dict[str, NDArray[np.str_]]:
+        """Return by the name of each copy with pseudo-anomalies what kind each frame shows, empty where none."""
+        return self._kinds
 
     def preparation(self) -> dict[str, Any]:
         """Return how a video is cut into windows for prediction."""

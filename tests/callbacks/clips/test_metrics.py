@@ -203,7 +203,7 @@ def test_validation_feeds_the_checkpoint_and_ignores_calibration(tmp_path, make_
     calibration = loader(make_scores, [(0, "clip0", [0], [1e9], [0])], 1)
     run.fit(Replay(), DataLoader(torch.zeros(2, 1)), [validation, calibration])
     # the sanity check saw one window of one class, and was not judged
-    assert not any("has no value" in str(warning.message) for warning in recwarn)
+    assert not any("both are needed" in str(warning.message) for warning in recwarn)
     _, score, label, _ = frames_of(windows)
     best = json.loads((tmp_path / "checkpoints/index.json").read_text())["best"]
     assert best["value"] == pytest.approx(metrics.roc_auc_score(label, score), abs=1e-6)
@@ -213,6 +213,38 @@ def test_validation_feeds_the_checkpoint_and_ignores_calibration(tmp_path, make_
     assert set(judge.logged(model)) == set(run.callback_metrics) | set(judge.undefined)
     assert "val/frame_auroc_micro" in run.progress_bar_metrics
     assert "val/frame_ap" not in run.progress_bar_metrics
+
+
+class Told(LightningDataModule):
+    """A validation of clips whose second halves are anomalous, clip0 of one kind and clip2 of another."""
+
+    def __init__(self, scores):
+        super().__init__()
+        self.scores = scores
+
+    def val_dataloader(self):
+        return self.scores
+
+    test_dataloader = val_dataloader
+
+    def validation_kinds(self):
+        return {"clip0": np.array([""] * 4 + ["freeze"] * 5), "clip2": np.array([""] * 5 + ["speed"] * 6)}
+
+
+def test_a_validation_tells_what_each_kind_of_anomaly_reaches(tmp_path, make_scores, windows):
+    judge = ClipMetrics(plots=False)
+    data = Told(loader(make_scores, windows, 3))
+    (found,) = trainer(tmp_path, judge).validate(Replay(), datamodule=data, verbose=False)
+    _, score, label, video = frames_of(windows)
+    for kind, clip in (("freeze", "clip0"), ("speed", "clip2")):
+        rows = (label == 0) | (video == clip)
+        assert found[f"val/frame_auroc_of_{kind}"] == pytest.approx(
+            metrics.roc_auc_score(label[rows], score[rows]), abs=1e-6
+        )
+    names = {"val/frame_auroc_of_paste", "val/frame_auroc_of_reverse"}
+    assert {name for name, why in judge.undefined.items() if why == "no clip shows this kind of anomaly"} == names
+    (found,) = trainer(tmp_path, judge).test(Replay(), datamodule=data, verbose=False)
+    assert not any("_of_" in name for name in found)
 
 
 def test_a_score_that_is_no_number_stops_the_test_with_its_frame(tmp_path, make_scores, windows):

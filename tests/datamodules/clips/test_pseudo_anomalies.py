@@ -64,6 +64,15 @@ def test_frames_outside_events_are_the_clips_and_masks_mark_what_differs(turn):
             np.testing.assert_array_equal(masks[span][shown] == 1, differs[shown])
 
 
+@pytest.mark.parametrize("turn", range(4))
+def test_every_anomalous_frame_has_the_kind_of_its_event_and_no_other_frame_has_one(turn):
+    copy = PseudoAnomalousClip(Scene(), turn, 8)
+    np.testing.assert_array_equal(copy.kinds != "", copy.label == 1)
+    assert {*copy.kinds} == {"", *KINDS}
+    for event in copy.events:
+        assert {*copy.kinds[event.start : event.end]} <= {"", event.kind}
+
+
 def test_each_kind_does_what_it_says():
     scene = Scene()
     copy = PseudoAnomalousClip(scene, 0, 8)

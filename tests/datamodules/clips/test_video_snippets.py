@@ -292,6 +292,18 @@ def test_damaged_clip_is_fatal_or_left_out(module, source):
     assert len(splits["train"]) + len(splits["validation"]) == 4
 
 
+def test_kinds_are_those_of_the_anomalous_frames_of_the_validation(module):
+    data = module()
+    assert data.validation_kinds() == {}
+    data.setup("fit")
+    labels = collect(data.val_dataloader()[1])
+    kinds = data.validation_kinds()
+    assert kinds
+    assert all(name.endswith("-pseudo") for name in kinds)
+    for (video, frame), label in labels.items():
+        assert (video in kinds and kinds[video][frame] != "") == (label == 1)
+
+
 def test_still_scene_cannot_be_validated_on(module, tmp_path, images):
     for number in range(2):
         images(tmp_path / "still" / "train" / f"n{number}", np.full((30, 24, 32, 3), 90 + number, np.uint8))
