@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from datamodules.clips.pseudo_anomalies import differs
 from datamodules.clips.windows import Frames, Window
+from datamodules.errors import InputError
 from datamodules.letterbox import Region
 from datamodules.picture_file import Frame
+from datamodules.ranges import height_and_width
 
 BACKGROUND_FRAMES = 51
 """Most frames, evenly spaced, whose median is the background: more changes nothing and takes longer."""
@@ -47,6 +49,21 @@ class MovingCrop:
         if video not in self._backgrounds:
             self._backgrounds[video] = background(self._clips[video])
         return self._backgrounds[video]
+
+
+def crop_size(crop: int | tuple[int, int], height: int, width: int) -> tuple[int, int]:
+    """Return height and width of a crop, ``data.train_crop``, out of frames of that height and width.
+
+    Raises:
+        InputError: if it is neither one number nor two, less than 8 pixels, or larger than the frames.
+    """
+    rows, columns = height_and_width("data.train_crop", crop, 8, 4096)
+    if rows > height or columns > width:
+        raise InputError(
+            f"data.train_crop: {rows}x{columns} does not fit into frames of data.image_size, {height}x{width}; give a "
+            "smaller one, or null to train on whole frames"
+        )
+    return rows, columns
 
 
 def background(clip: Frames) -> Frame:

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from datamodules.batches import UNKNOWN_LABEL
 from datamodules.clips.augmentation import Jitter
-from datamodules.clips.boxes import NO_BOXES, Boxes
+from datamodules.clips.boxes import Boxes
 from datamodules.clips.cache import CachedClip, cache_clips
 from datamodules.clips.demo import demo_folder
+from datamodules.clips.judged_clips import boxes_of, check_judged, counts_of, have_masks
 from datamodules.clips.live_stream import Stream
 from datamodules.clips.live_windows import LiveWindows, Watcher, frames_until_final
-from datamodules.clips.moving_crop import MovingCrop
+from datamodules.clips.moving_crop import MovingCrop, crop_size
 from datamodules.clips.pseudo_anomalies import PseudoAnomalousClip
 from datamodules.clips.scenes import SceneName
 from datamodules.clips.splits import hold_out
@@ -128,7 +128,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         check_stride("data.validation_stride", validation_stride, num_frames)
         self.num_frames = num_frames
         self.frame_step = frame_step
-        self.training_size = (height, width) if train_crop is None else _crop_size(train_crop, height, width)
+        self.training_size = (height, width) if train_crop is None else crop_size(train_crop, height, width)
         self.predict_sources: list[PredictSource] = []
         self._letterbox = Letterbox(height, width, fit)
         self._train_stride, self._eval_stride = train_stride, eval_stride
@@ -178,10 +178,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
     def test_loader(self) -> Loader:
         """Every window of the test clips, in order; with masks where all of the anomalous clips have them."""
         clips = self._splits["test"]
-        with_masks = any(clip.has_masks for clip in clips) and all(
-            clip.has_masks or not clip.label.any() for clip in clips
-        )
-        return self._evaluation(clips, self._eval_stride, with_masks)
+        return self._evaluation(clips, self._eval_stride, have_masks(clips))
 
     def predict_dataloader(self) -> StreamedLoader[Window] | LiveWindows:
         """Windows of ``predict_sources`` in order, or of what is watched, decoded as they come, in constant memory."""
@@ -246,20 +243,11 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         """Return the numbers of clips and frames, of a test also of labels that say so, masks, boxes and tracks."""
         clips = self._splits.get(split, [])
         found = super().counts(split) | {"frames": sum(clip.length for clip in clips)}
-        if split != "test":
-            return found
-        labels = {"anomalous frames": 1, "unlabelled frames": UNKNOWN_LABEL}
-        counted = {name: sum(int((clip.label == label).sum()) for clip in clips) for name, label in labels.items()}
-        found |= counted | {"clips with masks": sum(clip.has_masks for clip in clips)}
-        boxes = self.test_boxes() if clips else {}
-        tracks = sum(len(np.unique(of_clip[:, 1])) for of_clip in boxes.values())
-        return found | ({"boxes": sum(map(len, boxes.values())), "tracks": tracks} if boxes else {})
+        return found | (counts_of(clips) if split == "test" else {})
 
     def test_boxes(self) -> dict[str, Boxes]:
         """Return the :data:`~datamodules.clips.boxes.Boxes` of every test clip, or none where no clip has any."""
-        found = {clip.name: clip.boxes() for clip in self._splits["test"]}
-        drawn = any(boxes is not None for boxes in found.values())
-        return {name: NO_BOXES if boxes is None else boxes for name, boxes in found.items()} if drawn else {}
+        return boxes_of(self._splits["test"])
 
     def validation_kinds(self) -> dict[str, NDArray[np.str_]]:
         """Return by the name of each copy with pseudo-anomalies what kind each frame shows, empty where none."""
@@ -285,18 +273,7 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         source = self._layout = read_layout(self._root)
         if stage == "test":
             test = self._cached(source.test)
-            if source.test and not test:
-                raise InputError(
-                    f"data.source: all {len(source.test)} test clips in {self._root} were left out, see the warnings; "
-                    "mend them or give others"
-                )
-            if not test:
-                raise InputError(
-                    f"data.source: no test clip in {self._root} (read as {source.layout}); put videos, or folders of "
-                    "frames, into its folder of test clips, see docs/video.md; to score videos without labels use "
-                    "lightning predict"
-                )
-            _refuse_unboxed(source, test)
+            check_judged(self._root, source, test)
             return self._known({"test": test}, source.test)
         train, validation = hold_out(self._cached(source.train), self._validation_fraction)
         held_out = {clip.name for clip in validation}
@@ -387,24 +364,3 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         starts = [evaluation_starts(clip.length, *self._shape, stride) for clip in clips]
         windows = EvaluationWindows(clips, starts, *self._shape, with_masks)
         return self._loader(windows, collate, self._eval_batch_size)
-
-
-def _refuse_unboxed(source: VideoSource, clips: Sequence[CachedClip]) -> None:
-    """Refuse anomalous clips without boxes beside others that have them: what is found in them would count as false."""
-    boxed = {clip.name for clip in source.test if clip.boxes}
-    missing = [clip.name for clip in clips if clip.name not in boxed and (clip.label == 1).any()]
-    if boxed and missing:
-        raise InputError(
-            f"data.source: there are boxes for {len(boxed)} test clips, and none for {some_of(missing)}, which labels "
-            "or masks call anomalous; add a file for each to tracks/, or rename that folder"
-        )
-
-
-def _crop_size(crop: int | tuple[int, int], height: int, width: int) -> tuple[int, int]:
-    rows, columns = height_and_width("data.train_crop", crop, 8, 4096)
-    if rows > height or columns > width:
-        raise InputError(
-            f"data.train_crop: {rows}x{columns} does not fit into frames of data.image_size, {height}x{width}; give a "
-            "smaller one, or null to train on whole frames"
-        )
-    return rows, columns
