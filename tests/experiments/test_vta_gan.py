@@ -64,7 +64,8 @@ def words(source, tmp_path, monkeypatch):
         paths = [EXPERIMENTS / f"{experiment}.yaml", *(EXPERIMENTS / f"{overlay}.yaml" for overlay in overlays)]
         configs = [word for path in paths for word in ("--config", str(path))]
         data = ["--data.source", str(source), "--data.cache_dir", str(tmp_path / "cache")]
-        classical = ["--model.flow_width", "null"] if "vta_gan/ped2" in overlays else []  # farneback has no width
+        farneback = {"vta_gan/ped2", "vta_gan/crops"} & {*overlays}  # it has no width
+        classical = ["--model.flow_width", "null"] if farneback else []
         return [*configs, *TINY, *classical, *data]
 
     return compose

@@ -48,14 +48,14 @@ def test_memory_does_not_grow_with_the_length(tmp_path, frames, images, monkeypa
     sources = find_predict_sources(images(tmp_path / "clip", frames(8)), 8, "error")
     (picture, *_) = read_frames(sources[0].path)
     peaks = []
-    for count in (100, 2000):
+    for count in (1000, 8000):  # how many of the 64 frames ahead are decoded at once is up to the threads
         monkeypatch.setattr(video_stream, "read_frames", lambda *_, n=count: (picture.copy() for _ in range(n)))
         windows = StreamedWindows(sources, BOX, 8, 1, 4)
         tracemalloc.start()
         assert sum(1 for _ in windows) == len(evaluation_starts(count, 8, 1, 4))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < 1.2 * peaks[0]
+    assert peaks[1] < 2 * peaks[0]
 
 
 def test_unknown_length_is_no_length(tmp_path, frames, images):
