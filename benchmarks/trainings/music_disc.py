@@ -16,7 +16,9 @@ from torch import Tensor
 
 import fulgurite
 from benchmarks import common
+from datamodules.errors import InputError
 from datamodules.sound.audio_video import AudioVideoDataModule
+from fulgurite.errors import readable_errors
 from lightning_models.audio_to_video import AudioToVideo
 
 Values = NDArray[np.float64]
@@ -69,16 +71,19 @@ def joined(discs: list[Disc]) -> Disc:
 
 
 def measured(run: str) -> list[list[float]]:
-    """Return what the pictures of the test pieces tell, to their own sound and to another clip's."""
+    """Return what the pictures of the test pieces tell, to their own sound and to another clip's.
+
+    Raises:
+        InputError: if it is no run of AudioToVideo, or the checkpoint has learned from what is to be judged.
+    """
     loaded = fulgurite.load(run)
     model, data = loaded.module, loaded.data
     if not (isinstance(model, AudioToVideo) and isinstance(data, AudioVideoDataModule)):
-        raise SystemExit(f"{run} is a run of {loaded.system}; give one of AudioToVideo")
-    data.prepare_data()
+        raise InputError(f"{run} is a run of {loaded.system}; give one of AudioToVideo")
     data.setup("test")
     found: dict[str, list[Disc]] = {"real": [], "own": [], "other": []}
     with torch.inference_mode():
-        for number, batch in enumerate(data.test_loader()):
+        for number, batch in enumerate(data.test_dataloader()):
             clips: Any = model.validation_step(batch.to(model.device), number)
             drawn = {"real": batch.frames.float() / 255, "own": clips.frames, "other": clips.shuffled}
             for name, pieces in drawn.items():
@@ -94,9 +99,10 @@ def main() -> None:
     options = parser.parse_args()
     common.print_header("The disc of the music")
     rows = []
-    for run in options.run:
-        for name, values in zip(("its own sound", "another clip's"), measured(run), strict=True):
-            rows.append((run, name, *(f"{value:.3f}" for value in values)))
+    with readable_errors():
+        for run in options.run:
+            for name, values in zip(("its own sound", "another clip's"), measured(run), strict=True):
+                rows.append((run, name, *(f"{value:.3f}" for value in values)))
     common.print_table(("run", "drawn to", "height", "size", "hue", "drawn at all"), rows)
 
 

@@ -6,6 +6,12 @@ _OF_A_KIND = (
     "Of a validation alone, whose anomalies are made; where few or short clips are held out some kinds are missing. "
     "frame_auroc_micro is there their mean, each weighted by its frames, whether somebody looks for that kind or not."
 )
+_SHOWS = {
+    "speed": "of a clip that runs twice as fast",
+    "paste": "that something from elsewhere crosses",
+    "reverse": "with a part where time runs backwards",
+    "freeze": "with a part where time stands still",
+}
 
 CLIP_MEANINGS = (
     Meaning(
@@ -28,21 +34,12 @@ CLIP_MEANINGS = (
         "higher", 0, 1,
         trap="Videos with one kind of frames only are left out: counts.videos_left_out_of_macro.",
     ),
-    Meaning(
-        "frame_auroc_of_speed", "how often a frame of a clip that runs twice as fast scores above a normal one",
-        "higher", 0, 1, trap=_OF_A_KIND,
-    ),
-    Meaning(
-        "frame_auroc_of_paste", "how often a frame that something from elsewhere crosses scores above a normal one",
-        "higher", 0, 1, trap=_OF_A_KIND,
-    ),
-    Meaning(
-        "frame_auroc_of_reverse", "how often a frame with a part where time runs backwards scores above a normal one",
-        "higher", 0, 1, trap=_OF_A_KIND,
-    ),
-    Meaning(
-        "frame_auroc_of_freeze", "how often a frame with a part where time stands still scores above a normal one",
-        "higher", 0, 1, trap=_OF_A_KIND,
+    *(
+        Meaning(
+            f"frame_auroc_of_{kind}", f"how often a frame {shows} scores above a normal one",
+            "higher", 0, 1, trap=_OF_A_KIND,
+        )
+        for kind, shows in _SHOWS.items()
     ),
     Meaning(
         "frame_ap",
