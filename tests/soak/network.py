@@ -144,4 +144,4 @@ def _kill_service_at_first_row() -> None:
     BatchesLogger.log_metrics = log_metrics  # type: ignore[method-assign]  # in this process alone
 
 
-NETWORK = Promise("network", cases, short=6)
+NETWORK = Promise("network", cases, short=2)

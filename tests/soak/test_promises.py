@@ -4,11 +4,21 @@ from functools import partial
 
 import pytest
 
+from tests.soak.crash import CRASH
+from tests.soak.disk import DISK
+from tests.soak.exact_resume import EXACT_RESUME
+from tests.soak.memory import MEMORY
 from tests.soak.promise import Case, Promise, try_promises
 from tests.soak.promises import PROMISES
 
+TRAINS_SEVERAL_TIMES = CRASH, DISK, EXACT_RESUME, MEMORY
+"""Promises of which one case alone takes ten seconds or more."""
 
-@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.name)
+
+@pytest.mark.parametrize(
+    "promise",
+    [pytest.param(one, marks=pytest.mark.slow if one in TRAINS_SEVERAL_TIMES else (), id=one.name) for one in PROMISES],
+)
 def test_a_few_cases_of_every_promise(promise, tmp_path):
     ((_, outcome),) = try_promises([promise], tmp_path, 0, promise.short)
     assert outcome.tried == promise.short

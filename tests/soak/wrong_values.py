@@ -129,4 +129,4 @@ def _with(config: dict[str, Any], place: list[Any], value: Any) -> bytes:
     return yaml.safe_dump(with_value(config, place, value), sort_keys=False).encode()
 
 
-WRONG_VALUES = Promise("any wrong value", cases, short=13)
+WRONG_VALUES = Promise("any wrong value", cases, short=5)
