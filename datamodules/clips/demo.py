@@ -9,20 +9,21 @@ who walks against the lane or across it (direction). Speed alone therefore does 
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from datamodules.clips.boxes import COLUMNS
 from datamodules.clips.scenes import SCENES, Colour, Scene, SceneName
 from datamodules.decode_cache import made_once
 from datamodules.media import VideoWriter
 from datamodules.picture_file import Frame
 from datamodules.png_file import write_png
 
-DEMO_VERSION = 1
+DEMO_VERSION = 2
 """Raised whenever the recipe draws something else."""
 TRAINING_CLIPS = 12
 FRAMES = 100
@@ -63,6 +64,13 @@ class _Actor:
         self.way += abs(self.dx) + abs(self.dy)
 
 
+class _Truth(NamedTuple):
+    """What is anomalous in a clip: masks uint8 0/1 ``(H, W)`` of all frames, and lines of a file of boxes."""
+
+    masks: list[Frame]
+    boxes: list[tuple[int, ...]]
+
+
 def demo_folder(cache: Path, name: SceneName = "street") -> Path:
     """Return the folder of a scene, in the plain layout; it is written on the first call, in a few seconds.
 
@@ -74,27 +82,30 @@ def demo_folder(cache: Path, name: SceneName = "street") -> Path:
 
 
 def write_demo(folder: Path, name: SceneName = "street") -> None:
-    """Write all clips, masks and labels of a scene below ``folder``; every call draws the same pictures."""
+    """Write all clips, masks, boxes and labels of a scene below ``folder``; every call draws the same pictures."""
     scene = SCENES[name]
     (folder / "train").mkdir()
     for number in range(TRAINING_CLIPS):
         _write_clip(folder / "train" / f"{name}_{number + 1:02d}.mp4", scene, (), (0, number))
     (folder / "test" / "masks").mkdir(parents=True)
+    (folder / "test" / "tracks").mkdir()
     with (folder / "test" / "labels.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(("video", "start", "end"))
         for number, events in enumerate(scene.tests):
             clip = f"{name}_{number + 1:02d}"
-            masks = _write_clip(folder / "test" / f"{clip}.mp4", scene, events, (1, number))
+            masks, boxes = _write_clip(folder / "test" / f"{clip}.mp4", scene, events, (1, number))
             (folder / "test" / "masks" / clip).mkdir()
             for frame, mask in enumerate(masks):
                 write_png(folder / "test" / "masks" / clip / f"{frame:03d}.png", 255 * mask)
+            with (folder / "test" / "tracks" / f"{clip}.csv").open("w", newline="") as tracks:
+                csv.writer(tracks).writerows([COLUMNS, *boxes])
             for start, end in _spans(np.array([mask.any() for mask in masks])):
                 table.writerow((clip, start, end))
 
 
-def _write_clip(path: Path, scene: Scene, events: tuple[str, ...], seed: tuple[int, int]) -> list[Frame]:
-    """Write one clip and return its masks, uint8 0/1 ``(H, W)``."""
+def _write_clip(path: Path, scene: Scene, events: tuple[str, ...], seed: tuple[int, int]) -> _Truth:
+    """Write one clip and return what is anomalous in it; every stranger is a track."""
     random = np.random.default_rng((*scene.seed, *seed))
     background, lit = _background(scene), _lit(scene)
     shape, beyond = (scene.height, scene.width), scene.margin + 3
@@ -104,21 +115,30 @@ def _write_clip(path: Path, scene: Scene, events: tuple[str, ...], seed: tuple[i
     ]
     light = random.uniform(*scene.light)
     strangers = [_stranger(scene, kind, len(events) > 1, random) for kind in events]
-    masks = []
+    truth = _Truth([], [])
     with VideoWriter(path, FPS, shape, crf=16) as video:
         for frame in range(FRAMES):
             if random.random() < scene.arrivals and len(actors) < most:
                 actors.append(_walker(scene, random, None))
-            shown = actors + [actor for start, actor in strangers if frame >= start]
+            shown = [(0, actor) for actor in actors]
+            shown += [(track, actor) for track, (start, actor) in enumerate(strangers, start=1) if frame >= start]
             picture, mask = background.copy(), np.zeros(shape, np.uint8)
-            for actor in sorted(shown, key=lambda actor: actor.y):
-                _draw(picture, mask, actor)
+            for track, actor in sorted(shown, key=lambda one: one[1].y):
+                _draw(picture, mask, track, actor)
                 actor.step()
             actors = [actor for actor in actors if -beyond < actor.x < scene.width + beyond]
             noise = random.normal(light, scene.noise, (*shape, 1))
             video.write((lit * picture + noise).clip(0, 255).astype(np.uint8))
-            masks.append(mask if mask.sum() >= _LEAST_VISIBLE else np.zeros_like(mask))
-    return masks
+            if np.count_nonzero(mask) < _LEAST_VISIBLE:
+                mask[:] = 0
+            truth.masks.append((mask > 0).astype(np.uint8))
+            truth.boxes.extend((frame, *box) for box in _boxes(mask))
+    return truth
+
+
+def _boxes(mask: Frame) -> list[tuple[int, ...]]:
+    """Return track, x, y, width and height of what is seen of every track; a mask has its number, or 0."""
+    return [(int(track), *cv2.boundingRect((mask == track).astype(np.uint8))) for track in np.unique(mask[mask > 0])]
 
 
 def _background(scene: Scene) -> Frame:
@@ -188,10 +208,10 @@ def _stranger(scene: Scene, kind: str, brief: bool, random: Generator) -> tuple[
     return (52 if brief else _BEGINS[kind]) + int(random.integers(6)), actor
 
 
-def _draw(picture: Frame, mask: Frame, actor: _Actor) -> None:
-    """Draw an actor over what is there; the mask gets 1 under an anomalous one, 0 under a walker."""
+def _draw(picture: Frame, mask: Frame, track: int, actor: _Actor) -> None:
+    """Draw an actor over what is there; the mask gets the track of an anomalous one, and 0 under a walker."""
     tall, x, y = actor.height, actor.x, actor.y
-    pen = _Pen(picture, mask, int(actor.kind != "walker"))
+    pen = _Pen(picture, mask, track)
     if actor.kind == "cart":
         for side in (-0.4, 0.4):
             pen.ellipse((x + side * tall, y - 0.12 * tall), (0.13 * tall, 0.13 * tall), (30, 30, 30))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from datamodules.clips import demo
+from datamodules.clips.boxes import boxed_pixels, read_boxes
 from datamodules.clips.demo import FRAMES, TRAINING_CLIPS, demo_folder
 from datamodules.clips.labels import read_masks
 from datamodules.clips.scenes import SCENES, SceneName
@@ -38,6 +39,19 @@ def test_every_test_clip_has_normal_and_anomalous_frames_that_its_masks_show(fol
         assert 10 <= labels.sum() <= FRAMES - 10
         assert masks.shape == (FRAMES, 128, 128)
         np.testing.assert_array_equal(masks.any(axis=(1, 2)), labels == 1)
+
+
+def test_boxes_hold_what_the_masks_show_one_track_for_each_stranger(folder):
+    for clip, _, masks in labels_and_masks(folder):
+        height, width = masks.shape[1:]
+        boxes = read_boxes(clip.boxes, FRAMES, (height, width), (0, 0, height, width))
+        assert len(np.unique(boxes[:, 1])) == len(SCENES["street"].tests[int(clip.name[-2:]) - 1])
+        for frame, mask in enumerate(masks):
+            inside = boxed_pixels(boxes, frame, height, width)
+            assert not (mask > inside).any()
+            for _, _, top, left, bottom, right in boxes[boxes[:, 0] == frame].astype(int):
+                part = mask[top:bottom, left:right]
+                assert all(edge.any() for edge in (part[0], part[-1], part[:, 0], part[:, -1]))
 
 
 def test_neither_the_frame_number_nor_movement_alone_tells_the_label(folder):
