@@ -20,8 +20,10 @@ from PIL import Image
 from callbacks.results import read_rows
 from datamodules.atomic_file import write_text
 from datamodules.cache_folder import default_cache
+from datamodules.clips.demo import demo_folder
 from datamodules.errors import InputError
 from datamodules.media import read_frames
+from datamodules.parts.weave import weave_folder
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs/pictures"
@@ -40,7 +42,7 @@ def lightning(*words: str | Path) -> None:
 
 def street(run: Path) -> Path:
     """Draw the heat over a video of the street, around the frame that scored highest."""
-    video = sorted((default_cache() / "demo-v1/test").glob("*.mp4"))[2]
+    video = sorted((demo_folder(default_cache()) / "test").glob("*.mp4"))[2]
     lightning("predict", video, "--run", run)
     folder = newest(run / f"predictions/{video.stem}", "overlay.mp4").parent
     frames = list(read_frames(folder / "overlay.mp4"))
@@ -51,7 +53,7 @@ def street(run: Path) -> Path:
 
 def cloth(run: Path) -> Path:
     """Draw the heat over the two defective weaves that scored highest."""
-    lightning("predict", default_cache() / "weave-v1/Defect_images", "--run", run)
+    lightning("predict", weave_folder(default_cache()) / "Defect_images", "--run", run)
     sheet = read(newest(run / "predictions", "contact_sheet.png"))
     return write_png("cloth.png", sheet[: HEADING + 2 * LINE], width=900)
 

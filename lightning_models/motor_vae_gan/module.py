@@ -21,7 +21,7 @@ from lightning_models import losses
 from lightning_models.effective import effective
 from lightning_models.latent_sampler import Sampler
 from lightning_models.motor_vae_gan.deployed import DeployedMotorVAEGAN
-from lightning_models.motor_vae_gan.network import STAGES, VAE, Discriminator, Judgement, Norm
+from lightning_models.motor_vae_gan.network import STAGES, VAE, DecoderKernel, Discriminator, Judgement, Norm
 from lightning_models.reconstruction_losses import mse
 from lightning_models.training.adversarial import AdversarialModule
 from lightning_models.training.health import probability_health
@@ -77,6 +77,7 @@ class MotorVAEGAN(VAEGANModule):
         image_size: S, edge of the pictures in pixels, a multiple of 32, as in the data.
         latent_dim: D, dimensions of the latent space.
         width: channels of the outermost stage of all three networks; 32 is the published size.
+        decoder_kernel: edge of the decoder's kernels that double a map; 3 as described, 4 leaves no pattern of dots.
         discriminator_norm: norm in the discriminator; with ``batch`` the kinds of pictures are judged in separate
             calls, as published, and R1 is not defined.
         adversarial: objective of the game: hinge, or bce (non-saturating).
@@ -112,6 +113,7 @@ class MotorVAEGAN(VAEGANModule):
         image_size: int = 256,
         latent_dim: int = 128,
         width: int = 32,
+        decoder_kernel: DecoderKernel = 3,
         discriminator_norm: Norm = "spectral",
         adversarial: Literal["hinge", "bce"] = "hinge",
         weights: MotorVAEGANWeights | None = None,
@@ -148,7 +150,8 @@ class MotorVAEGAN(VAEGANModule):
         self.separate_calls = discriminator_norm == "batch"
         self.feature_stage = layer - 1
         # channels last is the faster layout of these convolutions, on CPUs as on GPUs
-        self.vae = VAE(image_channels, image_size, latent_dim, width).to(memory_format=torch.channels_last)
+        vae = VAE(image_channels, image_size, latent_dim, width, decoder_kernel)
+        self.vae = vae.to(memory_format=torch.channels_last)
         self.discriminator = Discriminator(image_channels, image_size, width, discriminator_norm).to(
             memory_format=torch.channels_last
         )

@@ -16,6 +16,7 @@ from datamodules.errors import InputError
 from lightning_models.variational import DiagonalPosterior
 
 Norm = Literal["spectral", "none", "batch"]
+DecoderKernel = Literal[3, 4]
 
 STAGES = 5
 STRIDE = 2**STAGES
@@ -51,36 +52,41 @@ class Encoder(nn.Sequential):
 
 
 class Doubling(nn.ConvTranspose2d):
-    """Transposed convolution k3 s2 p1 with output padding 1: ``(B, C, H, W)`` to ``(B, C', 2H, 2W)``.
+    """Transposed convolution s2 p1: ``(B, C, H, W)`` to ``(B, C', 2H, 2W)``.
+
+    With k3, as described, and output padding 1, a pixel gets 1, 2 or 4 products by where it lies, which leaves a
+    pattern of dots (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts"); with k4 all get 4.
 
     The bias is added afterwards: on CPUs its gradient within the convolution costs twice the convolution's own.
     """
 
-    def __init__(self, entering: int, leaving: int) -> None:
-        super().__init__(entering, leaving, 3, 2, 1, output_padding=1)
+    def __init__(self, entering: int, leaving: int, kernel: DecoderKernel = 3) -> None:
+        super().__init__(entering, leaving, kernel, 2, 1, output_padding=4 - kernel)
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Double the map."""
         assert self.bias is not None
-        doubled = F.conv_transpose2d(input, self.weight, None, stride=2, padding=1, output_padding=1)
+        doubled = F.conv_transpose2d(input, self.weight, None, 2, 1, self.output_padding)
         return doubled.add_(self.bias.to(doubled.dtype).view(-1, 1, 1))
 
 
 class Decoder(nn.Module):
     """Latent vectors ``(B, D)`` to pictures ``(B, C, S, S)`` in [0, 1].
 
-    A linear layer to the innermost map; 5 x [transposed conv k3 s2 p1, output padding 1, BatchNorm, LeakyReLU],
-    the last of which keeps the channels; conv k3 p1; sigmoid.
+    A linear layer to the innermost map; 5 x [transposed conv s2 p1, BatchNorm, LeakyReLU], the last of which keeps the
+    channels; conv k3 p1; sigmoid.
     """
 
-    def __init__(self, image_channels: int, image_size: int, latent_dim: int, width: int) -> None:
+    def __init__(
+        self, image_channels: int, image_size: int, latent_dim: int, width: int, kernel: DecoderKernel = 3
+    ) -> None:
         super().__init__()
         self.grid = grid_size(image_size, width)
         channels = [*reversed(stage_channels(width)), width]
         self.from_latent = nn.Linear(latent_dim, channels[0] * self.grid**2)
         self.stages = nn.Sequential(
             *(
-                nn.Sequential(Doubling(entering, leaving), nn.BatchNorm2d(leaving), nn.LeakyReLU(inplace=True))
+                nn.Sequential(Doubling(entering, leaving, kernel), nn.BatchNorm2d(leaving), nn.LeakyReLU(inplace=True))
                 for entering, leaving in pairwise(channels)
             )
         )
@@ -101,17 +107,25 @@ class VAE(nn.Module):
         image_size: S, edge of the pictures in pixels, a multiple of 32.
         latent_dim: D.
         width: channels of the outermost stage; 32 is the published size.
+        decoder_kernel: edge of the decoder's kernels that double a map; 3 as described, 4 leaves no pattern of dots.
 
     Raises:
         InputError: a size that does not fit.
     """
 
-    def __init__(self, image_channels: int = 1, image_size: int = 256, latent_dim: int = 128, width: int = 32) -> None:
+    def __init__(
+        self,
+        image_channels: int = 1,
+        image_size: int = 256,
+        latent_dim: int = 128,
+        width: int = 32,
+        decoder_kernel: DecoderKernel = 3,
+    ) -> None:
         super().__init__()
         features = stage_channels(width)[-1] * grid_size(image_size, width) ** 2
         self.encoder = Encoder(image_channels, width)
         self.posterior = DiagonalPosterior(features, latent_dim)
-        self.decoder = Decoder(image_channels, image_size, latent_dim, width)
+        self.decoder = Decoder(image_channels, image_size, latent_dim, width, decoder_kernel)
 
     def encode(self, images: Tensor) -> Distribution:
         """Return q(z | x), event shape ``(D,)``, of pictures ``(B, C, S, S)`` in [0, 1]."""

@@ -193,6 +193,7 @@ SYSTEMS: dict[type[PhasedModule], System] = {
             "image_size": Refused(64, "image_size"),
             "latent_dim": 5,
             "width": 3,
+            "decoder_kernel": 4,
             "discriminator_norm": "none",
             "adversarial": "bce",
             "free_bits": 0.5,

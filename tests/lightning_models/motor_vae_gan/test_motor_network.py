@@ -71,15 +71,26 @@ def test_encoder_and_discriminator_are_the_layers_listed():
     )
 
 
-def test_decoder_is_the_layers_listed():
+@pytest.mark.parametrize("kernel", [3, 4])
+def test_decoder_is_the_layers_listed(kernel):
     torch.manual_seed(0)
-    decoder, z = Decoder(1, 32, 4, width=2), torch.randn(3, 4)
+    decoder, z = Decoder(1, 32, 4, 2, kernel), torch.randn(3, 4)
     x = decoder.from_latent(z).reshape(3, 32, 1, 1)
     for layer, norm, _ in decoder.stages:
-        x = F.conv_transpose2d(x, layer.weight, layer.bias, stride=2, padding=1, output_padding=1)
+        assert layer.weight.shape[2:] == (kernel, kernel)
+        x = F.conv_transpose2d(x, layer.weight, layer.bias, stride=2, padding=1, output_padding=4 - kernel)
         x = F.leaky_relu(normed(x, norm), 0.01)
     x = F.conv2d(x, decoder.to_image.weight, decoder.to_image.bias, padding=1)
     torch.testing.assert_close(decoder(z), 1 / (1 + (-x).exp()))
+
+
+@pytest.mark.parametrize(("kernel", "even"), [(3, False), (4, True)])
+def test_an_even_kernel_gives_every_pixel_as_many_products(kernel, even):
+    doubling = Doubling(1, 1, kernel)
+    torch.nn.init.ones_(doubling.weight)
+    torch.nn.init.zeros_(doubling.bias)
+    inner = doubling(torch.ones(1, 1, 8, 8))[..., 2:-2, 2:-2]
+    assert (len(inner.unique()) == 1) == even
 
 
 def test_the_bias_added_afterwards_has_the_gradient_of_one_inside():
