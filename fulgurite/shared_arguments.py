@@ -8,6 +8,8 @@ import inspect
 import json
 import sys
 from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from lightning.pytorch import LightningDataModule, LightningModule
@@ -15,6 +17,7 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from datamodules.protocols import SharesArguments
 from fulgurite.class_names import subclasses
 from fulgurite.given import Given
+from fulgurite.trust import trusted
 from lightning_models.training.shared_with_data import as_pair
 
 
@@ -40,9 +43,19 @@ def _chosen(given: Given, key: str, base: type) -> type | None:
     """Return the class that was chosen, None where the parser has yet to say what is wrong with the choice."""
     module, _, name = given.chosen(key).rpartition(".")
     if module:
-        found = getattr(sys.modules.get(module), name, None)
+        found = getattr(_imported(module), name, None)
         return found if isinstance(found, type) else None
     return next((kind for kind in subclasses(base) if kind.__name__ == name), None)
+
+
+def _imported(module: str) -> ModuleType | None:
+    """Return a module of a package that may be named, imported here, or one that is there."""
+    if module.partition(".")[0] in trusted():
+        try:
+            return import_module(module)
+        except ImportError:
+            return None
+    return sys.modules.get(module)
 
 
 def _defaults(kind: type) -> dict[str, Any]:

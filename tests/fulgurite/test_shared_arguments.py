@@ -5,6 +5,7 @@ import yaml
 
 import datamodules  # noqa: F401  # a short class name is that of an imported class
 import lightning_models  # noqa: F401
+from fulgurite import trust
 from fulgurite.given import Given
 from fulgurite.shared_arguments import shared_words
 
@@ -64,3 +65,16 @@ def test_a_run_saves_both(fit, monkeypatch):
     monkeypatch.setattr(TinyModel, "shared_with_data", {"width": "num_workers"}, raising=False)
     saved = yaml.safe_load((fit("--model.width", "2") / "config.yaml").read_text())
     assert saved["model"]["init_args"]["width"] == saved["data"]["init_args"]["num_workers"] == 2
+
+
+def test_a_class_in_a_part_of_a_trusted_package_that_nobody_has_imported(tmp_path, monkeypatch):
+    (tmp_path / "package_of_mine").mkdir()
+    (tmp_path / "package_of_mine/__init__.py").touch()
+    (tmp_path / "package_of_mine/models.py").write_text(
+        "from lightning_models import MotorVAEGAN\nclass Mine(MotorVAEGAN):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ["--model", "package_of_mine.models.Mine", *CHOSEN[2:], "--data.image_size", "64", "--data.channels", "1"]
+    assert list(shared_words(Given(words))) == []  # it is not trusted, and thus not imported
+    monkeypatch.setattr(trust, "_added", ["package_of_mine"])
+    assert sorted(shared_words(Given(words))) == ["--model.image_channels=1", "--model.image_size=64"]
