@@ -1,7 +1,8 @@
-"""Training windows cut out of the picture, at its full resolution, around something that moves.
+"""Training windows cut out of the picture, at its full resolution: half of them around something that moves.
 
 Without a detector: what moves is what visibly differs from the clip's background, the median of each pixel over time.
-Where nothing moves, any place will do.
+The other half lies anywhere. Whoever has seen only what moves cannot restore a bright wall that stands still, and takes
+it for an anomaly in every frame.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from datamodules.errors import InputError
 from datamodules.letterbox import Region
 from datamodules.picture_file import Frame
 from datamodules.ranges import height_and_width
+
+ELSEWHERE = 0.5
+"""Share of the windows that are cut out anywhere."""
 
 BACKGROUND_FRAMES = 51
 """Most frames, evenly spaced, whose median is the background: more changes nothing and takes longer."""
@@ -75,9 +79,9 @@ def background(clip: Frames) -> Frame:
 
 
 def _chosen(moves: Frame, region: Region, random: Generator) -> tuple[int, int]:
-    """Return row and column of a pixel: one of those that move in any frame, all alike likely; else of any."""
+    """Return row and column of a pixel: of those that move in any frame, all alike likely, or of any."""
     places: NDArray[np.int64] = np.flatnonzero(moves)
-    if len(places):
+    if len(places) and random.random() >= ELSEWHERE:
         row, column = np.unravel_index(places[random.integers(len(places))], moves.shape)[1:]
         return int(row), int(column)
     top, left, height, width = region

@@ -68,8 +68,8 @@ class VideoSnippetDataModule(SourceDataModule[CachedClip]):
         frame_step: distance between a window's frames, in frames of the video.
         train_stride: distance between the starts of training windows, in frames.
         train_crop: height and width in pixels of what is cut out of each training window, at the resolution of
-            ``image_size`` and around something that moves, another place in every epoch; or one number for both.
-            Everything else is of whole frames. None trains on them, too.
+            ``image_size``, in half of them around something that moves, another place in every epoch; or one number
+            for both. Everything else is of whole frames. None trains on them, too.
         eval_stride: the same for test and prediction, counted in window steps; at most ``num_frames``, so
             that every frame is seen. Smaller averages more windows per frame and takes longer.
         validation_stride: the same for validation, at most ``num_frames``, too.
