@@ -42,10 +42,8 @@ class MovingCrop:
     def __call__(self, window: Window, random: Generator) -> None:
         """Cut the frames of a window, all alike, and tell where the picture lies in what is left."""
         moves = differs(window.frames, self._background(window.video))  # (T, H, W)
-        row, column = _chosen(moves, window.region, random)
-        height, width = moves.shape[1:]
-        top = _start(row, self._size[0], window.region[0], window.region[2], height, random)
-        left = _start(column, self._size[1], window.region[1], window.region[3], width, random)
+        place = None if random.random() < ELSEWHERE else _moving(moves, random)
+        top, left = (_start(axis, place, self._size, window.region, moves.shape[1:], random) for axis in (0, 1))
         window.frames = window.frames[..., top : top + self._size[0], left : left + self._size[1]]
         window.region = _within(window.region, (top, left, *self._size))
 
@@ -78,30 +76,43 @@ def background(clip: Frames) -> Frame:
     return np.asarray(np.partition(shown, middle, axis=0)[middle])
 
 
-def _chosen(moves: Frame, region: Region, random: Generator) -> tuple[int, int]:
-    """Return row and column of a pixel: of those that move in any frame, all alike likely, or of any."""
+def _moving(moves: Frame, random: Generator) -> tuple[int, int] | None:
+    """Return row and column of one of the pixels that move in any frame, all alike likely; None where nothing does."""
     places: NDArray[np.int64] = np.flatnonzero(moves)
-    if len(places) and random.random() >= ELSEWHERE:
-        row, column = np.unravel_index(places[random.integers(len(places))], moves.shape)[1:]
-        return int(row), int(column)
-    top, left, height, width = region
-    return top + int(random.integers(height)), left + int(random.integers(width))
+    if not len(places):
+        return None
+    row, column = np.unravel_index(places[random.integers(len(places))], moves.shape)[1:]
+    return int(row), int(column)
 
 
-def _start(pixel: int, side: int, first: int, extent: int, whole: int, random: Generator) -> int:
-    """Return where a crop along one axis begins that holds a pixel: anywhere, but it leaves the picture last.
+def _start(
+    axis: int,
+    place: tuple[int, int] | None,
+    crop: tuple[int, int],
+    region: Region,
+    whole: Sequence[int],
+    random: Generator,
+) -> int:
+    """Return where a crop begins along an axis; it leaves the picture last.
+
+    Anywhere, it is drawn from all places that touch the picture and then moved into it, so that the picture's edge is
+    seen as often as its middle.
 
     Args:
-        pixel: that it holds.
-        side: of the crop.
-        first: where the picture begins within the frame.
-        extent: of the picture.
-        whole: side of the frame, bars included.
+        axis: 0 for rows, 1 for columns.
+        place: pixel that it holds; None: anywhere.
+        crop: its height and width.
+        region: of the picture within the frame.
+        whole: height and width of the frame, bars included.
         random: the only source of chance.
     """
-    start = pixel - int(random.integers(side))
+    side, first, extent = crop[axis], region[axis], region[axis + 2]
+    if place is None:
+        start = first - side + 1 + int(random.integers(extent + side - 1))
+    else:
+        start = place[axis] - int(random.integers(side))
     low, high = sorted((first, first + extent - side))  # swapped where the crop is larger than the picture
-    return int(np.clip(start, max(low, 0), min(high, whole - side)))
+    return int(np.clip(start, max(low, 0), min(high, whole[axis] - side)))
 
 
 def _within(region: Region, crop: Region) -> Region:

@@ -30,6 +30,15 @@ def walk(length=40, region=(0, 0, HEIGHT, WIDTH), moving=True, name="walk", side
     )
 
 
+def numbered():
+    """A clip that stands still; the first two colours of each pixel are its number."""
+    clip = walk(length=9, moving=False)
+    number = np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH)
+    frames = np.stack([number // 256, number % 256, number * 0]).astype(np.uint8)[None].repeat(9, 0)
+    clip.frames = lambda numbers: frames[numbers]
+    return clip
+
+
 def cut(clip, height, width, seed, start=0, num_frames=8):
     """The window before and after, and where it was cut."""
     windows = EvaluationWindows([clip], [[start]], num_frames, 1)
@@ -72,8 +81,30 @@ def test_a_crop_is_a_part_of_every_frame_and_holds_something_that_moves(monkeypa
 
 
 def test_half_of_the_crops_lie_anywhere():
-    seen = [(cut(walk(), 8, 8, seed, start=20)[1].frames > 200).any() for seed in range(400)]
+    windows, crop, random = (
+        EvaluationWindows([walk()], [[20]], 8, 1),
+        MovingCrop([walk()], 8, 8),
+        np.random.default_rng(0),
+    )
+    seen = []
+    for _ in range(400):
+        window = windows[0]
+        crop(window, random)
+        seen.append((window.frames > 200).any())
     assert 0.44 < np.mean(seen) < 0.6  # some hold it by chance
+
+
+def test_anywhere_no_pixel_is_seen_less_often_than_those_in_the_middle(monkeypatch):
+    monkeypatch.setattr(moving_crop, "ELSEWHERE", 1.0)
+    seen, tries, random = np.zeros((HEIGHT, WIDTH)), 6000, np.random.default_rng(0)
+    windows, crop = EvaluationWindows([numbered()], [[0]], 8, 1), MovingCrop([numbered()], 16, 24)
+    for _ in range(tries):
+        window = windows[0]
+        crop(window, random)
+        seen.flat[window.frames[0, :2].reshape(2, -1).T.astype(int) @ [256, 1]] += 1
+    middle = seen[20:28, 32:48].mean()
+    assert seen.min() > 0.85 * middle
+    assert middle / tries == pytest.approx(16 * 24 / ((HEIGHT + 15) * (WIDTH + 23)), rel=0.1)
 
 
 def test_where_nothing_moves_any_place_will_do():
