@@ -18,6 +18,7 @@ from callbacks.checkpoints import Checkpoints
 from callbacks.results import surroundings, write_record
 from datamodules.atomic_file import DiskError
 from datamodules.errors import InputError
+from datamodules.protocols import KnowsTest
 
 FILE = "training.json"
 Ended = Literal["finished", "failed", "aborted"]
@@ -153,6 +154,7 @@ class TrainingRecord(Callback):
             self._began = time.perf_counter()
             self._surroundings = surroundings(trainer, pl_module)
         self._write(trainer, "finished")
+        trainer.strategy.barrier("training_record")  # whoever goes on after the training, in any process, reads it
 
     def _interrupt(self) -> None:
         self._whole.interrupt()
@@ -162,6 +164,7 @@ class TrainingRecord(Callback):
         if not trainer.is_global_zero:
             return
         module = trainer.lightning_module
+        data = getattr(trainer, "datamodule", None)  # there is none where loaders were given
         sizes = [(weight.numel(), weight.requires_grad) for weight in module.parameters()]
         checkpoints = next((one for one in trainer.checkpoint_callbacks if isinstance(one, Checkpoints)), None)
         best = checkpoints.best if checkpoints else None
@@ -177,6 +180,7 @@ class TrainingRecord(Callback):
             "mode": checkpoints.mode if checkpoints else None,
             "best_value": best.value if best else None,
             "best_batches": best.batches if best else None,
+            "can_test": data.can_test if isinstance(data, KnowsTest) else True,
             "finished": ended == "finished",
             "ended": ended,
             "reason": reason,

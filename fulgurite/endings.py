@@ -9,13 +9,12 @@ from typing import Any
 from callbacks.figures import duration, figure, several
 
 
-def after_fit(record: Mapping[str, Any], run: Path, can_test: bool = True) -> list[str]:
+def after_fit(record: Mapping[str, Any], run: Path) -> list[str]:
     """Return the lines: the best value and where it was, how long the training took, the folder, the next command.
 
     Args:
         record: as :class:`~callbacks.training_record.TrainingRecord` writes it.
         run: the run folder.
-        can_test: whether the source has anything to be tested on.
     """
     monitor, best = record["monitor"], record["best_value"]
     lines = [
@@ -26,7 +25,7 @@ def after_fit(record: Mapping[str, Any], run: Path, can_test: bool = True) -> li
     elif monitor:
         lines.append(f"{monitor} never had a value: best.ckpt is the last one")
     folder = os.path.relpath(run)
-    verb = "test" if can_test else "predict SOURCE"
+    verb = "test" if record["can_test"] else "predict SOURCE"
     return [*lines, f"Run folder: {folder}", f"Next: lightning {verb} --run {shlex.quote(folder)}"]
 
 

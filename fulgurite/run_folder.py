@@ -14,7 +14,7 @@ from callbacks.results import ABOUT, FOLDER, about_run, write_record
 from callbacks.source_folder import source_folder, source_label
 from callbacks.training_record import TrainingRecord
 from datamodules.atomic_file import DRAFT, remove_stale, write_text
-from datamodules.protocols import HasResultsFolder, KnowsTest
+from datamodules.protocols import HasResultsFolder
 from fulgurite.endings import after_fit
 from fulgurite.run_lock import RunLock
 from fulgurite.run_names import BEST
@@ -109,9 +109,7 @@ class RunFolder(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say what came of the training, name the folder and the next command."""
         if trainer.is_global_zero and self._training:
-            data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set without a type
-            can_test = data.can_test if isinstance(data, KnowsTest) else True
-            print(*after_fit(self._training.record, self.run, can_test), sep="\n", flush=True)
+            print(*after_fit(self._training.record, self.run), sep="\n", flush=True)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave a word of the test where no callback has written its results, and name the folder."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fulgurite.batches.engine import Engine, State
 from fulgurite.batches.plan import Task
-from fulgurite.batches.state import DONE, TEST, Stage, stage_of
+from fulgurite.batches.state import DONE, TEST, Stage, has_no_test, stage_of
 
 SILENT = 30.0
 """Seconds after which a run that is gone, and has left no word of how it ended, counts as failed: a file of another
@@ -79,7 +79,10 @@ def _note(work: Work, state: State, gone: dict[str, float]) -> None:
     if state.place == "running":
         work.began = now - state.seconds
         stage = stage_of(work.task)
-        work.stage = TEST if stage == DONE else stage  # its process is about to end
+        if stage != DONE:
+            work.stage = stage
+        elif not has_no_test(work.task):  # else its process is about to end
+            work.stage = TEST
     elif state.place == "queued":
         work.began = None  # also of a job that has gone back into the queue
     if state.place != "ended":

@@ -11,7 +11,7 @@ from fulgurite.batches.engine import State
 from fulgurite.batches.plan import Task
 from fulgurite.batches.pool import LOOK, Pool
 from fulgurite.batches.slots import slots
-from fulgurite.batches.state import commands_of
+from fulgurite.batches.state import commands_of, has_no_test
 
 
 class Local:
@@ -91,6 +91,6 @@ class _Run:
 
     def note(self, status: int) -> bool:
         """Go on to the next command, or keep the status of the last."""
-        if status or not self._left:
+        if status or not self._left or has_no_test(self.task):
             self._status = status
         return self._status is not None

@@ -42,8 +42,13 @@ def stage_of(task: Task) -> Stage:
             "remove it"
         )
     if record.get("finished"):
-        return DONE if _is_tested(task) else TEST
+        return DONE if has_no_test(task) or _is_tested(task) else TEST
     return RESUME if (task.run / CHECKPOINTS / "last.ckpt").is_file() else TRAIN
+
+
+def has_no_test(task: Task) -> bool:
+    """Whether the run was trained on data that hold nothing to be tested on, and so is over after its training."""
+    return training_of(task).get("can_test") is False
 
 
 def _is_tested(task: Task) -> bool:

@@ -46,7 +46,7 @@ def test_the_seconds_of_all_sittings_are_counted(fit):
 
 def test_a_monitor_without_value_and_slow_data_are_told():
     record = {"monitor": "val/a", "best_value": None, "batches": 1, "seconds": 3.0}
-    record |= {"samples_per_second": 12.0, "data_wait_share": 0.5}
+    record |= {"samples_per_second": 12.0, "data_wait_share": 0.5, "can_test": True}
     assert after_fit(record, Path("runs/a b")) == [
         "Trained on 1 batch in 3.0 s, 12 samples/s, 50% of the time waiting for data",
         "val/a never had a value: best.ckpt is the last one",
@@ -56,5 +56,5 @@ def test_a_monitor_without_value_and_slow_data_are_told():
 
 
 def test_a_source_without_a_test_is_predicted_on_next():
-    record = {"monitor": None, "best_value": None, "batches": 1, "seconds": 3.0}
-    assert after_fit(record, Path("runs/a"), can_test=False)[-1] == "Next: lightning predict SOURCE --run runs/a"
+    record = {"monitor": None, "best_value": None, "batches": 1, "seconds": 3.0, "can_test": False}
+    assert after_fit(record, Path("runs/a"))[-1] == "Next: lightning predict SOURCE --run runs/a"

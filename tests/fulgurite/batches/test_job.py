@@ -50,6 +50,14 @@ def test_a_failure_is_the_last(play, tasks):
         run_or_raise(tasks[0])
 
 
+@pytest.mark.parametrize(("can_test", "begun"), [("false", 1), ("true", 2)])
+def test_nothing_is_tested_where_the_data_hold_nothing_for_it(play, tasks, monkeypatch, can_test, begun):
+    monkeypatch.setattr(job, "words_of", lambda task, stage: "exit 3")
+    tasks[0].run.mkdir(parents=True)
+    train = f"""echo '{{"finished": true, "can_test": {can_test}}}' > {tasks[0].run}/training.json"""
+    assert play(train, "exit 3") == ([train, "exit 3"][:begun], 3 if begun == 2 else 0)
+
+
 def test_a_signal_lets_the_command_end_and_no_other_begin(play, tasks):
     begun, status = play("kill -TERM $PPID; sleep 0.1", "true")
     assert (len(begun), status) == (1, 143)

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from fulgurite.batches.local import _Run
 from fulgurite.batches.plan import Plan
 from fulgurite.batches.state import DONE, RESUME, TEST, TRAIN, commands_of, stage_of, words_of
 from fulgurite.cli import main
@@ -47,3 +48,14 @@ def test_what_comes_next_is_told_by_the_folder(tasks, files, stage):
         (task.run / name).parent.mkdir(parents=True, exist_ok=True)
         (task.run / name).write_text(json.dumps({"finished": True}))
     assert stage_of(task) == stage
+
+
+@pytest.mark.parametrize(("can_test", "stage"), [(False, DONE), (True, TEST)])
+def test_a_run_whose_data_hold_nothing_to_be_tested_on_is_over_after_its_training(tasks, can_test, stage):
+    task = tasks[0]
+    run = _Run(task)
+    assert run.words() == task.fit_words()
+    task.run.mkdir(parents=True)
+    (task.run / "training.json").write_text(json.dumps({"finished": True, "can_test": can_test}))
+    assert stage_of(task) == stage
+    assert run.note(0) == (not can_test)  # whether it is over
