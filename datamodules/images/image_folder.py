@@ -233,6 +233,11 @@ class ImageFolderDataModule(SourceDataModule[Picture]):
         cached = self._decoded(listed)
         self._predicted = Pictures([picture for picture in listed if picture.name in cached.row], cached)
 
+    @property
+    def can_test(self) -> bool:
+        """Whether any picture is for the test; also where all of those are left out, which a test refuses."""
+        return self._layout is None or any(picture.split == "test" for picture in self._layout.pictures)
+
     def digest(self, split: str, item: Picture) -> str:
         """Return what tells the pixels of a picture, as they are cached, from others."""
         assert self._cached is not None  # since setup

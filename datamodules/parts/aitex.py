@@ -266,6 +266,11 @@ class AitexDataModule(SourceDataModule[PlacedPart]):
     def open_prediction(self) -> None:
         """Do nothing: where parts begin is known only when the checkpoint is loaded."""
 
+    @property
+    def can_test(self) -> bool:
+        """Whether there are pictures for the test."""
+        return "test" not in self._splits or bool(self._splits["test"])
+
     def digest(self, split: str, item: PlacedPart) -> str:
         """Return what tells a picture's pixels from others."""
         return item.digest

@@ -13,7 +13,7 @@ from fulgurite.batches.engine import Engine
 from fulgurite.batches.follow import Work
 from fulgurite.batches.live_table import LiveTable
 from fulgurite.batches.remaining import seconds_left
-from fulgurite.batches.state import DONE, TEST, training_of
+from fulgurite.batches.state import DONE, TEST, has_no_test, training_of
 
 
 class Timed(Protocol):
@@ -62,7 +62,8 @@ class Screen(LiveTable):
         if work.failed is not None:
             return f"failed ({work.failed}): {os.path.relpath(self._engine.log(work.task))}"
         if work.stage == DONE:
-            return "was done" if work.was_done else "done"
+            untested = ", nothing to test on" if has_no_test(work.task) else ""
+            return ("was done" if work.was_done else "done") + untested
         says = f", {work.state.says}" if work.state and work.state.says else ""
         if work.state is None or work.state.place == "queued":
             return self._waiting + says

@@ -1,6 +1,5 @@
 """The page of a sweep: its best trial, its course, what mattered, every trial; one HTML file that needs no other."""
 
-import os
 import shlex
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -36,7 +35,7 @@ def sweep_page(study: Study, trials: Sequence[Trial], means: str, command: str) 
         means=means,
         best=best,
         best_values=[(key, brief(value)) for key, value in best.values.items()] if best else [],
-        best_run=shlex.quote(os.path.relpath(trials[best.number].task.run)) if best else "",
+        tested_by=trials[best.number].tested_by if best else None,
         again=shlex.join(trials[best.number].again) if best else "",
         counts=[
             (state, sum(one.state == state for one in known)) for state in ("complete", "pruned", "failed", "running")

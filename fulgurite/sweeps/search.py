@@ -175,11 +175,11 @@ def _end(found: Search) -> None:
         say(f"no trial was trained to its end; their logs are in {os.path.relpath(found.space.folder)}")
         raise SystemExit(NOTHING)
     assert best.value is not None, "it is complete"
-    run, page = os.path.relpath(best.task.run), found.space.folder / PAGE
+    page = found.space.folder / PAGE
     console = plain_console()
     console.print(f"Best: {best.task.name}, {found.space.objective} {figure(best.value)}, with {shown(best.searched)}")
     for line in (
-        f"Test it: lightning test --run {shlex.quote(run)}",
+        *([f"Test it: {best.tested_by}"] if best.tested_by else []),
         f"Train it again: {shlex.join(best.again)}",
         f"Page: {os.path.relpath(page)} ({bytes_text(page.stat().st_size)})",
     ):

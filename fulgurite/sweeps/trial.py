@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import shlex
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +13,7 @@ from typing import Any
 from callbacks.results import write_record
 from fulgurite.batches.command import last_line
 from fulgurite.batches.plan import Task
-from fulgurite.batches.state import DONE, RESUME, TEST, TRAIN, stage_of, training_of, words_of
+from fulgurite.batches.state import DONE, RESUME, TEST, TRAIN, has_no_test, stage_of, training_of, words_of
 from fulgurite.pages.logged import read_logged
 from fulgurite.runs import CONFIG
 from fulgurite.sweeps.study import Study
@@ -62,6 +64,12 @@ class Trial:
         """The command that trains its settings once more, as a run of its own experiment."""
         words = self.task.fit_words()
         return ["lightning", *words[: words.index("--run.root")]]
+
+    @property
+    def tested_by(self) -> str | None:
+        """The command that tests it; None where its data hold nothing to be tested on."""
+        run = shlex.quote(os.path.relpath(self.task.run))
+        return None if has_no_test(self.task) else f"lightning test --run {run}"
 
     def words(self) -> list[str]:
         """Return the command that trains it, or goes on with its training."""

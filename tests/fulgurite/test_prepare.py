@@ -190,6 +190,8 @@ def test_nothing_to_test_on_is_said(worlds, capsys):
     said = prepared(capsys, "mine", *SMALL["vta_gan"])
     assert "Nothing to test on" in said
     assert rows(said).keys() == {"trained on", "held out"}
+    words = ("--experiment", "motor_vae_gan", *SMALL["motor_vae_gan"], "--data.test_fraction", "0")
+    assert "Nothing to test on" in prepared(capsys, str(worlds / "pictures"), *words)
 
 
 @pytest.mark.parametrize("document", ["docs/prepare.md", "docs/runs.md", "docs/doctor.md"])

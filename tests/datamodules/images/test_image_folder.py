@@ -296,7 +296,9 @@ def test_copies_across_splits_are_named_and_left_out_of_training(module, source)
 def test_empty_split_is_named(module, source):
     with pytest.raises(InputError, match=r"none of the 60 pictures .* is for test; .*data\.test_fraction"):
         module(test_fraction=0.0).setup("test")
-    module(test_fraction=0.0).setup("fit")
+    untested = module(test_fraction=0.0)
+    untested.setup("fit")
+    assert not untested.can_test
     for path in [*source.glob("*/*.png")][1:]:
         path.unlink()
     with pytest.raises(InputError, match="none of the 1 pictures"):

@@ -393,6 +393,14 @@ def test_mvtec_layout_keeps_its_own_test(tmp_path):
     assert [int(part.mask.sum()) for part in data.test_dataloader()] == [0, 0, 4]
 
 
+def test_it_is_known_whether_there_are_pictures_for_the_test(tmp_path):
+    root = mvtec(tmp_path / "part")
+    assert module(root, channels=3).can_test
+    for path in root.glob("test/*/*.png"):
+        path.unlink()
+    assert not module(root, channels=3).can_test
+
+
 def test_same_picture_in_two_splits_is_refused(tmp_path):
     root = mvtec(tmp_path / "part")
     write(root / "test/good/copy.png", cv2.imread(str(root / "train/good/0.png")))

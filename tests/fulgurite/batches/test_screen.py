@@ -52,6 +52,12 @@ def test_after_ctrl_c_a_run_of_this_machine_is_broken_off_and_one_of_a_cluster_i
     assert "left" in text
 
 
+def test_why_a_run_was_not_tested_is_told(drawn, tasks):
+    tasks[0].run.mkdir(parents=True)
+    (tasks[0].run / "training.json").write_text('{"can_test": false}')
+    assert "done, nothing to test on" in drawn(False, State("queued"))
+
+
 def test_the_last_second_is_not_counted():
     now = time.monotonic()
     jobs = [SimpleNamespace(began=now - 10, ended=now), SimpleNamespace(began=now - 30, ended=None)]

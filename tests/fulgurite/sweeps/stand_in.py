@@ -1,7 +1,8 @@
 """Stands in for ``lightning fit`` where a test is about the sweep around it: the same files, the same answer to Ctrl-C.
 
 The value of a trial is better the closer its learning rate is to 0.01, and grows with every validation. A file ``wait``
-in the working directory lets it stay in its second epoch; ``broken`` in a setting lets it fail.
+in the working directory lets it stay in its second epoch; ``no_test`` leaves nothing to be tested on; ``broken`` in a
+setting lets it fail.
 """
 
 import json
@@ -26,6 +27,7 @@ def main(words: list[str]) -> None:
     last.parent.mkdir(parents=True, exist_ok=True)
     (run / "config.yaml").write_text("model: {}\n")
     record = {"command": ["lightning", *words], "finished": False, "monitor": given["--checkpoints.monitor"]}
+    record["can_test"] = not Path("no_test").exists()
     table = run / "metrics.csv"
     if not done:
         table.write_text("step,train/loss,val/score\n")

@@ -76,6 +76,14 @@ def test_a_sweep_prunes_resumes_after_ctrl_c_and_does_nothing_twice(sweep, monke
     assert len(started()) == 7
 
 
+def test_no_test_is_suggested_where_the_data_hold_nothing_for_it(sweep, capsys):
+    Path("no_test").touch()
+    assert sweep("--trials", "1") == 0
+    said = capsys.readouterr().out
+    assert "Train it again: " in said
+    assert "lightning test" not in said + Path("runs/space_sweep/sweep.html").read_text()
+
+
 def test_a_failed_trial_is_noted_and_the_others_go_on(sweep, capsys):
     Path("cold_is_broken").touch()
     assert sweep("--jobs", "2") == 0
