@@ -16,6 +16,9 @@ from datamodules.sound.pieces import EvaluationPieces, Piece
 Pieces = EvaluationPieces | Sequence[Piece]
 Rows = NDArray[np.float32]
 
+_LEAST = 1e-6
+"""Length of a way, as a share of the longest, below which it is rounding: there are no more in which anything moves."""
+
 _VALUES = 1 << 25  # of the pictures that components are found in: 134 MB
 
 
@@ -36,7 +39,7 @@ def find_weighed_movements(pieces: Pieces, chosen: Sequence[int], most: int, wei
     Args:
         pieces: of clips.
         chosen: numbers of those that are looked at, as of :func:`find_movements`.
-        most: components; fewer where there are fewer pictures or pixels.
+        most: components; fewer where there are fewer pictures or pixels, or fewer ways in which they move.
         weights: of a pixel's three colours, ``(3 * H * W)``, at least 0.
 
     Returns:
@@ -48,7 +51,8 @@ def find_weighed_movements(pieces: Pieces, chosen: Sequence[int], most: int, wei
     amounts = _principal(weighed, most).transform(weighed)  # uncorrelated, so that each is fitted by itself
     ways = amounts.T @ seen
     lengths = np.linalg.norm(ways, axis=1, keepdims=True)
-    result: Rows = (ways / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
+    moves = lengths[:, 0] > _LEAST * lengths.max()
+    result: Rows = (ways[moves] / lengths[moves]).astype(np.float32)
     return result
 
 

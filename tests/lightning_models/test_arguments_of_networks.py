@@ -212,7 +212,13 @@ def autoencoder(kind: type[nn.Module]) -> Callable[..., nn.Module]:
 NETWORKS[autoencoder(motor_vae_gan.VAE)] = Network(
     noise((2, 1, 32, 32)),
     {"image_size": 32, "width": 2, "latent_dim": 4},
-    {"image_channels": Refused(3, "channels"), "image_size": Refused(64, "shapes"), "latent_dim": 5, "width": 3},
+    {
+        "image_channels": Refused(3, "channels"),
+        "image_size": Refused(64, "shapes"),
+        "latent_dim": 5,
+        "width": 3,
+        "decoder_kernel": 4,
+    },
 )
 NETWORKS[autoencoder(cnn_param_tanh.VAE)] = Network(
     noise((2, 3, 16, 16)),

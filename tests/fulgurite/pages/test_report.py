@@ -41,7 +41,7 @@ def test_all_of_a_run_stands_on_one_page(run, capsys):
         "best.ckpt is picked by val/frame_auroc_micro : 0.8400 after 8 batches.",
         "lightning test 'my street/' --run runs/vta_gan",
         "lightning fit --config vta_gan",
-        "model.ngf 4 32",
+        "model.ngf 4 16",
         "model.ema_decay 0.999 0.0 (default)",
         "8% of the time",
         "0123456789abcdef",
