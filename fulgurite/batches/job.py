@@ -18,7 +18,7 @@ from datamodules.atomic_file import write_text
 from fulgurite.batches.command import begin
 from fulgurite.batches.parent import ended_with_parent
 from fulgurite.batches.plan import Task
-from fulgurite.batches.state import TEST, commands_of, has_no_test, words_of
+from fulgurite.batches.state import commands_of, has_no_test
 from fulgurite.processes import rank, say
 from fulgurite.signals import NAMES
 from fulgurite.slurm import requeue
@@ -56,10 +56,8 @@ def run(task: Task) -> int:
         task.outcome.unlink(missing_ok=True)  # of a job that was begun again
     status = 0
     for words in commands_of(task):
-        if words == words_of(task, TEST) and has_no_test(task):
-            break
         status = -asked[0] if asked else _done(task, words, first)
-        if status:
+        if status or has_no_test(task):
             break
     if status == -signal.SIGUSR1 and (problem := requeue()):  # a command that has begun does so itself
         say(f"the job could not be put back into the queue ({problem})")

@@ -51,8 +51,7 @@ def test_a_failure_is_the_last(play, tasks):
 
 
 @pytest.mark.parametrize(("can_test", "begun"), [("false", 1), ("true", 2)])
-def test_nothing_is_tested_where_the_data_hold_nothing_for_it(play, tasks, monkeypatch, can_test, begun):
-    monkeypatch.setattr(job, "words_of", lambda task, stage: "exit 3")
+def test_nothing_is_tested_where_the_data_hold_nothing_for_it(play, tasks, can_test, begun):
     tasks[0].run.mkdir(parents=True)
     train = f"""echo '{{"finished": true, "can_test": {can_test}}}' > {tasks[0].run}/training.json"""
     assert play(train, "exit 3") == ([train, "exit 3"][:begun], 3 if begun == 2 else 0)
