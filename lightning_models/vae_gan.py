@@ -1,4 +1,8 @@
-"""What the generators of pictures share: an autoencoder whose reconstructions and samples a discriminator judges."""
+"""What the generators of pictures share: an autoencoder whose reconstructions and samples a discriminator judges.
+
+While the terms that ask the discriminator have weight 0, as at the start of a schedule, it is an autoencoder alone: no
+sample is decoded, the discriminator rests, and the autoencoder learns from every batch.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -37,6 +41,8 @@ class VAEGANModule(AdversarialModule):
     shared_with_data: ClassVar[Mapping[str, str]] = {"image_channels": "channels", "image_size": "image_size"}
     free_after_training: ClassVar[tuple[str, ...]] = ("free_bits", "reconstruction_share", "sampler")
     samplers: ClassVar[Sequence[Sampler]] = SAMPLERS
+    asks_discriminator: ClassVar[tuple[str, ...]] = ("adversarial",)
+    """Terms of the autoencoder that the discriminator is asked for."""
     darkest: ClassVar[float]
     vae: Any
     picture_shape: tuple[int, int, int]
@@ -60,8 +66,15 @@ class VAEGANModule(AdversarialModule):
         self.latent_dim, self.sampler = latent_dim, sampler
         self.latent_sampler = LatentSampler(latent_dim)
 
+    @property
+    def discriminator_is_asked(self) -> bool:
+        """Whether a term that the discriminator is asked for has a weight at the present batch."""
+        return any(self.weights.get(term, 0) for term in self.asks_discriminator)
+
     def latents_of_step(self, posterior: Distribution, keep: bool = True) -> Tensor:
         """Return latent vectors ``(2B, D)``: of B pictures, then as many of samples for the discriminator to judge.
+
+        ``(B, D)``, those of the pictures alone, while it is not asked.
 
         With the mixture the discriminator is shown samples of the Gaussian: a mixture is not fitted at every step.
 
@@ -69,12 +82,21 @@ class VAEGANModule(AdversarialModule):
             posterior: q(z | x) of the pictures.
             keep: whether samples are drawn from where these are, too.
         """
-        noise = torch.randn(posterior.batch_shape[0], self.latent_dim, device=self.device)
+        count = posterior.batch_shape[0] if self.discriminator_is_asked else 0
+        noise = torch.randn(count, self.latent_dim, device=self.device)
         of_pictures = posterior.rsample()
         if keep:
             self.latent_sampler.take(of_pictures)
+        if not count:
+            return of_pictures
         samples = self.latent_sampler.draw(noise, "prior" if self.sampler == "prior" else "gaussian")
         return torch.cat([of_pictures, samples])
+
+    def unasked_terms(self) -> dict[str, Tensor]:
+        """Return 0 for the terms that the discriminator would be asked for now, were their weights above 0 already."""
+        return {
+            term: torch.zeros((), device=self.device) for term in self.asks_discriminator if self.weights.count(term)
+        }
 
     def latents(self, noise: Tensor, sampler: Sampler | None = None) -> Tensor:
         """Return latent vectors ``(B, D)`` to decode samples of, each a function of its row of standard normal noise.

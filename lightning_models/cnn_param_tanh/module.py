@@ -40,7 +40,7 @@ class Generated(NamedTuple):
         images: photographs.
         posterior: q(z | x) of theirs.
         reconstructed: their reconstructions.
-        sampled: as many samples.
+        sampled: as many samples; none while the critic is not asked.
     """
 
     images: Tensor
@@ -57,7 +57,7 @@ class CNNParamTanhWeights(LossWeights):
     the latent space without a meaning.
 
     Args:
-        adversarial: raising the critic's score.
+        adversarial: raising the critic's score; while it is 0 the critic rests and the autoencoder learns alone.
         reconstruction: absolute error of the pixels in [-1, 1].
         kl: KL divergence in nats.
         penalty: the critic's gradient penalty.
@@ -72,7 +72,8 @@ class CNNParamTanhWeights(LossWeights):
 class CNNParamTanh(VAEGANModule):
     """Autoencoder and generator of pictures and of short clips.
 
-    The critic is trained on every batch, autoencoder and tanh layer together on every ``n_critic``-th.
+    The critic is trained on every batch, autoencoder and tanh layer together on every ``n_critic``-th; while
+    ``weights.adversarial`` is 0, these alone on every batch.
 
     Args:
         image_channels: C, 1 grey or 3 RGB, as in the data.
@@ -89,7 +90,7 @@ class CNNParamTanh(VAEGANModule):
             samples count 1 - r.
         sampler: what samples are drawn from, in the game too: a ``gaussian`` fitted to the latent vectors of the
             training pictures, a ``mixture`` of them (in the game the Gaussian), or the ``prior``, as published.
-        n_critic: steps of the critic for one of the generator.
+        n_critic: steps of the critic for one of the generator, while it is asked.
         training: the other arguments of :class:`AdversarialModule`; the discriminator is the critic.
 
     Attributes:
@@ -147,7 +148,7 @@ class CNNParamTanh(VAEGANModule):
         with torch.set_grad_enabled(self.phase_due("generator")):
             posterior = self.vae.encode(images)
             fakes = self.param_tanh(self.vae.decode(self.latents_of_step(posterior)))
-        return Generated(images, posterior, *fakes.chunk(2))
+        return Generated(images, posterior, *fakes.tensor_split([len(images)]))
 
     def discriminator_loss(self, generated: Generated) -> dict[str, Tensor]:
         """Estimate the Wasserstein distance between photographs and generated pictures, with slopes of one."""
@@ -170,13 +171,15 @@ class CNNParamTanh(VAEGANModule):
 
     def generator_loss(self, generated: Generated) -> dict[str, Tensor]:
         """Raise the critic's scores, reconstruct the photographs, stay close to the prior."""
-        of_reconstructed, of_sampled = self.critic(torch.cat([generated.reconstructed, generated.sampled])).chunk(2)
-        adversarial = (losses.generator_objective("wgan", scores) for scores in (of_reconstructed, of_sampled))
-        return {
-            "adversarial": self.mixed(*adversarial),
+        terms = {
             "reconstruction": l1(generated.reconstructed, generated.images),
             "kl": kl_divergence(generated.posterior, self.free_bits).mean(),
         }
+        if not self.discriminator_is_asked:
+            return terms | self.unasked_terms()
+        scores = self.critic(torch.cat([generated.reconstructed, generated.sampled])).chunk(2)
+        adversarial = (losses.generator_objective("wgan", of_kind) for of_kind in scores)
+        return terms | {"adversarial": self.mixed(*adversarial)}
 
     # --- evaluation -------------------------------------------------------------------------------------------
 

@@ -40,7 +40,8 @@ class Generated(NamedTuple):
     Attributes:
         images: photographs.
         posterior: q(z | x) of theirs.
-        fakes: ``(2B, C, S, S)``: their reconstructions, then as many samples.
+        fakes: ``(2B, C, S, S)``: their reconstructions, then as many samples; ``(B, C, S, S)``, reconstructions alone,
+            while the discriminator is not asked.
     """
 
     images: Tensor
@@ -55,7 +56,7 @@ class MotorVAEGANWeights(LossWeights):
     Args:
         reconstruction: squared error of the pixels in [0, 1].
         kl: KL divergence in nats.
-        adversarial: fooling the discriminator.
+        adversarial: fooling the discriminator; while this and ``feature`` are 0 it rests.
         feature: Larsen's reconstruction, the squared error of the discriminator's features; 0 leaves it out.
         r1: the discriminator's squared gradient on photographs; 0 leaves it out.
     """
@@ -71,6 +72,7 @@ class MotorVAEGAN(VAEGANModule):
     """Autoencoder and generator of pictures.
 
     In every step the discriminator is trained first, on photographs, reconstructions and samples; then the autoencoder.
+    While neither ``weights.adversarial`` nor ``weights.feature`` counts, the autoencoder alone.
 
     Args:
         image_channels: C, 1 grey or 3 RGB, as in the data.
@@ -99,6 +101,7 @@ class MotorVAEGAN(VAEGANModule):
 
     phase_modules: ClassVar[dict[str, tuple[str, ...]]] = {"discriminator": ("discriminator",), "generator": ("vae",)}
     darkest: ClassVar = 0.0
+    asks_discriminator: ClassVar[tuple[str, ...]] = ("adversarial", "feature")
     published_optimizers: ClassVar = dict.fromkeys(AdversarialModule.phases, ADAM)
     free_after_training: ClassVar[tuple[str, ...]] = ("feature_layer", "gate_margin")
     default_weights: ClassVar = MotorVAEGANWeights()
@@ -170,11 +173,11 @@ class MotorVAEGAN(VAEGANModule):
         self.vae.decode(self.latents_of_step(posterior, keep=False))
 
     def prepare(self, batch: ImageBatch) -> Generated:
-        """Reconstruct the batch and decode as many samples, at once: they share BatchNorm's statistics."""
+        """Reconstruct the batch and decode the samples that are judged, at once: they share BatchNorm's statistics."""
         images = self.from_pixels(batch.images)  # (B, C, S, S)
         posterior = self.vae.encode(images)
         generated = Generated(images, posterior, self.vae.decode(self.latents_of_step(posterior)))
-        self._waiting = self._gated(generated) if self.gate_margin else None
+        self._waiting = self._gated(generated) if self.gate_margin and self.discriminator_is_asked else None
         return generated
 
     def phase_due(self, phase: str) -> bool:
@@ -192,16 +195,18 @@ class MotorVAEGAN(VAEGANModule):
 
     def generator_loss(self, generated: Generated) -> dict[str, Tensor]:
         """Reconstruct the photographs, stay close to the prior, and fool the discriminator."""
-        reconstructed_images, sampled_images = generated.fakes.chunk(2)
-        reconstructed, sampled = self._judge(reconstructed_images, sampled_images)
+        reconstructed_images, sampled_images = generated.fakes.tensor_split([len(generated.images)])
         terms = {
             "reconstruction": mse(reconstructed_images, generated.images),
             "kl": kl_divergence(generated.posterior, self.free_bits).mean(),
-            "adversarial": self.mixed(
-                losses.generator_objective(self.objective, reconstructed.logits),
-                losses.generator_objective(self.objective, sampled.logits),
-            ),
         }
+        if not self.discriminator_is_asked:
+            return terms | self.unasked_terms()
+        reconstructed, sampled = self._judge(reconstructed_images, sampled_images)
+        terms["adversarial"] = self.mixed(
+            losses.generator_objective(self.objective, reconstructed.logits),
+            losses.generator_objective(self.objective, sampled.logits),
+        )
         if self.weights.count("feature"):
             with torch.no_grad():
                 target = self.discriminator(generated.images).maps[self.feature_stage]

@@ -14,7 +14,8 @@
             return {"hinge": generator_objective("hinge", self.critic(forward[1]))}
 
 The graph that ``prepare`` leaves belongs to the generator's phase; the discriminator's detaches what it takes.
-The discriminator steps at the end of every window, the other phases of every ``n_critic``-th.
+The discriminator steps at the end of every window, the other phases of every ``n_critic``-th. While nobody asks it
+(``discriminator_is_asked``) it rests, and the other phases step at the end of every window.
 """
 
 from typing import Any, ClassVar
@@ -37,12 +38,12 @@ class AdversarialModule(PhasedModule):
         generator_optimizer: makes the generator's optimizer from its parameters; None: the published one.
         discriminator_scheduler: makes the discriminator's learning rate scheduler; None keeps the rate.
         generator_scheduler: makes the generator's learning rate scheduler; None keeps the rate.
-        n_critic: discriminator steps for one step of the other phases (WGAN-GP: 5).
+        n_critic: discriminator steps for one step of the other phases (WGAN-GP: 5), while it is asked.
         training: the arguments of :class:`PhasedModule`; ``ema_decay`` averages the generator.
 
     Attributes:
         health: what the discriminator makes of the latest batch, for ``AdversarialHealth``; ``discriminator_loss`` sets
-            it (see :class:`datamodules.protocols.HasHealth`).
+            it (see :class:`datamodules.protocols.HasHealth`). Empty while it rests.
     """
 
     free_after_training: ClassVar[tuple[str, ...]] = ("n_critic",)
@@ -77,8 +78,20 @@ class AdversarialModule(PhasedModule):
         """Return the generator's unweighted terms, the same at every batch."""
         raise NotImplementedError
 
+    @property
+    def discriminator_is_asked(self) -> bool:
+        """Whether the discriminator counts for anything at the present batch."""
+        return True
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """Train every due phase on one batch."""
+        self.health = {}
+        super().training_step(batch, batch_idx)
+
     def phase_due(self, phase: str) -> bool:
         """Tell whether the phase is trained on the present batch."""
+        if not self.discriminator_is_asked:
+            return super().phase_due(phase) and phase != "discriminator"
         waits = phase != "discriminator" and (self.windows_seen + 1) % self.n_critic
         return super().phase_due(phase) and not waits
 

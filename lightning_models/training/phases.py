@@ -161,7 +161,7 @@ class PhasedModule(SavedTraining):
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Train every due phase on one batch."""
-        if self.weights.schedules:
+        if self.weights.schedules and self._window_batches == 0:  # the batches of a step count by the same weights
             self.weights.follow(self.epochs_seen)
         is_last = self.trainer.is_last_batch or self.batches_seen + 1 == self._batch_limit
         closes = self._window_batches + 1 == self.accumulate or is_last
