@@ -19,7 +19,7 @@ from fulgurite.cli import main
 # that it learns from; in seconds it learns little more.
 
 # %%
-experiment = ["--config", "audio_to_video", "--config", "audio_to_video/smoke", "--model.start_from_mean", "true"]
+experiment = ["--config", "audio_to_video", "--config", "audio_to_video/smoke"]
 main(["fit", *experiment, "--run.experiment", "example_audio_to_video"])
 
 # %% [markdown]

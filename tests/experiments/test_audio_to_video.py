@@ -70,7 +70,7 @@ def test_the_experiment_alone_and_its_prediction(words, source, tmp_path, monkey
     given = words()
     monkeypatch.setenv("WANDB_MODE", "offline")
     run = fit_and_test(given, tmp_path)
-    on_wandb.check(run, 2, {"train/generator/l2", "train/generator/silence"})
+    on_wandb.check(run, 2, {"train/generator/l1", "train/generator/silence"})
     fit, _ = wandb_files(run)
     with av.open(str(fit.file("val/video"))) as container:
         sound = np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
