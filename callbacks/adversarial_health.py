@@ -27,7 +27,8 @@ DIVERSITY, DIVERSITY_METRIC, VALIDATIONS = 0.05, "val/sample_diversity", 3
 class AdversarialHealth(Callback):
     """Logs ``train/health/<name>`` and says, once by name, that a side of the game has collapsed.
 
-    Judged are means over the last ``window`` batches, the first ``window`` batches of a run left out:
+    Judged are means over the last ``window`` batches in which the discriminator is asked, the first ``window`` of a run
+    left out:
 
     - ``discriminator_saturated``: accuracy above 0.99, and D(real) above that of every kind of generated data by more
       than 0.98. Through a sigmoid so far out hardly any gradient reaches the generator. It does not apply to
@@ -59,6 +60,7 @@ class AdversarialHealth(Callback):
         self.found: dict[str, dict[str, Any]] = {}
         self._sums: dict[str, Tensor] = {}
         self._batches = 0  # in the sums
+        self._played = 0  # batches in which the discriminator was asked
         self._rows: deque[tuple[int, dict[str, float]]] = deque()  # number of batches, their means
         self._first = True  # window, not judged
         self._judged = 0  # batches
@@ -72,6 +74,7 @@ class AdversarialHealth(Callback):
             "found": self.found,
             "sums": self._sums,
             "batches": self._batches,
+            "played": self._played,
             "rows": list(self._rows),
             "first": self._first,
             "judged": self._judged,
@@ -82,8 +85,9 @@ class AdversarialHealth(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what :meth:`state_dict` gave."""
         self.found, self._first, self._repeated = state_dict["found"], state_dict["first"], state_dict["repeated"]
-        # checkpoints of before these two were counted lack them
+        # checkpoints of before these were counted lack them
         self._judged, self._validations = state_dict.get("judged", 0), state_dict.get("validations", 0)
+        self._played = state_dict.get("played", 0)
         self._sums, self._batches = state_dict["sums"], state_dict["batches"]
         self._rows = deque((count, dict(means)) for count, means in state_dict["rows"])
 
@@ -111,6 +115,7 @@ class AdversarialHealth(Callback):
         for name, value in pl_module.health.items():
             self._sums[name] = self._sums[name] + value.detach() if name in self._sums else value.detach().clone()
         self._batches += 1
+        self._played += 1
         if writes_log(trainer):
             means = {name: float(total) / self._batches for name, total in self._sums.items()}
             pl_module.log_dict({f"train/health/{name}": value for name, value in means.items()}, batch_size=1)
@@ -205,20 +210,19 @@ class AdversarialHealth(Callback):
 
     def _why_never(self, trainer: Trainer) -> str:
         """Return why no window was judged, and what would be the longest one that is."""
-        module = trainer.lightning_module
-        if isinstance(module, HasHealth) and not module.health:
-            return f"AdversarialHealth has judged nothing: {type(module).__name__} trains no discriminator"
+        if not self._played:
+            kind = type(trainer.lightning_module).__name__
+            return f"AdversarialHealth has judged nothing: {kind} trains no discriminator"
         rhythm: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it late
-        batches = batches_seen(trainer)
-        longest = batches // (2 * rhythm) * rhythm if rhythm else 0
+        longest = self._played // (2 * rhythm) * rhythm if rhythm else 0
         remedy = (
             f"Set window to at most {longest} to have so short a training judged"
             if longest
             else "Train longer, or lower trainer.log_every_n_steps, at whose rhythm batches are taken in, and window"
         )
         return (
-            f"AdversarialHealth has judged nothing: the training has {batches} batches, the first {self.window} are "
-            f"left out, and {self.window} more make a window. {remedy}."
+            f"AdversarialHealth has judged nothing: the discriminator saw {self._played} batches, the first "
+            f"{self.window} are left out, and {self.window} more make a window. {remedy}."
         )
 
     def _note(self, trainer: Trainer, sentences: dict[str, str], judged: set[str]) -> None:

@@ -135,7 +135,7 @@ def test_what_was_never_judged_is_told_from_what_is_healthy(tmp_path, recwarn, b
     assert record(tmp_path)["judged_batches"] == judged
     said = [str(one.message) for one in recwarn if "has judged nothing" in str(one.message)]
     assert len(said) == (judged == 0)
-    assert all(f"has {batches} batches" in one and "window to at most 15 to have" in one for one in said)
+    assert all(f"saw {batches} batches" in one and "window to at most 15 to have" in one for one in said)
 
 
 @pytest.mark.parametrize(("rhythm", "remedy"), [(5, "Set window to at most 5"), (6, "or lower trainer.log_every_n")])
@@ -145,6 +145,15 @@ def test_the_window_that_the_warning_names_is_judged(tmp_path, rhythm, remedy):
     if rhythm == 5:
         fit(tmp_path, noisy(BALANCED), 11, callback=AdversarialHealth(window=5))
         assert record(tmp_path)["judged_batches"] == 5
+
+
+def test_batches_in_which_nobody_asks_the_discriminator_count_for_nothing(tmp_path):
+    late = lambda batch: {} if batch < 100 else BALANCED  # noqa: E731
+    with pytest.warns(UserWarning, match="the discriminator saw 20 batches, .* Set window to at most 10"):
+        fit(tmp_path / "few", late, 120)
+    callback, _ = fit(tmp_path / "enough", late, 150)
+    assert record(tmp_path / "enough")["judged_batches"] == 30
+    assert callback.found == {}
 
 
 def test_a_game_of_other_kinds_is_judged_by_all_of_them(tmp_path):
