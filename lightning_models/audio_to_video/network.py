@@ -50,7 +50,8 @@ class AudioToFrames(nn.Module, ABC):
         if encoder.sample_rate not in (None, sample_rate):
             raise InputError(
                 f"model.sample_rate: is {sample_rate}, but the encoder listens at {encoder.sample_rate} Hz: set "
-                "data.sample_rate to that"
+                "data.sample_rate to that, or model.network.encoder.sample_rate, where the encoder takes one, to "
+                f"{sample_rate}"
             )
         self.encoder, self.fps, self.sample_rate = encoder, fps, sample_rate
         self.image_size, self.max_frames = image_size, max_frames
