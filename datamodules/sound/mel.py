@@ -45,6 +45,8 @@ class LogMel(nn.Module):
 
     def forward(self, audio: Tensor) -> Tensor:
         """Map sound ``(B, 1, N)`` in [-1, 1] to logarithms of power, ``(B, 40, N // hop)``, at least -11.6."""
-        padded = F.pad(audio, (self._before, self._behind))
-        real, imaginary = F.conv1d(padded, self.waves, stride=self.hop).chunk(2, 1)  # (B, size / 2 + 1, N // hop)
-        return F.conv1d(real.square() + imaginary.square(), self.bands).add(_FLOOR).log()
+        # bfloat16 would round quiet bands away beside loud ones, and float16 has no place for the power of loud sound
+        with torch.autocast(audio.device.type, enabled=False):
+            padded = F.pad(audio.float(), (self._before, self._behind))
+            real, imaginary = F.conv1d(padded, self.waves, stride=self.hop).chunk(2, 1)  # (B, size / 2 + 1, N // hop)
+            return F.conv1d(real.square() + imaginary.square(), self.bands).add(_FLOOR).log()
