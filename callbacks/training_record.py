@@ -18,7 +18,7 @@ from callbacks.checkpoints import Checkpoints
 from callbacks.results import surroundings, write_record
 from datamodules.atomic_file import DiskError
 from datamodules.errors import InputError
-from datamodules.protocols import KnowsTest
+from datamodules.testable import can_test
 
 FILE = "training.json"
 Ended = Literal["finished", "failed", "aborted"]
@@ -180,7 +180,7 @@ class TrainingRecord(Callback):
             "mode": checkpoints.mode if checkpoints else None,
             "best_value": best.value if best else None,
             "best_batches": best.batches if best else None,
-            "can_test": data.can_test if isinstance(data, KnowsTest) else True,
+            "can_test": can_test(data),
             "finished": ended == "finished",
             "ended": ended,
             "reason": reason,

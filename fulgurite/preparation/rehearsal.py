@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from datamodules.errors import InputError
-from datamodules.protocols import KnowsTest
+from datamodules.testable import can_test
 from fulgurite.launch import Place
 from fulgurite.private_api import OpenLightningCLI
 from fulgurite.train import CommandLine
@@ -90,7 +90,7 @@ class Rehearsal(CommandLine):
         except Ready:
             self.batch, self.train_loader = stop.batch, stop.loader
         data = self.datamodule
-        self.can_test = data.can_test if isinstance(data, KnowsTest) else True
+        self.can_test = can_test(data)
         if self.can_test:
             data.setup("test")
             data.test_dataloader()
