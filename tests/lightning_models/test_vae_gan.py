@@ -95,3 +95,27 @@ def test_the_gate_does_not_judge_what_nobody_asks():
     watch = fit(model(MotorVAEGAN, weights={"adversarial": 0.0}, gate_margin=0.3))
     assert watch.changed == [{"vae"}] * 4
     assert watch.health == [set()] * 4
+
+
+@SYSTEMS
+def test_a_training_resumed_before_the_discriminator_sets_in_repeats_an_uninterrupted_one(system, tmp_path):
+    def train(epochs, ckpt_path=None):
+        schedule = HoldThenLinear(start=0.0, hold_epochs=1.5, end=1.0, end_epoch=2.0)
+        made = model(system, weights={"adversarial": schedule}, n_critic=2, ema_decay=0.9)
+        trainer = Trainer(
+            accelerator="cpu",
+            max_epochs=epochs,
+            default_root_dir=tmp_path,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(made, DataLoader(batches(), batch_size=None), ckpt_path=ckpt_path, weights_only=False)
+        return made, trainer
+
+    expected, _ = train(3)
+    _, half = train(1)
+    half.save_checkpoint(tmp_path / "half.ckpt")
+    resumed, _ = train(3, tmp_path / "half.ckpt")
+    for name, weight in expected.state_dict().items():
+        assert torch.equal(weight, resumed.state_dict()[name]), name
