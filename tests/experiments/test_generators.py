@@ -26,7 +26,10 @@ UNLOGGED = {
     "cnn_param_tanh": {"train/health/objective", "train/health/pseudo"},
 }
 """What may be logged and is not with the weights that ship; pseudo-anomalies are those of videos."""
-OWN = {"motor_vae_gan": ["--model.width", "2"], "cnn_param_tanh": ["--model.num_frames", "3", "--model.weights.adversarial", "1.0"]}
+OWN = {
+    "motor_vae_gan": ["--model.width", "2"],
+    "cnn_param_tanh": ["--model.num_frames", "3", "--model.weights.adversarial", "1.0"],  # a critic from the start
+}
 
 
 @pytest.fixture(scope="module")
