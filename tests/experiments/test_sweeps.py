@@ -30,7 +30,8 @@ def test_a_space_fits_its_experiment(name, tmp_path, monkeypatch):
     objective = check_space(space)
     assert objective.mode == experiment["checkpoints"]["mode"]
     assert objective.means
-    every = experiment["trainer"]["max_epochs"] / space.fixed["trainer.check_val_every_n_epoch"]
+    epochs = space.fixed.get("trainer.max_epochs", experiment["trainer"]["max_epochs"])
+    every = epochs / space.fixed["trainer.check_val_every_n_epoch"]
     assert every == int(every) >= 5
     assert not any(tmp_path.iterdir())
 
