@@ -212,7 +212,10 @@ class AdversarialHealth(Callback):
         """Return why no window was judged, and what would be the longest one that is."""
         if not self._played:
             kind = type(trainer.lightning_module).__name__
-            return f"AdversarialHealth has judged nothing: {kind} trains no discriminator"
+            return (
+                f"AdversarialHealth has judged nothing: {kind} has trained no discriminator; it is switched off, or "
+                "what asks it had weight 0 to the end, as a schedule may have in so short a training"
+            )
         rhythm: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it late
         longest = self._played // (2 * rhythm) * rhythm if rhythm else 0
         remedy = (
