@@ -227,11 +227,11 @@ class HasHealth(Protocol):
     """A model that leaves behind, after each training batch, what its discriminator makes of it.
 
     Attributes:
-        health: means over the batch, detached and 0-dim; empty where there is no discriminator. ``real``: what it
-            gives to real data, a probability in [0, 1] or a critic's score; the same for every kind of generated data,
-            under that kind's name (``reconstruction``, ``sample``, ``pseudo``). ``accuracy`` in [0, 1], half of it
-            for real data. ``objective``, at least 0, without weights and penalties, where it ends at 0 (a Wasserstein
-            critic's does not).
+        health: means over the batch, detached and 0-dim; empty where there is no discriminator, or it rests. ``real``:
+            what it gives to real data, a probability in [0, 1] or a critic's score; the same for every kind of
+            generated data, under that kind's name (``reconstruction``, ``sample``, ``pseudo``). ``accuracy`` in [0, 1],
+            half of it for real data. ``objective``, at least 0, without weights and penalties, where it ends at 0 (a
+            Wasserstein critic's does not).
     """
 
     health: Mapping[str, Tensor]

@@ -90,10 +90,9 @@ class AdversarialModule(PhasedModule):
 
     def phase_due(self, phase: str) -> bool:
         """Tell whether the phase is trained on the present batch."""
-        if not self.discriminator_is_asked:
-            return super().phase_due(phase) and phase != "discriminator"
-        waits = phase != "discriminator" and (self.windows_seen + 1) % self.n_critic
-        return super().phase_due(phase) and not waits
+        asked = self.discriminator_is_asked
+        due = asked if phase == "discriminator" else not asked or (self.windows_seen + 1) % self.n_critic == 0
+        return super().phase_due(phase) and due
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Make an optimizer and, where wanted, a scheduler for every phase that has parameters to train."""

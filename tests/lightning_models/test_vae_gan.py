@@ -41,7 +41,8 @@ class Watch(Callback):
         self.logged.append({name: float(value) for name, value in trainer.callback_metrics.items()})
 
 
-def fit(made, epochs=1):
+def fit(made, epochs=1, resumed=None):
+    """Train, from the checkpoint ``resumed`` on if there is one; return what was watched, and the trainer."""
     watch = Watch()
     trainer = Trainer(
         accelerator="cpu",
@@ -52,14 +53,14 @@ def fit(made, epochs=1):
         enable_model_summary=False,
         callbacks=[watch],
     )
-    trainer.fit(made, DataLoader(batches(), batch_size=None))
-    return watch
+    trainer.fit(made, DataLoader(batches(), batch_size=None), ckpt_path=resumed, weights_only=False)
+    return watch, trainer
 
 
 @SYSTEMS
 def test_without_a_weight_the_autoencoder_learns_alone(system):
     made = model(system, weights={"adversarial": 0.0}, **({"n_critic": 5} if system is CNNParamTanh else {}))
-    watch = fit(made)
+    watch, _ = fit(made)
     assert watch.changed == [LEARNS[system]] * 4
     assert watch.health == [set()] * 4
     generated = made.prepare(batches()[0])
@@ -77,7 +78,7 @@ def test_without_a_weight_the_autoencoder_learns_alone(system):
 def test_the_discriminator_sets_in_by_a_schedule(system):
     """Two epochs of four batches alone; from the ninth batch on every second step is the autoencoder's, too."""
     schedule = HoldThenLinear(start=0.0, hold_epochs=2.0, end=1.0, end_epoch=3.0)
-    watch = fit(model(system, weights={"adversarial": schedule}, n_critic=2), epochs=3)
+    watch, _ = fit(model(system, weights={"adversarial": schedule}, n_critic=2), epochs=3)
     learns, judges = LEARNS[system], JUDGES[system]
     # at the ninth batch itself the weight is still 0
     assert watch.changed == [learns] * 9 + [learns | judges, judges, learns | judges]
@@ -87,35 +88,25 @@ def test_the_discriminator_sets_in_by_a_schedule(system):
 
 
 def test_a_feature_loss_asks_the_discriminator():
-    watch = fit(model(MotorVAEGAN, weights={"adversarial": 0.0, "feature": 1.0}))
+    watch, _ = fit(model(MotorVAEGAN, weights={"adversarial": 0.0, "feature": 1.0}))
     assert watch.changed == [{"vae", "discriminator"}] * 4
 
 
 def test_the_gate_does_not_judge_what_nobody_asks():
-    watch = fit(model(MotorVAEGAN, weights={"adversarial": 0.0}, gate_margin=0.3))
+    watch, _ = fit(model(MotorVAEGAN, weights={"adversarial": 0.0}, gate_margin=0.3))
     assert watch.changed == [{"vae"}] * 4
     assert watch.health == [set()] * 4
 
 
 @SYSTEMS
 def test_a_training_resumed_before_the_discriminator_sets_in_repeats_an_uninterrupted_one(system, tmp_path):
-    def train(epochs, ckpt_path=None):
-        schedule = HoldThenLinear(start=0.0, hold_epochs=1.5, end=1.0, end_epoch=2.0)
-        made = model(system, weights={"adversarial": schedule}, n_critic=2, ema_decay=0.9)
-        trainer = Trainer(
-            accelerator="cpu",
-            max_epochs=epochs,
-            default_root_dir=tmp_path,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(made, DataLoader(batches(), batch_size=None), ckpt_path=ckpt_path, weights_only=False)
-        return made, trainer
-
-    expected, _ = train(3)
-    _, half = train(1)
-    half.save_checkpoint(tmp_path / "half.ckpt")
-    resumed, _ = train(3, tmp_path / "half.ckpt")
+    schedule = HoldThenLinear(start=0.0, hold_epochs=1.5, end=1.0, end_epoch=2.0)
+    expected, half, resumed = (
+        model(system, weights={"adversarial": schedule}, n_critic=2, ema_decay=0.9) for _ in range(3)
+    )
+    fit(expected, 3)
+    _, interrupted = fit(half, 1)
+    interrupted.save_checkpoint(tmp_path / "half.ckpt")
+    fit(resumed, 3, tmp_path / "half.ckpt")
     for name, weight in expected.state_dict().items():
         assert torch.equal(weight, resumed.state_dict()[name]), name
